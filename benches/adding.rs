@@ -1,7 +1,8 @@
 //! Adding an hour of video to a large index beside adding it to an empty one.
 //!
-//! `cargo bench --bench adding -- --help`. First the index's part alone, with made keys (see `support/footage.rs`):
-//! open, add, commit, maintain. Then all of it, with a real file that is decoded. Rounds alternate.
+//! `cargo bench --bench adding -- --help`. First the index's part alone, with made keys (see
+//! `support/footage.rs`): open, add, commit, maintain. Then all of it, with a real file that is
+//! decoded. Rounds alternate.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]

@@ -1,8 +1,9 @@
 //! What indexing and checking cost, beside plain decoding of the same files in the same run.
 //!
-//! `cargo bench --bench cost -- [DIR]`, where DIR holds a `manifest.csv`; without it `$UNIQ_CLIPS`, and without that
-//! made scenes. Processor seconds (user and system, of the process and all that it started), not elapsed ones, so that
-//! other load on the machine matters little. Runs alternate with those of the reference; the median counts.
+//! `cargo bench --bench cost -- [DIR]`, where DIR holds a `manifest.csv`; without it `$UNIQ_CLIPS`,
+//! and without that made scenes. Processor seconds (user and system, of the process and all that it
+//! started), not elapsed ones, so that other load on the machine matters little. Runs alternate
+//! with those of the reference; the median counts.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -173,7 +174,8 @@ fn line(
     })
 }
 
-/// A clip as cameras and platforms deliver it: 60 s of cut shots in 1080p at several megabits a second.
+/// A clip as cameras and platforms deliver it: 60 s of cut shots in 1080p at several megabits a
+/// second.
 fn full_hd_clip() -> PathBuf {
     let encoding = Encoding {
         size: (1920, 1080),
@@ -232,7 +234,8 @@ fn ffmpeg_args(path: &Path, options: &[&str], output: &OsStr) -> Vec<OsString> {
 /// Runs a command to its end; panics with its words unless its exit code is one of `accepted`.
 fn measure(program: &OsStr, args: &[OsString], accepted: &[i32]) -> Cost {
     let started = Instant::now();
-    // The shell's `times` is the portable way to the children's resource usage without calling the system unsafely.
+    // The shell's `times` is the portable way to the children's resource usage without calling the
+    // system unsafely.
     let output = Command::new("sh")
         .args(["-c", "\"$@\" >/dev/null; code=$?; times; exit $code", "sh"])
         .arg(program)

@@ -1,7 +1,9 @@
-//! Whether the made keys of the other benches follow real footage: the same statistics of both, side by side.
+//! Whether the made keys of the other benches follow real footage: the same statistics of both,
+//! side by side.
 //!
-//! `cargo bench --bench footage -- [DIR]`, where DIR holds a `manifest.csv`; without it `$UNIQ_CLIPS`; without that,
-//! only the made keys are shown beside the library's own table of chances.
+//! `cargo bench --bench footage -- [DIR]`, where DIR holds a `manifest.csv`; without it
+//! `$UNIQ_CLIPS`; without that, only the made keys are shown beside the library's own table of
+//! chances.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -76,7 +78,8 @@ fn main() {
             .collect(),
         None => vec![(160, Duration::from_secs(19)); 51],
     };
-    // Made videos as many and as long as the real ones: the nearest of many is nearer than that of few.
+    // Made videos as many and as long as the real ones: the nearest of many is nearer than that of
+    // few.
     let mut footage = Footage::new(1);
     let made = |footage: &mut Footage| -> Vec<Source> {
         let source = |(group, &(count, duration)): (usize, &(usize, Duration))| Source {

@@ -1,9 +1,12 @@
-//! What decoding in a process of its own costs, against decoding in this one, on 720p and 1080p files.
+//! What decoding in a process of its own costs, against decoding in this one, on 720p and 1080p
+//! files.
 //!
-//! `cargo bench --bench sandbox -- [FILE...]`; without files made ones of 20 s, at the bit rates of cameras, which are kept for the next time. The program
-//! `uniq fingerprint` runs on each file by turns with and without `--in-process`, and the ratio of each pair counts: other
-//! load on the machine meets both. Processor seconds are those of the program and of all that it started. Throughput is
-//! the video's length over the time. Each pair is told on standard error as it is measured. The goal is a throughput of at least 0.9 of that in process.
+//! `cargo bench --bench sandbox -- [FILE...]`; without files made ones of 20 s, at the bit rates of
+//! cameras, which are kept for the next time. The program `uniq fingerprint` runs on each file by
+//! turns with and without `--in-process`, and the ratio of each pair counts: other load on the
+//! machine meets both. Processor seconds are those of the program and of all that it started.
+//! Throughput is the video's length over the time. Each pair is told on standard error as it is
+//! measured. The goal is a throughput of at least 0.9 of that in process.
 
 #![allow(
     clippy::print_stdout,

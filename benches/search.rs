@@ -1,7 +1,7 @@
 //! Comparing all keys, and looking into cells, on one core, both beside FAISS.
 //!
-//! `cargo bench --bench search -- --help`. The keys follow real footage (see `support/footage.rs`); half of the queries
-//! are stored keys with 0 to 60 flipped bits, half are like nothing stored.
+//! `cargo bench --bench search -- --help`. The keys follow real footage (see `support/footage.rs`);
+//! half of the queries are stored keys with 0 to 60 flipped bits, half are like nothing stored.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]

@@ -1,8 +1,10 @@
-//! What tricks with published films would be paid: trick by trick, the seconds found published, inconclusive and paid.
+//! What tricks with published films would be paid: trick by trick, the seconds found published,
+//! inconclusive and paid.
 //!
-//! `cargo bench --bench tricks -- FOLDER… [--clips N] [--tricks a,b,c]`. All clips of the folders but three are indexed; excerpts of
-//! some of them are treated by each trick and checked at effort `standard`. The three are what a cheat has of his own.
-//! Treated clips and the index are kept in a cache.
+//! `cargo bench --bench tricks -- FOLDER… [--clips N] [--tricks a,b,c]`. All clips of the folders
+//! but three are indexed; excerpts of some of them are treated by each trick and checked at effort
+//! `standard`. The three are what a cheat has of his own. Treated clips and the index are kept in a
+//! cache.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -52,7 +54,8 @@ struct Args {
     /// Make the index anew
     #[arg(long)]
     fresh: bool,
-    /// Keeps fingerprints and indexes of other versions apart; that of the sources of media, sample and fingerprint is part of it
+    /// Keeps fingerprints and indexes of other versions apart; that of the sources of media, sample
+    /// and fingerprint is part of it
     #[arg(long, default_value = "")]
     fingerprint_tag: String,
     /// Write the table to this file too

@@ -6,7 +6,8 @@ use std::time::Duration;
 /// What every fallible call of the crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a call failed; each variant names the file and leaves the cause to [`std::error::Error::source`].
+/// Why a call failed; each variant names the file and leaves the cause to
+/// [`std::error::Error::source`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -60,7 +61,8 @@ pub enum Error {
         found: String,
         /// What the limit is.
         allowed: String,
-        /// The option of the program that raises it; the field of [`crate::media::Limits`] has a like name.
+        /// The option of the program that raises it; the field of [`crate::media::Limits`] has a
+        /// like name.
         option: &'static str,
     },
     /// The name is that of a symbolic link, which could lead anywhere.
@@ -84,11 +86,13 @@ pub enum Error {
         how: String,
         /// The time in the video up to which it had told of progress.
         reached: Duration,
-        /// Why the journal could not take it in, if it could not: the file is then tried once more than it should be.
+        /// Why the journal could not take it in, if it could not: the file is then tried once more
+        /// than it should be.
         #[source]
         unnoted: Option<Box<Error>>,
     },
-    /// The process that decoded the file was ended from outside, again and again; nothing is held against the file.
+    /// The process that decoded the file was ended from outside, again and again; nothing is held
+    /// against the file.
     #[error("{}: its decoding process {how}, {:.1} s of video decoded, {times} times; this is no fault of the file: free memory or find out who ends it, and do it again", path.display(), reached.as_secs_f64())]
     WorkerKilled {
         /// The file.
@@ -591,7 +595,8 @@ fn store_advice(cause: &(dyn std::error::Error + 'static)) -> &'static str {
     }
 }
 
-/// Rounds a duration to whole milliseconds, the resolution of every stored time (saturating at 49.7 days).
+/// Rounds a duration to whole milliseconds, the resolution of every stored time (saturating at 49.7
+/// days).
 pub(crate) fn millis(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }

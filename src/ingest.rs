@@ -46,7 +46,8 @@ pub struct BuildOptions {
     pub role: Role,
     /// Which of the sources are taken.
     pub take: Take,
-    /// Longest time between two keyframes of a source, 0.1 to 60 s; `None` takes the index's own, or [`CORPUS_INTERVAL`] for a new one.
+    /// Longest time between two keyframes of a source, 0.1 to 60 s; `None` takes the index's own,
+    /// or [`CORPUS_INTERVAL`] for a new one.
     pub interval: Option<Duration>,
     /// Videos decoded at a time; `None` takes one a core.
     pub threads: Option<usize>,
@@ -156,15 +157,18 @@ pub struct BuildSummary {
     pub not_there: Vec<PathBuf>,
     /// Sources that could not be added, and why, in the order of the sources.
     pub failed: Vec<(PathBuf, Error)>,
-    /// As `failed`, of sources that failed in an earlier build as well and whose files are the same as then.
+    /// As `failed`, of sources that failed in an earlier build as well and whose files are the same
+    /// as then.
     pub failed_before: Vec<(PathBuf, Error)>,
-    /// Sources that were added although they are damaged, and how much of each was not decoded, in the order of the sources.
+    /// Sources that were added although they are damaged, and how much of each was not decoded, in
+    /// the order of the sources.
     pub damaged: Vec<(PathBuf, Duration)>,
     /// Length of the videos added.
     pub video: Duration,
     /// Whether the caller stopped it; what was finished is in the index.
     pub cancelled: bool,
-    /// Why it could not be noted which sources failed, if it could not: they are then told as new ones once more.
+    /// Why it could not be noted which sources failed, if it could not: they are then told as new
+    /// ones once more.
     pub unnoted: Option<Error>,
     /// The index as it is now.
     pub state: IndexState,
@@ -172,20 +176,23 @@ pub struct BuildSummary {
 
 /// Adds what is new among the sources to the index in `dir`, which is made if there is none.
 ///
-/// With [`BuildOptions::role`] they are added as benign material instead, unless they are in the index as sources: a video of
-/// which copies are looked for cannot count for nothing as well.
+/// With [`BuildOptions::role`] they are added as benign material instead, unless they are in the
+/// index as sources: a video of which copies are looked for cannot count for nothing as well.
 ///
-/// What a list says of a video that is there already takes the place of what was known of it; a side file only adds to that.
-/// If the file that the index names is gone, the source's takes its place.
+/// What a list says of a video that is there already takes the place of what was known of it; a
+/// side file only adds to that. If the file that the index names is gone, the source's takes its
+/// place.
 ///
-/// Each source is decoded by one thread, several at a time. They enter the index in the order given, as far as they are
-/// finished by the next commit: at the end and every [`BuildOptions::commit_every`]; running the same call again after a stop does
-/// what is missing. A source that fails is reported in the summary and the rest goes on.
+/// Each source is decoded by one thread, several at a time. They enter the index in the order
+/// given, as far as they are finished by the next commit: at the end and every
+/// [`BuildOptions::commit_every`]; running the same call again after a stop does what is missing. A
+/// source that fails is reported in the summary and the rest goes on.
 ///
 /// # Errors
 ///
-/// What concerns the index itself (`cancel` is then set, so that the workers stop): [`Error::Locked`], [`Error::IncompatibleIndex`], [`Error::CorruptIndex`],
-/// [`Error::Io`]; [`Error::InvalidSetting`] for an interval or number of threads out of range.
+/// What concerns the index itself (`cancel` is then set, so that the workers stop):
+/// [`Error::Locked`], [`Error::IncompatibleIndex`], [`Error::CorruptIndex`], [`Error::Io`];
+/// [`Error::InvalidSetting`] for an interval or number of threads out of range.
 pub fn build(
     dir: &Path,
     sources: Sources,
@@ -293,7 +300,8 @@ pub fn build(
                         {
                             done = gone(source).map_or(Done::NotThere, Done::AlreadyThere);
                         }
-                        // The receiver is gone only after an error of the index, which ends the build anyway.
+                        // The receiver is gone only after an error of the index, which ends the
+                        // build anyway.
                         let _ = send.send((number, done));
                     });
             });
@@ -301,7 +309,8 @@ pub fn build(
         let mut result = Ok(());
         loop {
             match receive.recv_timeout(intake.until_commit()) {
-                // After an error the rest is drained, so that the workers, told to stop, come to their end.
+                // After an error the rest is drained, so that the workers, told to stop, come to
+                // their end.
                 Ok(_) | Err(RecvTimeoutError::Timeout) if result.is_err() => {}
                 Ok((number, done)) => {
                     result = intake.take(number, done, &sources.sources[number], sizes[number]);

@@ -1,18 +1,20 @@
-//! Decides whether any second of a video clip is already public, as far as an index of public videos can tell.
+//! Decides whether any second of a video clip is already public, as far as an index of public
+//! videos can tell.
 //!
 //! ```text
 //! file -> media -> sample -> fingerprint -> index -> search -> align -> verdict -> report -> certificate
 //!         Frame    Frame     Fingerprint   Segment  Hit       Alignment  Verdict   Report    Statement
 //! ```
 //!
-//! Each arrow is plain data with public fields. A module knows only itself and what stands to its left in
+//! Each arrow is plain data with public fields. A module knows only itself and what stands to its
+//! left in
 //!
 //! ```text
 //! error < media < sample < sandbox < facts < fingerprint < index < remote < evidence < search < align < verdict < report < rates < ingest < check < scatter < dedup < certificate < ledger < evidence_page
 //! ```
 //!
-//! The library never prints, exits or reads the environment; progress and cancellation are passed in. A file gives the
-//! same keys, and a clip the same report from the same index, on every run.
+//! The library never prints, exits or reads the environment; progress and cancellation are passed
+//! in. A file gives the same keys, and a clip the same report from the same index, on every run.
 //!
 //! # How it works
 //!
@@ -29,8 +31,8 @@
 //!    kept besides ([`fingerprint::PictureTrack`]), of a clip in memory one each
 //!    [`sample::CLIP_PICTURE_INTERVAL`].
 //! 4. [`index`] keeps the track of each video (keys with times and places, what moves, small
-//!    pictures) and its keys by coarse cell in write-once, checksummed files. `remote` carries it to
-//!    object storage and back.
+//!    pictures) and its keys by coarse cell in write-once, checksummed files. `remote` carries it
+//!    to object storage and back.
 //! 5. [`search`] first sets aside what the clip shows of material that was marked as benign
 //!    ([`index::Role::Benign`]), and looks up each other key, plain and mirrored, and the strongest
 //!    turned, tilted, stretched and inverted, among all keys of the sources, or, in a large index,
@@ -57,8 +59,9 @@
 //!
 //! # Limitations
 //!
-//! [`Verdict::Unpublished`] is a statement about the videos of one index, as [`report::IndexSummary`] names it. It is
-//! no proof that a clip is nowhere public. Beyond that, these copies are missed or not told apart:
+//! [`Verdict::Unpublished`] is a statement about the videos of one index, as
+//! [`report::IndexSummary`] names it. It is no proof that a clip is nowhere public. Beyond that,
+//! these copies are missed or not told apart:
 //!
 //! - Black, flat, frozen and still pictures hold nothing to search for; they are unsearchable,
 //!   never unpublished. A clip of which less than 2 s can be searched, and nothing is found, is
@@ -96,11 +99,12 @@
 //!
 //! # Safety
 //!
-//! A file from a stranger may be made to crash, hang, exhaust or take over what decodes it. [`Decoding::worker`] decodes
-//! each file in a process of its own that gives up the file system, the network, other programs and all system calls
-//! but a few before it reads the first byte, is held to [`media::Limits`], and is believed nothing unchecked; see
-//! [`sandbox`] for how, and for what it cannot prevent. It takes the path of a program that calls [`serve`],
-//! such as `uniq`. [`Decoding::in_process`] has none of this and is for files whose origin is known.
+//! A file from a stranger may be made to crash, hang, exhaust or take over what decodes it.
+//! [`Decoding::worker`] decodes each file in a process of its own that gives up the file system,
+//! the network, other programs and all system calls but a few before it reads the first byte, is
+//! held to [`media::Limits`], and is believed nothing unchecked; see [`sandbox`] for how, and for
+//! what it cannot prevent. It takes the path of a program that calls [`serve`], such as `uniq`.
+//! [`Decoding::in_process`] has none of this and is for files whose origin is known.
 //!
 //! Symbolic links, pipes, devices, and files of a list that lie outside its folder are refused
 //! unless they are allowed by name. Text that comes from files and lists is kept as it is in
@@ -109,7 +113,8 @@
 //!
 //! # Example
 //!
-//! Builds an index of a folder, asks about a clip, and writes a fingerprint that can be checked in the clip's place.
+//! Builds an index of a folder, asks about a clip, and writes a fingerprint that can be checked in
+//! the clip's place.
 //!
 //! ```
 //! use std::sync::atomic::AtomicBool;

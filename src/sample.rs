@@ -1,11 +1,13 @@
 //! Chooses which frames become keyframes (pure).
 //!
-//! Of a source the choice is greedy: the latest frame that leaves no gap longer than the interval. So neighbouring keyframes
-//! are at most an interval apart, and any two with one between them are further apart than that; no fewer would do.
+//! Of a source the choice is greedy: the latest frame that leaves no gap longer than the interval.
+//! So neighbouring keyframes are at most an interval apart, and any two with one between them are
+//! further apart than that; no fewer would do.
 //!
-//! Of a clip one moment is drawn from each interval, and the frame that is shown at that moment is chosen: a frame counts for as
-//! long as it is seen, and whoever makes the clip cannot tell which frames are looked at. The draw is seeded with the SHA-256
-//! of the file, so that a file always gives the same frames, and changing a frame changes the draw.
+//! Of a clip one moment is drawn from each interval, and the frame that is shown at that moment is
+//! chosen: a frame counts for as long as it is seen, and whoever makes the clip cannot tell which
+//! frames are looked at. The draw is seeded with the SHA-256 of the file, so that a file always
+//! gives the same frames, and changing a frame changes the draw.
 
 use std::time::Duration;
 
@@ -36,21 +38,24 @@ pub enum Sampling {
     Sparse,
     /// The same, and every frame is decoded: benign material.
     Dense,
-    /// The frame at a moment of each interval, drawn with this seed; every frame is decoded: submitted clips.
+    /// The frame at a moment of each interval, drawn with this seed; every frame is decoded:
+    /// submitted clips.
     Drawn([u8; 32]),
 }
 
 /// The longest gap between keyframes of a published video.
 ///
-/// Measured on copies of real footage: 1, 2 and 4 s find 94, 92 and 86 % of them (82, 79 and 52 % of vertical crops). On 1 160
-/// harder excerpts, with the keys of 12 regions: 982 at a second and 1 009 at half of it; with 24: 997 and 1 031.
+/// Measured on copies of real footage: 1, 2 and 4 s find 94, 92 and 86 % of them (82, 79 and 52 %
+/// of vertical crops). On 1 160 harder excerpts, with the keys of 12 regions: 982 at a second and 1
+/// 009 at half of it; with 24: 997 and 1 031.
 pub const CORPUS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The interval of which a clip gives one keyframe: each keyframe of a published video has one of the clip within an eighth of a
-/// second on average.
+/// The interval of which a clip gives one keyframe: each keyframe of a published video has one of
+/// the clip within an eighth of a second on average.
 ///
-/// Measured with even gaps on edited excerpts of real footage: against half a second, a quarter misses 9 instead of 17 of 105 hard
-/// ones, and finds the copy of a static shot in which something moves quickly.
+/// Measured with even gaps on edited excerpts of real footage: against half a second, a quarter
+/// misses 9 instead of 17 of 105 hard ones, and finds the copy of a static shot in which something
+/// moves quickly.
 pub const QUERY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The time between two small pictures of a clip: the first frame that is shown this much later
@@ -149,7 +154,8 @@ impl Grid {
     }
 }
 
-/// The moment that is drawn from an interval, by its number: uniform, and independent of the others.
+/// The moment that is drawn from an interval, by its number: uniform, and independent of the
+/// others.
 fn drawn(seed: &[u8; 32], interval: Duration, number: u64) -> Duration {
     let digest = Sha256::new()
         .chain_update(seed)

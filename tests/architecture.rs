@@ -31,7 +31,8 @@ const ORDER: [&str; 21] = [
     "evidence_page",
 ];
 
-/// Foreign crates that have one place, as a file or a folder: what would have to change with them is all there.
+/// Foreign crates that have one place, as a file or a folder: what would have to change with them
+/// is all there.
 const PLACES: [(&str, &[&str], &str); 15] = [
     (
         "ffmpeg-next",
@@ -357,7 +358,8 @@ fn root_names(root: &[String]) -> BTreeMap<String, String> {
             .iter()
             .filter(|token| token.chars().next().is_some_and(char::is_alphabetic))
         {
-            // A module's own name may be that of its function, as with `check`; it is then the same module.
+            // A module's own name may be that of its function, as with `check`; it is then the same
+            // module.
             names.insert((*name).to_owned(), statement[0].to_owned());
         }
     }
@@ -368,7 +370,8 @@ fn root_names(root: &[String]) -> BTreeMap<String, String> {
     names
 }
 
-/// The names that follow `crate::`, or `super::` as often as leads to the root, in a file that is `depth` modules deep.
+/// The names that follow `crate::`, or `super::` as often as leads to the root, in a file that is
+/// `depth` modules deep.
 fn paths_from_root(code: &[String], depth: usize) -> Vec<String> {
     let mut found = Vec::new();
     // The number of inline modules around a token, by the braces at which they end.
@@ -490,7 +493,8 @@ fn without_tests(code: Vec<String>) -> Vec<String> {
     kept
 }
 
-/// Cuts source text into words and single signs, without blanks, comments and the insides of literals.
+/// Cuts source text into words and single signs, without blanks, comments and the insides of
+/// literals.
 fn tokens(text: &str) -> Vec<String> {
     let text: Vec<char> = text.chars().collect();
     let sign = |at: usize| text.get(at).copied().unwrap_or('\0');

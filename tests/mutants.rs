@@ -1,9 +1,10 @@
-//! Good files, changed at random with fixed seeds: none harms the caller, and none is called unpublished while parts of
-//! it were not decoded.
+//! Good files, changed at random with fixed seeds: none harms the caller, and none is called
+//! unpublished while parts of it were not decoded.
 //!
-//! `UNIQ_MUTANTS` sets the number of files, 200 unless told, and `UNIQ_MUTANTS_SEED` makes them others. They run through
-//! decoding processes of the real program, on two threads. Alone in its program, so that its descriptors and processes
-//! can be counted. A file that fails is left in the folder that the message names.
+//! `UNIQ_MUTANTS` sets the number of files, 200 unless told, and `UNIQ_MUTANTS_SEED` makes them
+//! others. They run through decoding processes of the real program, on two threads. Alone in its
+//! program, so that its descriptors and processes can be counted. A file that fails is left in the
+//! folder that the message names.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -175,7 +176,8 @@ fn judged(fingerprint: &Fingerprint, report: &Report) -> Result<String, String> 
             fingerprint.duration().as_secs_f64(),
         );
         let counted = report.seconds.unpublished;
-        // A spoilt clock may show the same pictures for longer; as far as it is right, a picture lasts 40 ms.
+        // A spoilt clock may show the same pictures for longer; as far as it is right, a picture
+        // lasts 40 ms.
         let whole = counted >= SECONDS - SLACK_S;
         let most = if whole { SECONDS.min(counted) } else { counted };
         if (whole || duration <= SECONDS + SLACK_S) && most > decoded + SLACK_S {
@@ -250,7 +252,8 @@ fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// Spoils the four bytes before or behind a name that containers use, which are lengths, counts and times.
+/// Spoils the four bytes before or behind a name that containers use, which are lengths, counts and
+/// times.
 fn length_field(bytes: &mut [u8], random: &mut Random) {
     const NAMES: [&[u8]; 14] = [
         b"moov",

@@ -1,6 +1,7 @@
 //! Processor time, one core, and private memory.
 //!
-//! The machine is shared: processor time of the thread that works is what counts, and of several rounds the best.
+//! The machine is shared: processor time of the thread that works is what counts, and of several
+//! rounds the best.
 
 use std::fs;
 use std::sync::OnceLock;
@@ -33,7 +34,8 @@ pub fn once<T: Send>(work: impl FnOnce() -> T + Send) -> (f64, T) {
     })
 }
 
-/// Processor seconds of all threads for something that takes long and may start threads of its own, and its result.
+/// Processor seconds of all threads for something that takes long and may start threads of its own,
+/// and its result.
 pub fn of_process<T: Send>(work: impl FnOnce() -> T + Send) -> (f64, T) {
     let (started, before) = (Instant::now(), process_seconds());
     let result = one_core(work);
@@ -44,8 +46,8 @@ pub fn of_process<T: Send>(work: impl FnOnce() -> T + Send) -> (f64, T) {
     (seconds, result)
 }
 
-/// Processor seconds of one run of something short, on one core: repeated for [`LEAST_S`], so that the clock's step
-/// does not matter.
+/// Processor seconds of one run of something short, on one core: repeated for [`LEAST_S`], so that
+/// the clock's step does not matter.
 pub fn often<T: Send>(work: impl Fn() -> T + Send + Sync) -> (f64, T) {
     let (seconds, (runs, result)) = once(|| {
         let started = Instant::now();
@@ -60,7 +62,8 @@ pub fn often<T: Send>(work: impl Fn() -> T + Send + Sync) -> (f64, T) {
     (seconds / f64::from(runs), result)
 }
 
-/// Processor seconds of this process so far, all threads, in steps of 10 ms; `None` where there is no `/proc`.
+/// Processor seconds of this process so far, all threads, in steps of 10 ms; `None` where there is
+/// no `/proc`.
 pub fn process_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // The name before the last bracket may hold blanks.
@@ -69,7 +72,8 @@ pub fn process_seconds() -> Option<f64> {
     Some((ticks(11)? + ticks(12)?) / TICKS_A_SECOND)
 }
 
-/// Bytes of memory that belong to this process alone, and those of them that no file backs; `None` without `/proc`.
+/// Bytes of memory that belong to this process alone, and those of them that no file backs; `None`
+/// without `/proc`.
 pub fn private_memory() -> Option<(u64, u64)> {
     let rollup = fs::read_to_string("/proc/self/smaps_rollup").ok()?;
     let kilobytes = |name: &str| -> Option<u64> {

@@ -54,7 +54,8 @@ pub fn write_footage(
     sample
 }
 
-/// Writes keys in one commit, in videos of [`VIDEO_KEYS`]; up to [`uniq::index::SEGMENT_MAX_KEYS`] become one segment.
+/// Writes keys in one commit, in videos of [`VIDEO_KEYS`]; up to [`uniq::index::SEGMENT_MAX_KEYS`]
+/// become one segment.
 pub fn write_keys(dir: &Path, keys: &[Key]) {
     let mut writer = writer(dir);
     for (number, keys) in keys.chunks(VIDEO_KEYS).enumerate() {

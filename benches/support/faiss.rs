@@ -1,7 +1,8 @@
 //! FAISS in a child process, so that its rounds alternate with ours.
 //!
-//! Its Python environment is made on first use, under cargo's folder for temporary files, with exactly the packages of
-//! `benches/faiss/requirements.txt`. Without Python or the network there is no FAISS, and a bench goes on without it.
+//! Its Python environment is made on first use, under cargo's folder for temporary files, with
+//! exactly the packages of `benches/faiss/requirements.txt`. Without Python or the network there is
+//! no FAISS, and a bench goes on without it.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -1,14 +1,17 @@
-//! Keys whose distances follow real footage, at some half a million a second, always the same for the same seed.
+//! Keys whose distances follow real footage, at some half a million a second, always the same for
+//! the same seed.
 //!
-//! How: each bit of a picture is the sign of what [`TRAITS`] shared traits say of it and of a detail of its own; how much
-//! the traits say differs from picture to picture, and simple pictures, of which they say nearly all, are rare. This gives
-//! the tail: unrelated pairs within 72 bits. Each key has exactly 128 ones, as real ones have. Some keys come from one
-//! seen before in the same video ([`RELATED`]), by flipping bits: these are the neighbours within a video that a moving
-//! camera leaves.
+//! How: each bit of a picture is the sign of what [`TRAITS`] shared traits say of it and of a
+//! detail of its own; how much the traits say differs from picture to picture, and simple pictures,
+//! of which they say nearly all, are rare. This gives the tail: unrelated pairs within 72 bits.
+//! Each key has exactly 128 ones, as real ones have. Some keys come from one seen before in the
+//! same video ([`RELATED`]), by flipping bits: these are the neighbours within a video that a
+//! moving camera leaves.
 //!
-//! How well it fits: the bench `footage` prints the same statistics of real and made keys. The numbers below were fitted
-//! to sources with a keyframe a second and up to 12 regions; this is how they compare with 51 real clips as they are sampled
-//! now (37 groups of unrelated content, 0.27 h, 28 195 distinct keys, so 104 300 an hour):
+//! How well it fits: the bench `footage` prints the same statistics of real and made keys. The
+//! numbers below were fitted to sources with a keyframe a second and up to 12 regions; this is how
+//! they compare with 51 real clips as they are sampled now (37 groups of unrelated content, 0.27 h,
+//! 28 195 distinct keys, so 104 300 an hour):
 //!
 //! | | real footage | made |
 //! |---|---|---|
@@ -23,9 +26,10 @@
 //! | ... 80/90/95/99 % | 1 / 2 / 4 / 12 | 1 / 1 / 2 / 4 |
 //! | unrelated keys, mean distance and deviation | 127.5, 8.4 | 128.0, 8.4 |
 //!
-//! Chance of unrelated region keys to be within so many bits; "library" is the table of `uniq::evidence`, from 7.5e10
-//! pairs of real footage; the 51 clips give 3.5e8 pairs, among them some of content that two groups share, which is
-//! most of what they have within 64 bits; made are 1.8e9 pairs:
+//! Chance of unrelated region keys to be within so many bits; "library" is the table of
+//! `uniq::evidence`, from 7.5e10 pairs of real footage; the 51 clips give 3.5e8 pairs, among them
+//! some of content that two groups share, which is most of what they have within 64 bits; made are
+//! 1.8e9 pairs:
 //!
 //! | bits | library | 51 clips | made |
 //! |---|---|---|---|
@@ -39,8 +43,9 @@
 //! | 96 | | 3.0e-4 | 2.9e-4 |
 //! | 104 | | 4.4e-3 | 4.6e-3 |
 //!
-//! What it leaves out: crowds are smaller than in a static shot; copies between videos; places, which are random here. The
-//! 51 clips are short, so that nothing is known of what a long video repeats.
+//! What it leaves out: crowds are smaller than in a static shot; copies between videos; places,
+//! which are random here. The 51 clips are short, so that nothing is known of what a long video
+//! repeats.
 
 use std::time::Duration;
 
@@ -54,7 +59,8 @@ use super::random::Random;
 pub struct Footage {
     random: Random,
     videos: u64,
-    /// What each bit asks of a picture's traits; the same for every archive, as a hash is one function.
+    /// What each bit asks of a picture's traits; the same for every archive, as a hash is one
+    /// function.
     meanings: Vec<[f32; TRAITS]>,
 }
 
@@ -69,8 +75,8 @@ impl Footage {
         }
     }
 
-    /// The next video: 30 s to 20 min long (an assumption: the logarithm is uniform, the mean 5.3 min), with as many
-    /// keys as real ones.
+    /// The next video: 30 s to 20 min long (an assumption: the logarithm is uniform, the mean 5.3
+    /// min), with as many keys as real ones.
     pub fn video(&mut self) -> (Video, Vec<Run>) {
         let seconds = SHORTEST_S * (LONGEST_S / SHORTEST_S).powf(self.random.unit());
         self.video_of(Duration::from_secs_f64(seconds))
@@ -153,7 +159,8 @@ impl Footage {
         let picture: [f32; TRAITS] = self.random.direction();
         let share =
             SAYS_LEAST + (SAYS_MOST - SAYS_LEAST) * (self.random.unit() as f32).powf(RARITY);
-        // The trait's part has a deviation of 1 as the detail's has, so that `share` is their correlation with the bit.
+        // The trait's part has a deviation of 1 as the detail's has, so that `share` is their
+        // correlation with the bit.
         let (of_traits, of_detail) = (share * (TRAITS as f32).sqrt(), (1.0 - share * share).sqrt());
         let mut values = [0.0; KEY_BITS as usize];
         for (value, direction) in values.iter_mut().zip(&self.meanings) {
@@ -200,22 +207,24 @@ impl Footage {
     }
 }
 
-/// Keys of an hour of video with a keyframe a second and up to 12 regions, to which the numbers below were fitted.
+/// Keys of an hour of video with a keyframe a second and up to 12 regions, to which the numbers
+/// below were fitted.
 pub const KEYS_AN_HOUR: f64 = 30_700.0;
 /// Keys of an hour of video as it is sampled by default: 28 195 distinct ones of 0.27 h.
 #[allow(dead_code, reason = "not every bench tells hours")]
 pub const DEFAULT_KEYS_AN_HOUR: f64 = 104_000.0;
 /// Numbers that describe a simple picture.
 const TRAITS: usize = 16;
-/// Correlation of a bit with the traits: least and most, and the exponent of the uniform number between them, by which
-/// simple pictures are rare.
+/// Correlation of a bit with the traits: least and most, and the exponent of the uniform number
+/// between them, by which simple pictures are rare.
 const SAYS_LEAST: f32 = 0.38;
 const SAYS_MOST: f32 = 0.988;
 const RARITY: f32 = 20.0;
 const MEANINGS_SEED: u64 = 0x6d65_616e_696e_6773;
 /// Share of keys made from one seen before in the same video.
 const RELATED: f64 = 0.33;
-/// Most bits flipped to make them; the square root of a uniform number, so that far ones are more frequent.
+/// Most bits flipped to make them; the square root of a uniform number, so that far ones are more
+/// frequent.
 const REACH: f64 = 110.0;
 /// Chance that the next related key comes from the same one as the last: crowds.
 const STAYS: f64 = 0.65;

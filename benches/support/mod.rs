@@ -1,4 +1,5 @@
-//! What the benches of the index share: keys like those of real footage, indexes of them, clocks, and FAISS beside us.
+//! What the benches of the index share: keys like those of real footage, indexes of them, clocks,
+//! and FAISS beside us.
 
 // Each bench is a crate of its own that uses only a part of this.
 #![allow(dead_code, unreachable_pub)]
@@ -19,8 +20,8 @@ pub mod random;
 /// Radius of the vote in bits, at which everything is measured.
 pub const RADIUS: u32 = uniq::search::RADIUS;
 
-/// Query keys of one measurement: 20 keyframes with 40 regions, each also mirrored. A clip of 10 s has up to 7 000, tilted ones
-/// among them.
+/// Query keys of one measurement: 20 keyframes with 40 regions, each also mirrored. A clip of 10 s
+/// has up to 7 000, tilted ones among them.
 pub const CLIP_KEYS: usize = 1600;
 
 /// A number with blanks between thousands.

@@ -31,7 +31,8 @@ impl Random {
 
     /// A vector of length 1 that points anywhere.
     pub fn direction<const N: usize>(&mut self) -> [f32; N] {
-        // Sums of 64 bits are near enough to normal numbers, whose vectors have no preferred direction.
+        // Sums of 64 bits are near enough to normal numbers, whose vectors have no preferred
+        // direction.
         let vector: [f32; N] = std::array::from_fn(|_| self.bits().count_ones() as f32 - 32.0);
         let length = vector
             .iter()

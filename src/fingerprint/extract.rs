@@ -1,7 +1,9 @@
-//! Turns keyframes, one after the other, into keys with a mark on those whose place looks alike at other times.
+//! Turns keyframes, one after the other, into keys with a mark on those whose place looks alike at
+//! other times.
 //!
-//! Two seconds of pictures are kept, so that a key can be compared with its own place earlier and later:
-//! asking the picture, not the detector, keeps a blob that blinks on a still wall from passing for an event.
+//! Two seconds of pictures are kept, so that a key can be compared with its own place earlier and
+//! later: asking the picture, not the detector, keeps a blob that blinks on a still wall from
+//! passing for an event.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -30,12 +32,14 @@ pub(super) struct SeenKey {
     pub(super) key: Key,
     /// The key of the mirrored patch, made for queries only.
     pub(super) mirrored: Key,
-    /// The keys of the warped patch, see [`ClipKey::warped`](super::ClipKey); made for queries only.
+    /// The keys of the warped patch, see [`ClipKey::warped`](super::ClipKey); made for queries
+    /// only.
     pub(super) warped: [Key; Warp::ALL.len()],
     pub(super) recurs: bool,
 }
 
-/// How many regions a keyframe gives, how many fine ones, and whether mirrored and warped keys are wanted.
+/// How many regions a keyframe gives, how many fine ones, and whether mirrored and warped keys are
+/// wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Detail {
     pub(super) regions: usize,
@@ -54,7 +58,8 @@ impl Detail {
     }
 }
 
-/// Takes keyframes in the order of time and gives them back, with their keys, about two seconds later.
+/// Takes keyframes in the order of time and gives them back, with their keys, about two seconds
+/// later.
 pub(super) struct Extractor {
     detail: Detail,
     /// For pictures of the working size and of twice that.
@@ -68,8 +73,8 @@ pub(super) struct Extractor {
     panned: Vec<bool>,
 }
 
-/// What is known of a video once all of it was seen; of a clip also, keyframe by keyframe, whether it shows again what it has shown
-/// before, and whether it is a panned still.
+/// What is known of a video once all of it was seen; of a clip also, keyframe by keyframe, whether
+/// it shows again what it has shown before, and whether it is a panned still.
 pub(super) struct Course {
     pub(super) motion: Motion,
     pub(super) repeating: Vec<bool>,
@@ -110,7 +115,8 @@ impl Extractor {
         }
     }
 
-    /// Takes one frame of the detail's resolution; `emit` is called for each keyframe whose keys are now final.
+    /// Takes one frame of the detail's resolution; `emit` is called for each keyframe whose keys
+    /// are now final.
     pub(super) fn push(&mut self, frame: &Frame, emit: &mut dyn FnMut(Keyframe, Vec<SeenKey>)) {
         let latest = self.recent.back().map(|recent| &recent.picture);
         let picture = match latest.filter(|latest| latest.luma == frame.luma) {
@@ -310,7 +316,8 @@ impl Extractor {
     }
 }
 
-/// How far apart two times are at least for a likeness to speak for the scene and not for the moment.
+/// How far apart two times are at least for a likeness to speak for the scene and not for the
+/// moment.
 pub(super) const RECURRENCE_GAP: Duration = Duration::from_secs(2);
 
 /// Distance up to which a place is taken to look the same at two times, in bits.
@@ -319,11 +326,13 @@ pub(super) const RECURRENCE_RADIUS: u32 = 72;
 /// A flat frame darker than this is black, in grey levels of the full range.
 const BLACK_LEVEL: f32 = 32.0;
 
-/// A frame with fewer keys says too little to be searched: one key alone can be a logo or a caption.
+/// A frame with fewer keys says too little to be searched: one key alone can be a logo or a
+/// caption.
 pub(super) const KEYS_MIN: usize = 2;
 
-/// Largest change of a block's mean in a picture that stands still, in grey levels. Sensor noise averages out
-/// over a block (some hundred source pixels); what moves visibly changes a block by ten and more.
+/// Largest change of a block's mean in a picture that stands still, in grey levels. Sensor noise
+/// averages out over a block (some hundred source pixels); what moves visibly changes a block by
+/// ten and more.
 const STILL_DIFFERENCE: f32 = 3.0;
 
 /// Marks the keys whose place looks the same in another picture.
@@ -383,7 +392,8 @@ mod tests {
         changed: true,
     };
 
-    /// A textured wall, and a textured square of half its height that moves when `speed` is not zero.
+    /// A textured wall, and a textured square of half its height that moves when `speed` is not
+    /// zero.
     fn frame(second: f32, speed: f32) -> Frame {
         let (width, height) = (228, 128);
         let left = 5.0 + speed * second;

@@ -70,8 +70,8 @@ impl Fingerprint {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] when the folder cannot be written to, and for a folder, device, pipe or socket, which a file would
-    /// take the place of.
+    /// [`Error::Io`] when the folder cannot be written to, and for a folder, device, pipe or
+    /// socket, which a file would take the place of.
     pub fn save(&self, path: &Path) -> Result<()> {
         self.write(path, &self.bytes(&[]))
     }
@@ -126,7 +126,8 @@ impl Fingerprint {
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
-        // The file is made to be handed over: the umask decides who may read it, as with any other file.
+        // The file is made to be handed over: the umask decides who may read it, as with any other
+        // file.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder
@@ -143,8 +144,9 @@ impl Fingerprint {
     ///
     /// # Errors
     ///
-    /// Those of [`Decoding::open`], [`Error::InvalidFingerprint`] for a file that is damaged, of another version, or of nothing
-    /// that a clip can be, [`Error::LimitExceeded`], and [`Error::Cancelled`] once `cancel` is set.
+    /// Those of [`Decoding::open`], [`Error::InvalidFingerprint`] for a file that is damaged, of
+    /// another version, or of nothing that a clip can be, [`Error::LimitExceeded`], and
+    /// [`Error::Cancelled`] once `cancel` is set.
     pub fn load(
         path: &Path,
         decoding: &Decoding,
@@ -364,7 +366,8 @@ pub(super) fn begins_like_one(source: &Source) -> bool {
     source.begins_with(MAGIC)
 }
 
-/// Reads a fingerprint file and writes it as this version does; what does not come of this is in no fingerprint.
+/// Reads a fingerprint file and writes it as this version does; what does not come of this is in no
+/// fingerprint.
 fn canonical(source: &Source, limits: &Limits) -> Result<Vec<u8>> {
     let invalid = |reason: String| Error::InvalidFingerprint {
         path: source.path().to_owned(),

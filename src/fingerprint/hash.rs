@@ -12,7 +12,8 @@ use super::wide::{whole, widened};
 /// Rows and columns of what is hashed.
 pub(super) const PATCH: usize = 32;
 
-/// A square of grey levels as it is hashed: any affine change of brightness leaves the key as it is.
+/// A square of grey levels as it is hashed: any affine change of brightness leaves the key as it
+/// is.
 pub(super) type Patch = [f32; PATCH * PATCH];
 
 /// The 256-bit keys of the patches that are made of some things: signs of the low 16x16 DCT

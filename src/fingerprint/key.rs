@@ -52,7 +52,8 @@ pub enum KeyKind {
     Region,
 }
 
-/// Where in a frame a key stands; all three in units of the frame's height, so that x runs to the aspect ratio.
+/// Where in a frame a key stands; all three in units of the frame's height, so that x runs to the
+/// aspect ratio.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Place {
     /// Centre, from the left edge.
@@ -76,6 +77,7 @@ pub struct Run {
     pub first: std::time::Duration,
     /// Last keyframe that shows it.
     pub last: std::time::Duration,
-    /// Whether the same place looks alike two seconds away or more: it speaks for the scene, not for the moment.
+    /// Whether the same place looks alike two seconds away or more: it speaks for the scene, not
+    /// for the moment.
     pub recurs: bool,
 }

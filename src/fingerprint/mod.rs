@@ -10,8 +10,8 @@
 //! what moves; of sources a [`PictureTrack`] too, small pictures of their keyframes, and of a clip
 //! that was decoded more of them ([`Fingerprint::pictures`]).
 //!
-//! This stage assumes upright luma frames ([`crate::media`]), of a clip at twice the working size, which it halves; it knows
-//! nothing of other videos.
+//! This stage assumes upright luma frames ([`crate::media`]), of a clip at twice the working size,
+//! which it halves; it knows nothing of other videos.
 
 mod as_source;
 mod blobs;
@@ -67,29 +67,32 @@ pub use pictures::{ClipPictures, Looked, Picture};
 use runs::{Sighting, Tracker};
 use small::SmallPictures;
 
-/// Changes whenever the same source would give other keys; an index of another version cannot be searched. What a clip gives may
-/// change with the layout of its file alone.
+/// Changes whenever the same source would give other keys; an index of another version cannot be
+/// searched. What a clip gives may change with the layout of its file alone.
 pub const FINGERPRINT_VERSION: u32 = 2;
 
 /// Most regions of a keyframe of a clip.
 pub const CLIP_REGIONS: usize = 40;
 
-/// Most fine regions of a keyframe of a clip: those that are found in pictures of twice the working size, half to once as
-/// large as the smallest that a source of the same shape has. They find what a clip shows smaller than its source does, such as a picture in a corner.
+/// Most fine regions of a keyframe of a clip: those that are found in pictures of twice the working
+/// size, half to once as large as the smallest that a source of the same shape has. They find what
+/// a clip shows smaller than its source does, such as a picture in a corner.
 pub const FINE_REGIONS: usize = 24;
 
 /// Most regions of a keyframe of a clip that is looked at quickly.
 pub const SKETCH_REGIONS: usize = 16;
 
-/// Most regions of a keyframe of a source. Of 23 excerpts each at a keyframe a second, 12 and 24 find 10 and 16 of those cropped to
-/// 40 %, 16 and 20 of vertical ones; an index has 1.9 times the keys.
+/// Most regions of a keyframe of a source. Of 23 excerpts each at a keyframe a second, 12 and 24
+/// find 10 and 16 of those cropped to 40 %, 16 and 20 of vertical ones; an index has 1.9 times the
+/// keys.
 pub const SOURCE_REGIONS: usize = 24;
 
 /// Longest time between two keyframes of benign material.
 ///
-/// Of six intros of 4 s, cut from real footage and compressed hard at two thirds of their size, as clips show them, 19.9 s
-/// of 23.8 were recognised with a quarter of a second and [`CLIP_REGIONS`], 21.6 s with this, and none with what suits
-/// sources: a source has to be found somewhere, this everywhere. It takes some 160 keys a second.
+/// Of six intros of 4 s, cut from real footage and compressed hard at two thirds of their size, as
+/// clips show them, 19.9 s of 23.8 were recognised with a quarter of a second and [`CLIP_REGIONS`],
+/// 21.6 s with this, and none with what suits sources: a source has to be found somewhere, this
+/// everywhere. It takes some 160 keys a second.
 pub const BENIGN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What one keyframe shows.
@@ -132,8 +135,8 @@ pub struct ClipKey {
     pub keyframe: u32,
     /// What it was made of.
     pub kind: KeyKind,
-    /// Whether it was found at [`Resolution::Double`](media::Resolution): it is smaller than the regions of a source of the
-    /// same shape.
+    /// Whether it was found at [`Resolution::Double`](media::Resolution): it is smaller than the
+    /// regions of a source of the same shape.
     pub fine: bool,
     /// Where it is.
     pub place: Place,
@@ -141,10 +144,11 @@ pub struct ClipKey {
     pub key: Key,
     /// The key of the same patch with left and right exchanged.
     pub mirrored: Key,
-    /// The keys of the patch when the picture is warped about it, in the order of [`Warp::ALL`]; zero for a fine region and
-    /// for the tilts of a whole frame.
+    /// The keys of the patch when the picture is warped about it, in the order of [`Warp::ALL`];
+    /// zero for a fine region and for the tilts of a whole frame.
     pub warped: [Key; Warp::ALL.len()],
-    /// Whether its place looks alike two seconds away or more: it speaks for the scene, not for the moment.
+    /// Whether its place looks alike two seconds away or more: it speaks for the scene, not for the
+    /// moment.
     pub recurs: bool,
 }
 
@@ -185,8 +189,9 @@ impl Fingerprint {
         self.info.width.max(1) as f32 / self.info.height.max(1) as f32
     }
 
-    /// What [`sketch_of_clip`] keeps of it: every second keyframe, if they are that close, and the strongest regions, no fine
-    /// ones; what moves stays in finer cells, and the small pictures as they are.
+    /// What [`sketch_of_clip`] keeps of it: every second keyframe, if they are that close, and the
+    /// strongest regions, no fine ones; what moves stays in finer cells, and the small pictures as
+    /// they are.
     pub fn sketched(&self) -> Fingerprint {
         let step = if self.interval < 2 * QUERY_INTERVAL {
             2
@@ -244,7 +249,8 @@ pub struct SourceFingerprint {
     pub keyframes: u32,
     /// Keys, in order of time.
     pub runs: Vec<Run>,
-    /// What moves in the frames that were looked at; nothing for benign material, of which no moment is told.
+    /// What moves in the frames that were looked at; nothing for benign material, of which no
+    /// moment is told.
     pub motion: Motion,
     /// Small pictures of the frames that were looked at; none of benign material, which no evidence
     /// shows.
@@ -268,8 +274,8 @@ pub fn of_clip(
 ///
 /// # Errors
 ///
-/// Those of [`Decoding::open`] and [`Decoding::decode`], and [`Error::Cancelled`] once `cancel` is set. That another stream
-/// than the main one cannot be decoded is no error.
+/// Those of [`Decoding::open`] and [`Decoding::decode`], and [`Error::Cancelled`] once `cancel` is
+/// set. That another stream than the main one cannot be decoded is no error.
 pub fn pictures_of_clip(
     path: &Path,
     decoding: &Decoding,
@@ -323,7 +329,8 @@ enum Measures {
     Quality,
 }
 
-/// Makes a fingerprint of half as many keyframes with [`SKETCH_REGIONS`] regions, none of them fine, in less time.
+/// Makes a fingerprint of half as many keyframes with [`SKETCH_REGIONS`] regions, none of them
+/// fine, in less time.
 ///
 /// # Errors
 ///
@@ -478,8 +485,10 @@ fn made(
     Ok((fingerprint, decoded, quality))
 }
 
-/// Makes the runs of an open source with this hash, of all the video streams that a player could show, one after the other: first
-/// the main one. One that cannot be decoded is undecoded for as long as the main one lasts.  `progress` hears how much further the video's time has come since the last call.
+/// Makes the runs of an open source with this hash, of all the video streams that a player could
+/// show, one after the other: first the main one. One that cannot be decoded is undecoded for as
+/// long as the main one lasts.  `progress` hears how much further the video's time has come since
+/// the last call.
 ///
 /// # Errors
 ///
@@ -504,7 +513,8 @@ pub fn of_source(
     )
 }
 
-/// Makes the runs of benign material, closely enough that what a clip shows of it is recognised frame by frame.
+/// Makes the runs of benign material, closely enough that what a clip shows of it is recognised
+/// frame by frame.
 ///
 /// # Errors
 ///

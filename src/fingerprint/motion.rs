@@ -1,9 +1,11 @@
-//! What moves: each picture of a video against the mean of its neighbours, in coarse cells of three levels.
+//! What moves: each picture of a video against the mean of its neighbours, in coarse cells of three
+//! levels.
 //!
-//! A camera that stands still shows the same walls at all times, and keys of walls tell no time. But the pictures less their
-//! mean over the seconds around them hold what moves alone, and a copy shows the same of it at the same time. Three levels
-//! are enough to compare it by correlation, and survive what is done to brightness and contrast. They show outlines: that
-//! somebody walks by, and hardly who.
+//! A camera that stands still shows the same walls at all times, and keys of walls tell no time.
+//! But the pictures less their mean over the seconds around them hold what moves alone, and a copy
+//! shows the same of it at the same time. Three levels are enough to compare it by correlation, and
+//! survive what is done to brightness and contrast. They show outlines: that somebody walks by, and
+//! hardly who.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -21,8 +23,8 @@ pub struct Motion {
     pitch: f32,
     /// When the pictures are shown, in milliseconds, in order.
     times: Vec<u32>,
-    /// Four cells a byte, the first in the lowest bits, each picture beginning at a byte of its own: 0 still, 1 brighter
-    /// than the mean, 2 darker.
+    /// Four cells a byte, the first in the lowest bits, each picture beginning at a byte of its
+    /// own: 0 still, 1 brighter than the mean, 2 darker.
     cells: Vec<u8>,
 }
 
@@ -37,8 +39,8 @@ impl Motion {
         }
     }
 
-    /// Appends a picture, not earlier than the last: for each cell, row by row, the sign says whether it is brighter or darker
-    /// than its neighbours; cells that are missing are still.
+    /// Appends a picture, not earlier than the last: for each cell, row by row, the sign says
+    /// whether it is brighter or darker than its neighbours; cells that are missing are still.
     pub fn push(&mut self, time: Duration, cells: &[i8]) {
         self.times.push(millis(time));
         let all = usize::from(self.columns) * usize::from(self.rows);
@@ -90,8 +92,8 @@ impl Motion {
                 .max(start)
     }
 
-    /// The cells of a picture row by row: 0 where it is less than [`STILL`] grey levels from its neighbours' mean, 1 where it is
-    /// brighter and -1 where it is darker.
+    /// The cells of a picture row by row: 0 where it is less than [`STILL`] grey levels from its
+    /// neighbours' mean, 1 where it is brighter and -1 where it is darker.
     pub fn picture(&self, picture: usize) -> Vec<i8> {
         let stride = self.stride();
         let cells = &self.cells[picture * stride..][..stride];
@@ -126,8 +128,9 @@ impl Motion {
         (usize::from(self.columns) * usize::from(self.rows)).div_ceil(4)
     }
 
-    /// The bytes that are stored: columns and rows u16, pitch f32, number of pictures u32, their times in milliseconds u32 each,
-    /// then their cells, 2 bits each; all little-endian. Without pictures there are no bytes.
+    /// The bytes that are stored: columns and rows u16, pitch f32, number of pictures u32, their
+    /// times in milliseconds u32 each, then their cells, 2 bits each; all little-endian. Without
+    /// pictures there are no bytes.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         if self.is_empty() {
             return Vec::new();
@@ -198,12 +201,14 @@ const HEAD: usize = 12;
 const BRIGHTER: u8 = 1;
 const DARKER: u8 = 2;
 
-/// So many grey levels from the mean a cell moves. Of the excerpts cropped to vertical, shown as a small picture or
-/// edited for a short form, 3 and 6 levels told 91 and 90 of 100 pictures of a copy from those of other times.
+/// So many grey levels from the mean a cell moves. Of the excerpts cropped to vertical, shown as a
+/// small picture or edited for a short form, 3 and 6 levels told 91 and 90 of 100 pictures of a
+/// copy from those of other times.
 pub const STILL: f32 = 3.0;
 
-/// How far on either side the neighbours go that a picture is compared with. On the same excerpts, less
-/// the mean of the cells, two seconds and one told 89 and 88 of 100, and with medians in place of means 89 and 85.
+/// How far on either side the neighbours go that a picture is compared with. On the same excerpts,
+/// less the mean of the cells, two seconds and one told 89 and 88 of 100, and with medians in place
+/// of means 89 and 85.
 const REACH: Duration = Duration::from_secs(2);
 
 /// Pictures, with their neighbours, of which fewer say nothing.
@@ -261,7 +266,8 @@ impl Watcher {
         self.motion
     }
 
-    /// Makes the cells of the next picture, and forgets pictures that are no neighbours of later ones.
+    /// Makes the cells of the next picture, and forgets pictures that are no neighbours of later
+    /// ones.
     fn make(&mut self) {
         let seen = &self.recent[self.next];
         // A video whose frames change their shape has cells of the first.

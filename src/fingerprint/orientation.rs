@@ -1,9 +1,11 @@
-//! How a clip's picture lies against a source's: turned by quarters, mirrored, tilted, stretched, inverted.
+//! How a clip's picture lies against a source's: turned by quarters, mirrored, tilted, stretched,
+//! inverted.
 //!
-//! The bits of a key are the signs of DCT coefficients against their median, row by row. Exchanging left and right turns
-//! the sign of each coefficient of an odd column, above and below of an odd row, and a quarter turn exchanges rows and
-//! columns besides; a negative turns all of them but the mean's. The median of the coefficients is so near zero that such a
-//! key is known from the key alone, but for a few bits: the picture need not be seen again. A tilted or stretched patch has
+//! The bits of a key are the signs of DCT coefficients against their median, row by row. Exchanging
+//! left and right turns the sign of each coefficient of an odd column, above and below of an odd
+//! row, and a quarter turn exchanges rows and columns besides; a negative turns all of them but the
+//! mean's. The median of the coefficients is so near zero that such a key is known from the key
+//! alone, but for a few bits: the picture need not be seen again. A tilted or stretched patch has
 //! other coefficients, so its keys are made with the others.
 
 use serde::{Deserialize, Serialize};
@@ -37,19 +39,21 @@ pub enum Warp {
     Tilt(i8),
     /// Widened to so many ninths of its width: one of [`WIDTHS`].
     Width(u8),
-    /// Lengthened along the diagonal from the upper left so that it is so many tenths of the other, below zero along the other: one of
-    /// [`SLANTS`].
+    /// Lengthened along the diagonal from the upper left so that it is so many tenths of the other,
+    /// below zero along the other: one of [`SLANTS`].
     Slant(i8),
 }
 
-/// The angles of tilts, in degrees. Keys tolerate some six on either side, so that all up to 30 are covered.
+/// The angles of tilts, in degrees. Keys tolerate some six on either side, so that all up to 30 are
+/// covered.
 pub const TILTS: [i8; 4] = [12, -12, 24, -24];
 
-/// The widths of stretched clips, in ninths of what they are: 4:3, 16:9, 3:4 and 9:16. Keys tolerate a factor of about 1.15
-/// on either side, so that all from a half to twice are covered.
+/// The widths of stretched clips, in ninths of what they are: 4:3, 16:9, 3:4 and 9:16. Keys
+/// tolerate a factor of about 1.15 on either side, so that all from a half to twice are covered.
 pub const WIDTHS: [u8; 4] = [12, 16, 7, 5];
 
-/// The ratios of diagonals, in tenths: with those of [`WIDTHS`], what a screen that is filmed from above and aside comes near.
+/// The ratios of diagonals, in tenths: with those of [`WIDTHS`], what a screen that is filmed from
+/// above and aside comes near.
 pub const SLANTS: [i8; 2] = [16, -16];
 
 impl Warp {
@@ -82,7 +86,8 @@ impl Warp {
         }
     }
 
-    /// How many times as long as the other it makes the diagonal from the upper left, if both are as long.
+    /// How many times as long as the other it makes the diagonal from the upper left, if both are
+    /// as long.
     pub fn slant(self) -> f32 {
         match self {
             Warp::Slant(tenths) if tenths < 0 => 10.0 / -f32::from(tenths),
@@ -130,7 +135,8 @@ impl Warp {
         }
     }
 
-    /// The key of the patch so warped; that of a whole frame is not tilted, and is the same at any width.
+    /// The key of the patch so warped; that of a whole frame is not tilted, and is the same at any
+    /// width.
     fn key(self, seen: &ClipKey) -> Key {
         match Warp::ALL.iter().position(|warp| *warp == self) {
             Some(number) => seen.warped[number],
@@ -252,7 +258,8 @@ fn upside_down(key: Key) -> Key {
     Key(key.0.map(|word| word ^ LOWER))
 }
 
-/// The key of the negative. The mean of a patch is its first coefficient, and is never below the median.
+/// The key of the negative. The mean of a patch is its first coefficient, and is never below the
+/// median.
 fn inverted(key: Key) -> Key {
     let [first, second, third, fourth] = key.0;
     Key([!first | 1, !second, !third, !fourth])
@@ -383,7 +390,8 @@ mod tests {
         };
         let wanted = both(&plain, place).0;
         for orientation in Orientation::warped() {
-            // Warped the other way, and then mirrored: what a publisher may have done to the plain picture.
+            // Warped the other way, and then mirrored: what a publisher may have done to the plain
+            // picture.
             let edited_width = (width / orientation.warp.width()).round();
             let edited_aspect = edited_width / height;
             let edited = picture(edited_width, &|x, y| {

@@ -1,15 +1,18 @@
-//! Tells a picture over which a camera was only pretended to move: panned, zoomed and turned, and nothing else changes (pure).
+//! Tells a picture over which a camera was only pretended to move: panned, zoomed and turned, and
+//! nothing else changes (pure).
 //!
-//! The earlier picture is laid over the later one by a similarity, found from coarse to fine by Gauss and Newton's method (Lucas and Kanade
-//! 1981; Baker and Matthews 2004, "Lucas-Kanade 20 Years On"), with a gain and an offset of brightness. A real camera that pans
-//! bends the picture, shifts what is near against what is far and shows what moves; a still does none of that, and what is left is what compression
-//! leaves.
+//! The earlier picture is laid over the later one by a similarity, found from coarse to fine by
+//! Gauss and Newton's method (Lucas and Kanade 1981; Baker and Matthews 2004, "Lucas-Kanade 20
+//! Years On"), with a gain and an offset of brightness. A real camera that pans bends the picture,
+//! shifts what is near against what is far and shows what moves; a still does none of that, and
+//! what is left is what compression leaves.
 
 use super::plane::{Plane, samples_of};
 use super::region::Levels;
 use super::wide::widened;
 
-/// Whether the later picture is the earlier one, moved by so much that it was panned and by nothing else.
+/// Whether the later picture is the earlier one, moved by so much that it was panned and by nothing
+/// else.
 pub(super) fn is_panned(earlier: &Levels, later: &Levels) -> bool {
     moved(earlier, later).is_some_and(|moved| {
         moved.shift >= SHIFT_MIN
@@ -32,8 +35,9 @@ struct Moved {
     shared: f32,
 }
 
-/// `x' = (1 + a) x - b y + tx`, `y' = b x + (1 + a) y + ty` from the later picture's place to the earlier one's, in heights of the
-/// picture from its middle; and the levels of the earlier one times `1 + gain`, plus `offset` grey levels.
+/// `x' = (1 + a) x - b y + tx`, `y' = b x + (1 + a) y + ty` from the later picture's place to the
+/// earlier one's, in heights of the picture from its middle; and the levels of the earlier one
+/// times `1 + gain`, plus `offset` grey levels.
 #[derive(Debug, Clone, Copy, Default)]
 struct Fit {
     a: f32,
@@ -257,7 +261,8 @@ fn add_all_always(earlier: &Plane, later: &Plane, fit: &Fit, normal: &mut Normal
     *normal = sums;
 }
 
-/// Root mean square and largest of the differences of blocks of 4x4 pixels that lie within both pictures, and their share of all.
+/// Root mean square and largest of the differences of blocks of 4x4 pixels that lie within both
+/// pictures, and their share of all.
 fn rest_of(earlier: &Plane, later: &Plane, fit: &Fit) -> Option<(f32, f32, f32)> {
     let side = if later.height >= FINE_HEIGHT {
         BLOCK
@@ -356,8 +361,9 @@ const MIDDLE_LEVEL: f32 = 128.0;
 /// What is shifted less is not panned but still, or held by hand, in heights of the picture.
 const SHIFT_MIN: f32 = 0.02;
 
-/// Most that may be left of a still, in grey levels: of all blocks, and of one. Of eleven photos that pan or are zoomed 0.4 to 1.2 and 2 to 8
-/// were left in the median; of 134 real videos four that are moved as much ever have less than 1.3 and 6, titles and drawings among them.
+/// Most that may be left of a still, in grey levels: of all blocks, and of one. Of eleven photos
+/// that pan or are zoomed 0.4 to 1.2 and 2 to 8 were left in the median; of 134 real videos four
+/// that are moved as much ever have less than 1.3 and 6, titles and drawings among them.
 const REST_MAX: f32 = 1.3;
 const LARGEST_MAX: f32 = 6.0;
 
@@ -439,7 +445,8 @@ mod tests {
                 !is_panned(&plain, &picture(seed + 50, |x, y| (x, y))),
                 "{seed}: another picture"
             );
-            // Turned about its own axis, a camera bends the picture: a lens of 60 degrees, turned by 5.
+            // Turned about its own axis, a camera bends the picture: a lens of 60 degrees, turned
+            // by 5.
             let bent = |x: f32, y: f32| {
                 let focal = 197.0;
                 let (angle, depth) = ((x / focal).atan() + 0.087, (x * x + focal * focal).sqrt());

@@ -1,8 +1,10 @@
-//! What a fingerprint may be made of: the checks that stand between a stranger's numbers and the later stages.
+//! What a fingerprint may be made of: the checks that stand between a stranger's numbers and the
+//! later stages.
 //!
-//! A fingerprint that was made of a clip passes by construction. One that was handed over is believed only where its keyframes,
-//! keys and times are in the proportion in which the extractor gives them; a time without keyframes counts as undecoded. That
-//! it was made of the clip which it names cannot be checked here, nor anywhere without the clip.
+//! A fingerprint that was made of a clip passes by construction. One that was handed over is
+//! believed only where its keyframes, keys and times are in the proportion in which the extractor
+//! gives them; a time without keyframes counts as undecoded. That it was made of the clip which it
+//! names cannot be checked here, nor anywhere without the clip.
 
 use std::time::Duration;
 
@@ -13,7 +15,8 @@ use super::{
 use crate::error::millis;
 use crate::media::{StreamInfo, UNDECODED_MAX, Undecoded};
 
-/// The fields of a [`Fingerprint`], unchecked; each means what the method of the same name there says.
+/// The fields of a [`Fingerprint`], unchecked; each means what the method of the same name there
+/// says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
     /// See [`Fingerprint::path`].
@@ -207,7 +210,8 @@ fn times(parts: &Parts) -> Result<(), String> {
     Ok(())
 }
 
-/// As many keys for each keyframe as the extractor gives for what it shows, in places that a frame has.
+/// As many keys for each keyframe as the extractor gives for what it shows, in places that a frame
+/// has.
 fn keys(parts: &Parts) -> Result<(), String> {
     let known = parts
         .keys
@@ -317,25 +321,29 @@ pub(crate) const NO_KEYFRAME: &str = "the fingerprint has no keyframe";
 /// No clip is longer than 30 days.
 pub(super) const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Keyframes of a clip are at most so far apart: those that are drawn from neighbouring intervals less than twice
-/// [`QUERY_INTERVAL`](crate::sample::QUERY_INTERVAL), and a quarter of a second for frames that are shown so long. A sketch, of twice the interval, is made of
-/// the clip itself and not handed over.
+/// Keyframes of a clip are at most so far apart: those that are drawn from neighbouring intervals
+/// less than twice [`QUERY_INTERVAL`](crate::sample::QUERY_INTERVAL), and a quarter of a second for
+/// frames that are shown so long. A sketch, of twice the interval, is made of the clip itself and
+/// not handed over.
 const GAP_MAX: Duration = Duration::from_millis(750);
 
 /// Sampling intervals that a clip is fingerprinted at.
 const INTERVALS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_millis(500);
 
-/// Mean time between two keyframes of a clip is at least this: a quarter of [`QUERY_INTERVAL`](crate::sample::QUERY_INTERVAL).
+/// Mean time between two keyframes of a clip is at least this: a quarter of
+/// [`QUERY_INTERVAL`](crate::sample::QUERY_INTERVAL).
 const KEYFRAME_GAP_MIN: Duration = Duration::from_millis(60);
 
-/// Keyframes that a clip may have beyond its length over [`KEYFRAME_GAP_MIN`]: the first, the last, and rounding.
+/// Keyframes that a clip may have beyond its length over [`KEYFRAME_GAP_MIN`]: the first, the last,
+/// and rounding.
 const KEYFRAMES_SPARE: u128 = 4;
 
 /// How far outside the frame the middle of a region may lie, in heights of the frame.
 const REACH: f32 = 1.0;
 
-/// Side of a region, in heights of the frame. The smallest fine ones are a twentieth; a whole frame is 1.
+/// Side of a region, in heights of the frame. The smallest fine ones are a twentieth; a whole frame
+/// is 1.
 const SIZE_MIN: f32 = 1.0 / 256.0;
 const SIZE_MAX: f32 = 4.0;
 

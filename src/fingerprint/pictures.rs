@@ -1,4 +1,5 @@
-//! Makes a fingerprint of each picture that a player could show of a clip, since a file may hold several.
+//! Makes a fingerprint of each picture that a player could show of a clip, since a file may hold
+//! several.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -41,7 +42,8 @@ pub enum Looked {
     Cover,
     /// It is a single picture beside a video.
     Still,
-    /// It was not looked at, for this reason; nothing can be said of the clip unless it was published anyway.
+    /// It was not looked at, for this reason; nothing can be said of the clip unless it was
+    /// published anyway.
     Not(String),
 }
 

@@ -28,7 +28,8 @@ impl Plane {
         self.data[y * self.width + x]
     }
 
-    /// Interpolates between four pixels; pixel centres are whole numbers, outside counts as the nearest edge.
+    /// Interpolates between four pixels; pixel centres are whole numbers, outside counts as the
+    /// nearest edge.
     #[cfg(test)]
     pub(super) fn sample(&self, x: f32, y: f32) -> f32 {
         let x = x.clamp(0.0, (self.width - 1) as f32);

@@ -36,7 +36,8 @@ impl Levels {
         }
     }
 
-    /// The same without the picture: its half and so on; a picture too small to be halved stays as it is.
+    /// The same without the picture: its half and so on; a picture too small to be halved stays as
+    /// it is.
     pub(super) fn halved(&self) -> Levels {
         let last = self.planes.len() - 1;
         Levels {
@@ -58,8 +59,8 @@ impl Levels {
         self.all().get(halvings)
     }
 
-    /// The picture in blocks of 8x8 pixels (or the smallest level of a picture too small for that), and the side of a block in
-    /// heights of the picture.
+    /// The picture in blocks of 8x8 pixels (or the smallest level of a picture too small for that),
+    /// and the side of a block in heights of the picture.
     pub(super) fn eighth(&self) -> (&Plane, f32) {
         let level = 3.min(self.all().len() - 1);
         (
@@ -68,7 +69,8 @@ impl Levels {
         )
     }
 
-    /// The level whose pixels are just finer than samples so many pixels of the picture apart, and the size of its pixels.
+    /// The level whose pixels are just finer than samples so many pixels of the picture apart, and
+    /// the size of its pixels.
     fn level(&self, pitch: f32) -> (&Plane, f32) {
         let level = (pitch.log2().ceil().max(0.0) as usize).min(self.all().len() - 1);
         (&self.all()[level], (1u32 << level) as f32)
@@ -79,7 +81,8 @@ impl Levels {
         let unit = self.picture().height as f32;
         let pitch = place.size * unit / PATCH as f32;
         let (plane, shrink) = self.level(pitch);
-        // In coordinates where pixel (0, 0) covers 0..1; the sampler's pixel centres are whole numbers.
+        // In coordinates where pixel (0, 0) covers 0..1; the sampler's pixel centres are whole
+        // numbers.
         let (left, top) = (
             place.x * unit - place.size * unit / 2.0,
             place.y * unit - place.size * unit / 2.0,
@@ -93,7 +96,8 @@ impl Levels {
         plane.samples(&mesh, patch);
     }
 
-    /// The patch that is at `place` once the picture has been warped about that, and the place has grown with it.
+    /// The patch that is at `place` once the picture has been warped about that, and the place has
+    /// grown with it.
     pub(super) fn warped_patch(&self, place: Place, warp: Warp, patch: &mut Patch) {
         let unit = self.picture().height as f32;
         let pitch = place.size * unit / PATCH as f32;
@@ -113,7 +117,8 @@ impl Levels {
     }
 }
 
-/// The places of the strongest distinctive regions, strongest first, at most `most`, with their patches.
+/// The places of the strongest distinctive regions, strongest first, at most `most`, with their
+/// patches.
 pub(super) fn regions(
     detector: &mut Detector,
     levels: &Levels,
@@ -122,7 +127,8 @@ pub(super) fn regions(
     strongest(detector, levels, most, Octaves::All)
 }
 
-/// The same of the smallest regions of a picture of twice the working size, in which [`regions`] finds none once it is halved.
+/// The same of the smallest regions of a picture of twice the working size, in which [`regions`]
+/// finds none once it is halved.
 pub(super) fn fine_regions(
     detector: &mut Detector,
     levels: &Levels,

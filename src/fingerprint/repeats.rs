@@ -1,10 +1,12 @@
-//! Tells which keyframes of a clip show what it has shown before: a loop, a shot that is used twice, also backwards or mirrored (pure).
+//! Tells which keyframes of a clip show what it has shown before: a loop, a shot that is used
+//! twice, also backwards or mirrored (pure).
 //!
-//! What comes back by itself, as a pendulum or a hand-held camera does, comes back nearly, and now and then. What was repeated comes back
-//! exactly and in order. So pictures are compared as means of coarse blocks, and measured by how much they change in a fraction of a
-//! second: two pictures that differ by much less, though they are far apart, speak for one *lag* between the clip and itself. At each
-//! lag that several speak for all pictures are asked whose counterpart was sampled at nearly the same moment; those that
-//! fit have to outweigh those that do not.
+//! What comes back by itself, as a pendulum or a hand-held camera does, comes back nearly, and now
+//! and then. What was repeated comes back exactly and in order. So pictures are compared as means
+//! of coarse blocks, and measured by how much they change in a fraction of a second: two pictures
+//! that differ by much less, though they are far apart, speak for one *lag* between the clip and
+//! itself. At each lag that several speak for all pictures are asked whose counterpart was sampled
+//! at nearly the same moment; those that fit have to outweigh those that do not.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -20,9 +22,11 @@ pub(super) struct Memory {
 
 struct Picture {
     time: f64,
-    /// Means of the blocks row by row, in sixteenths of a grey level; nothing for a picture of another size than the first.
+    /// Means of the blocks row by row, in sixteenths of a grey level; nothing for a picture of
+    /// another size than the first.
     blocks: Vec<i16>,
-    /// Sums of [`COARSE`] parts of the blocks over the roots of their numbers, and the same of the mirrored picture.
+    /// Sums of [`COARSE`] parts of the blocks over the roots of their numbers, and the same of the
+    /// mirrored picture.
     coarse: [[f32; COARSE]; 2],
     mirrored: Vec<i16>,
 }
@@ -83,7 +87,8 @@ impl Memory {
         repeating
     }
 
-    /// How much a picture differs from those shortly before and after it, whichever is less, in grey levels; 0 for one without.
+    /// How much a picture differs from those shortly before and after it, whichever is less, in
+    /// grey levels; 0 for one without.
     fn change(&self, i: usize) -> f32 {
         let time = self.pictures[i].time;
         let before = self.pictures[..i]
@@ -103,7 +108,8 @@ impl Memory {
             .unwrap_or(0.0)
     }
 
-    /// Root mean square of the differences of two pictures' blocks, in grey levels, the second mirrored if so.
+    /// Root mean square of the differences of two pictures' blocks, in grey levels, the second
+    /// mirrored if so.
     fn difference(&self, a: usize, b: usize, mirrored: bool) -> f32 {
         let (a, b) = (&self.pictures[a], &self.pictures[b]);
         let b = if mirrored { &b.mirrored } else { &b.blocks };
@@ -118,7 +124,8 @@ impl Memory {
         (a.blocks.iter().zip(b).map(square).sum::<f32>() / b.len() as f32).sqrt() / FIXED
     }
 
-    /// Pictures that move, each with earlier ones that differ from it by much less than it changes in a moment.
+    /// Pictures that move, each with earlier ones that differ from it by much less than it changes
+    /// in a moment.
     fn pairs(&self, changes: &[f32], mirrored: bool) -> Vec<(usize, f64, f64)> {
         let mut pairs = Vec::new();
         for (i, picture) in self
@@ -151,7 +158,8 @@ impl Memory {
         pairs
     }
 
-    /// For each picture whose counterpart is known, whether it fits; what moves little fits without saying anything.
+    /// For each picture whose counterpart is known, whether it fits; what moves little fits without
+    /// saying anything.
     fn asked(&self, course: &Course, changes: &[f32]) -> Vec<(usize, i32)> {
         let mut asked: Vec<(usize, i32)> = Vec::new();
         for (i, picture) in self.pictures.iter().enumerate() {
@@ -218,7 +226,8 @@ impl Memory {
         }
     }
 
-    /// How far a stretch that ends with a picture goes on, of which nothing is known: until one does not fit, or has no counterpart.
+    /// How far a stretch that ends with a picture goes on, of which nothing is known: until one
+    /// does not fit, or has no counterpart.
     fn reach(&self, course: &Course, end: usize, step: isize, asked: &[(usize, i32)]) -> usize {
         let time = |i: usize| self.pictures[i].time;
         let goes_on = |&i: &usize| {
@@ -239,7 +248,8 @@ impl Memory {
 
 /// How a clip goes along with itself.
 struct Course {
-    /// Seconds between a picture and its counterpart, or the sum of their times where it plays backwards.
+    /// Seconds between a picture and its counterpart, or the sum of their times where it plays
+    /// backwards.
     lag: f64,
     order: Order,
     mirrored: bool,
@@ -348,7 +358,8 @@ const LOOK_BACK: usize = 14_400;
 const COMPARED_MAX: usize = 512;
 const LAGS_MAX: usize = 256;
 
-/// Most pictures that are taken to be alike to one, the latest: a loop brings the same one back without end.
+/// Most pictures that are taken to be alike to one, the latest: a loop brings the same one back
+/// without end.
 const ALIKE_MAX: usize = 64;
 
 /// Seconds by which a lag is tried longer and shorter: a frame.
@@ -357,7 +368,8 @@ const LAG_STEP_S: f64 = 0.04;
 /// Lags within so many seconds are one.
 const LAG_WIDTH_S: f64 = 0.1;
 
-/// Pictures that have to speak for a lag for it to be looked at, and that have to outweigh all others on it.
+/// Pictures that have to speak for a lag for it to be looked at, and that have to outweigh all
+/// others on it.
 const SPEAKERS_MIN: usize = 4;
 const FITTING_MIN: i32 = 5;
 
@@ -367,8 +379,8 @@ const MISS_MAX_S: f64 = 0.05;
 /// Seconds for which a stretch goes on at either end though no counterpart was sampled.
 const REACH_S: f64 = 0.8;
 
-/// Difference that a counterpart may have: of itself, in grey levels; and as a share of the change, at the moment itself and for each
-/// second that it is off.
+/// Difference that a counterpart may have: of itself, in grey levels; and as a share of the change,
+/// at the moment itself and for each second that it is off.
 const NOISE: f32 = 0.1;
 const FIT: f32 = 0.3;
 const FIT_A_SECOND: f32 = 8.0;
@@ -381,7 +393,8 @@ mod tests {
     use super::super::testing::texture;
     use super::*;
 
-    /// Blocks of a scene at a moment: a textured wall before which something goes its way, and the camera sways as if it was held by hand.
+    /// Blocks of a scene at a moment: a textured wall before which something goes its way, and the
+    /// camera sways as if it was held by hand.
     fn scene(second: f32, seed: u32, sway: f32) -> Plane {
         let noise =
             |rate: f32, salt: u32| texture(40.0 * rate * second, 7.0, seed + salt) / 128.0 - 1.0;

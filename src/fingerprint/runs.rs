@@ -108,7 +108,8 @@ impl From<Run> for Sighting {
     }
 }
 
-/// The items, sorted by their first time, that are seen again at about the same place two seconds to a minute later or earlier.
+/// The items, sorted by their first time, that are seen again at about the same place two seconds
+/// to a minute later or earlier.
 pub(super) fn recurring<T>(items: &[T], sighting: impl Fn(&T) -> Sighting) -> Vec<usize> {
     let cell = |value: f32| (value / COME_BACK_SHIFT).floor() as i32;
     let mut marks = vec![false; items.len()];
@@ -160,7 +161,8 @@ const RUN_SHIFT: f32 = 0.03;
 /// How much a key may grow within a run, in octaves.
 const RUN_ZOOM: f32 = 0.25;
 
-/// How far from its place a key counts as come back, in frame heights: a hand-held camera returns only roughly.
+/// How far from its place a key counts as come back, in frame heights: a hand-held camera returns
+/// only roughly.
 const COME_BACK_SHIFT: f32 = 0.06;
 
 /// How much larger or smaller a key counts as come back, in octaves.

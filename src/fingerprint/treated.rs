@@ -1,8 +1,9 @@
 //! Tells a picture that was treated until little but lines or two levels are left of it (pure).
 //!
-//! Nature puts most of the variance of a picture into what is large (its spectrum falls with the square of the frequency: Field
-//! 1987), and an edge detector, a sketch, an emboss or a high-pass filter puts it into lines. A copy that was treated so gives other
-//! keys than its source. That nothing is found of it says nothing.
+//! Nature puts most of the variance of a picture into what is large (its spectrum falls with the
+//! square of the frequency: Field 1987), and an edge detector, a sketch, an emboss or a high-pass
+//! filter puts it into lines. A copy that was treated so gives other keys than its source. That
+//! nothing is found of it says nothing.
 
 use super::region::Levels;
 
@@ -49,24 +50,29 @@ fn moments(values: &[f32]) -> (f32, f32) {
     )
 }
 
-/// Least share of the variance that means of 8x8 pixels have, 0..=1, and the same of a picture that is mostly of one level.
+/// Least share of the variance that means of 8x8 pixels have, 0..=1, and the same of a picture that
+/// is mostly of one level.
 ///
-/// Of 154, 211 and 235 pictures of three sets of real footage 1, 8 and none had less than the first: but for one, those of a dark
-/// cat between wide borders. Of edge maps, high-pass pictures and sketches 86 to 100 % have.
+/// Of 154, 211 and 235 pictures of three sets of real footage 1, 8 and none had less than the
+/// first: but for one, those of a dark cat between wide borders. Of edge maps, high-pass pictures
+/// and sketches 86 to 100 % have.
 const LARGE_MIN: f32 = 0.45;
 const LARGE_SKEWED_MIN: f32 = 0.6;
 
-/// Largest skewness of a picture's levels that goes with little variance in what is large. Of the 600 pictures 19 are beyond.
+/// Largest skewness of a picture's levels that goes with little variance in what is large. Of the
+/// 600 pictures 19 are beyond.
 const SKEW_MAX: f32 = 1.5;
 
-/// How near to the ends of the range of levels a level of a binary picture is, as a share of the range.
+/// How near to the ends of the range of levels a level of a binary picture is, as a share of the
+/// range.
 const END_REACH: f32 = 0.12;
 
-/// Share of such levels above which a picture of enough contrast is binary, 0..=1: real footage has 0.26 in the median, and what was
-/// cut at a threshold 0.95.
+/// Share of such levels above which a picture of enough contrast is binary, 0..=1: real footage has
+/// 0.26 in the median, and what was cut at a threshold 0.95.
 const ENDS_MIN: f32 = 0.88;
 
-/// Least standard deviation of a binary picture, in grey levels: of black and white in equal parts it is 127.
+/// Least standard deviation of a binary picture, in grey levels: of black and white in equal parts
+/// it is 127.
 const BINARY_DEVIATION: f32 = 60.0;
 
 #[cfg(test)]

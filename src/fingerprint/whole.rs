@@ -4,7 +4,8 @@ use super::Place;
 use super::hash::{self, PATCH, Patch};
 use super::plane::Plane;
 
-/// The hashed area of a frame and its 32x32 patch; `None` for a flat frame, whose key would say nothing.
+/// The hashed area of a frame and its 32x32 patch; `None` for a flat frame, whose key would say
+/// nothing.
 pub(super) fn patch(plane: &Plane) -> Option<(Place, Patch)> {
     let area = trimmed(plane);
     let patch = averaged(plane, &area);

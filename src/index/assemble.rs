@@ -332,8 +332,8 @@ impl Merge {
         merge
     }
 
-    /// Prepares to write a segment anew with all its videos, also the removed, and the same keys, but with other facts of
-    /// some videos.
+    /// Prepares to write a segment anew with all its videos, also the removed, and the same keys,
+    /// but with other facts of some videos.
     pub(crate) fn corrected<'a>(
         segment: &'a Arc<Segment>,
         corrected: impl Iterator<Item = (u32, &'a Correction)>,

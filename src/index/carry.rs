@@ -1,8 +1,9 @@
-//! An index as what is carried to another place: the bytes of its manifest and history, and the files
-//! that they name.
+//! An index as what is carried to another place: the bytes of its manifest and history, and the
+//! files that they name.
 //!
-//! What is carried is checked as when it is opened: the checksums, and the history by its Merkle root.
-//! The files themselves are checked by who carries them, against the SHA-256s of the manifest.
+//! What is carried is checked as when it is opened: the checksums, and the history by its Merkle
+//! root. The files themselves are checked by who carries them, against the SHA-256s of the
+//! manifest.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _};
@@ -40,8 +41,8 @@ pub(crate) struct CarriedFile {
 }
 
 impl Carried {
-    /// Reads the newest commit of an index in a folder, whose writer's lock the caller has; `None` if
-    /// there is none.
+    /// Reads the newest commit of an index in a folder, whose writer's lock the caller has; `None`
+    /// if there is none.
     pub(crate) fn of_folder(dir: &Path) -> Result<Option<Carried>> {
         let note = Newest::load(dir)?;
         let path = manifest::manifest_path(dir);
@@ -109,7 +110,8 @@ impl Carried {
         &self.manifest
     }
 
-    /// The bytes of the history as far as the manifest commits to it; none before the second commit.
+    /// The bytes of the history as far as the manifest commits to it; none before the second
+    /// commit.
     pub(crate) fn history(&self) -> &[u8] {
         &self.history
     }
@@ -131,8 +133,8 @@ impl Carried {
         commits.any(|leaf| leaf.generation == generation && hex(&leaf.root) == root)
     }
 
-    /// Fails if it is older than the commit that was last noted in a folder, or does not descend from
-    /// it.
+    /// Fails if it is older than the commit that was last noted in a folder, or does not descend
+    /// from it.
     pub(crate) fn check_seen(&self, dir: &Path) -> Result<()> {
         let Some(seen) = Newest::load(dir)? else {
             return Ok(());
@@ -156,7 +158,8 @@ impl Carried {
         newest::note(&Disk, dir, &self.stored);
     }
 
-    /// Writes history and manifest into a folder in which its files lie already: this is the commit.
+    /// Writes history and manifest into a folder in which its files lie already: this is the
+    /// commit.
     pub(crate) fn install(&self, dir: &Path) -> Result<()> {
         let parts = [
             (history::path(dir), &self.history),
@@ -197,8 +200,8 @@ pub(crate) fn files_named(from: &Path, manifest: &[u8]) -> Result<Vec<CarriedFil
     Ok(files_of(&Stored::from_bytes(from, manifest)?))
 }
 
-/// Generation and root in hexadecimal that the bytes of a manifest say, and commits and length of its
-/// history.
+/// Generation and root in hexadecimal that the bytes of a manifest say, and commits and length of
+/// its history.
 pub(crate) fn described(from: &Path, manifest: &[u8]) -> Result<(u64, String, (u64, u64))> {
     let stored = Stored::from_bytes(from, manifest)?;
     let history = (

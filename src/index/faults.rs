@@ -1,4 +1,5 @@
-//! A file system that fails: whatever write, sync or rename goes wrong, an index is as before or as after.
+//! A file system that fails: whatever write, sync or rename goes wrong, an index is as before or as
+//! after.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
@@ -37,7 +38,8 @@ pub(super) const FAULTS: [Fault; 5] = [
     Fault::PowerLossNewNames,
 ];
 
-/// The disk, with an operation at which something goes wrong. Nothing is really synced: the tests survive the machine.
+/// The disk, with an operation at which something goes wrong. Nothing is really synced: the tests
+/// survive the machine.
 #[derive(Debug)]
 pub(super) struct Faulty(Arc<Mutex<State>>);
 

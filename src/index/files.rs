@@ -1,8 +1,9 @@
 //! Files read into memory block by block, each block verified before its first use.
 //!
-//! A file that is mapped takes its bytes from the disk whenever they are looked at: if it is cut meanwhile, the process dies
-//! (SIGBUS), and if it is written into, what was verified is not what is used. So blocks are read, each once, into
-//! memory of our own, and a read that fails is an error.
+//! A file that is mapped takes its bytes from the disk whenever they are looked at: if it is cut
+//! meanwhile, the process dies (SIGBUS), and if it is written into, what was verified is not what
+//! is used. So blocks are read, each once, into memory of our own, and a read that fails is an
+//! error.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -22,8 +23,9 @@ use crate::media::open_regular;
 
 /// A file of the index, as much of it in memory as has been looked at.
 ///
-/// Opening checks its frame. Its content is read and compared with the checksums block by block, each when it is first
-/// looked at, so that opening costs the same for a large file as for a small one and nothing unverified is ever used.
+/// Opening checks its frame. Its content is read and compared with the checksums block by block,
+/// each when it is first looked at, so that opening costs the same for a large file as for a small
+/// one and nothing unverified is ever used.
 #[derive(Debug)]
 pub(crate) struct BlockFile {
     pub(crate) path: PathBuf,
@@ -39,10 +41,11 @@ pub(crate) struct BlockFile {
 }
 
 impl BlockFile {
-    /// Opens a file of the index and checks length, magic, version and the table of checksums, in this order.
+    /// Opens a file of the index and checks length, magic, version and the table of checksums, in
+    /// this order.
     ///
-    /// `Ok(None)` if there is no such file. With an entry of the manifest, it must be the file that the entry means:
-    /// another index's file is whole, but not ours.
+    /// `Ok(None)` if there is no such file. With an entry of the manifest, it must be the file that
+    /// the entry means: another index's file is whole, but not ours.
     pub(crate) fn open(
         path: &Path,
         magic: [u8; 8],
@@ -152,8 +155,9 @@ impl BlockFile {
                 self.fill(block)?;
             }
         }
-        // SAFETY: the range lies in the memory, which is as long as the content and lives as long as `self`. Its blocks are
-        // present, and `fill`, which alone writes, does not touch them again.
+        // SAFETY: the range lies in the memory, which is as long as the content and lives as long
+        // as `self`. Its blocks are present, and `fill`, which alone writes, does not touch them
+        // again.
         #[allow(unsafe_code)]
         Ok(unsafe {
             std::slice::from_raw_parts(self.memory.as_ptr().add(range.start), range.len())
@@ -183,7 +187,8 @@ impl BlockFile {
         Ok(copied)
     }
 
-    /// Part of the content as values, verified; the range comes from a [`FileReader`], which aligns it.
+    /// Part of the content as values, verified; the range comes from a [`FileReader`], which aligns
+    /// it.
     #[inline]
     pub(crate) fn view<T: format::Plain>(&self, range: Range<usize>) -> Result<&[T]> {
         let unfit = || corrupt(&self.path, "alignment", range.start, format::ALIGN);
@@ -253,8 +258,9 @@ impl BlockFile {
             return Ok(());
         }
         let range = self.range_of(block);
-        // SAFETY: the block lies in the memory, which is initialised (anonymous memory is zero). Nobody else refers to it:
-        // `bytes` gives out blocks that are present only, and of those that are not, the lock lets one be written at a time.
+        // SAFETY: the block lies in the memory, which is initialised (anonymous memory is zero).
+        // Nobody else refers to it: `bytes` gives out blocks that are present only, and of those
+        // that are not, the lock lets one be written at a time.
         #[allow(unsafe_code)]
         let bytes = unsafe {
             std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().add(range.start), range.len())

@@ -1,4 +1,5 @@
-//! Files whose checksums are right although their content is not: opened or refused, but never a panic.
+//! Files whose checksums are right although their content is not: opened or refused, but never a
+//! panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;

@@ -1,7 +1,8 @@
 //! The bytes on disk: header, blocks, sections and the encoded tables.
 //!
-//! `index-data/FORMAT.md` draws the layouts. This is the only module that names bincode and bytemuck.
-//! Nothing is allocated, decoded or used before length, magic, version and the checksums over it have been found right.
+//! `index-data/FORMAT.md` draws the layouts. This is the only module that names bincode and
+//! bytemuck. Nothing is allocated, decoded or used before length, magic, version and the checksums
+//! over it have been found right.
 
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
@@ -32,25 +33,29 @@ pub(crate) const UPGRADABLE: u32 = 4;
 
 /// Bytes before the body of every file.
 pub(crate) const HEADER_LEN: usize = 16;
-/// Bytes that have a checksum of their own, the last block's perhaps fewer: what a search touches is verified in such
-/// pieces, and their table takes 1/8192 of the file.
+/// Bytes that have a checksum of their own, the last block's perhaps fewer: what a search touches
+/// is verified in such pieces, and their table takes 1/8192 of the file.
 pub(crate) const BLOCK: usize = 1 << 16;
-/// Each section of a body begins at a multiple of this many bytes of the file: a cache line, and enough for any cast.
+/// Each section of a body begins at a multiple of this many bytes of the file: a cache line, and
+/// enough for any cast.
 pub(crate) const ALIGN: usize = 64;
 
 pub(crate) const MANIFEST_MAGIC: [u8; 8] = *b"uniqMANI";
 pub(crate) const SEGMENT_MAGIC: [u8; 8] = *b"uniqSEGM";
 pub(crate) const HISTORY_MAGIC: [u8; 8] = *b"uniqHIST";
 
-/// A decoded table may not claim more memory than this: 1 GiB is some millions of videos in one segment.
+/// A decoded table may not claim more memory than this: 1 GiB is some millions of videos in one
+/// segment.
 const TABLE_LIMIT: usize = 1 << 30;
 
-/// Bytes of a file: 2^32 postings of a segment, and room. Its table of checksums takes 1/8192 of that in memory.
+/// Bytes of a file: 2^32 postings of a segment, and room. Its table of checksums takes 1/8192 of
+/// that in memory.
 const LENGTH_MAX: u64 = 1 << 37;
 
 const VERSION_AT: usize = 8;
 const RESERVED_AT: usize = 12;
-/// Bytes after the table of checksums: the length of the content and the checksum of table and length.
+/// Bytes after the table of checksums: the length of the content and the checksum of table and
+/// length.
 const FOOTER_LEN: usize = 16;
 
 pub(crate) const REMEDY: &str = "restore the file from a copy of the index, or delete the index's folder and make it anew with: uniq index build";
@@ -229,7 +234,8 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Checks length, magic, version, the lengths of the parts and the table's checksum, in this order.
+    /// Checks length, magic, version, the lengths of the parts and the table's checksum, in this
+    /// order.
     ///
     /// `read` fills a slice from a place of the file, which is `length` bytes long.
     pub(crate) fn read(
@@ -310,7 +316,8 @@ pub(crate) fn checksum(block: &[u8]) -> u64 {
     xxh3_64(block)
 }
 
-/// Reads numbers of a file and lays out its sections one after the other, each bound checked before use.
+/// Reads numbers of a file and lays out its sections one after the other, each bound checked before
+/// use.
 pub(crate) struct FileReader<'a> {
     file: &'a BlockFile,
     at: usize,
@@ -324,7 +331,8 @@ impl<'a> FileReader<'a> {
         }
     }
 
-    /// Takes `count` values at the current place; the range in the file is returned, for [`BlockFile::view`].
+    /// Takes `count` values at the current place; the range in the file is returned, for
+    /// [`BlockFile::view`].
     pub(crate) fn take<T>(&mut self, count: u64) -> Result<Range<usize>> {
         let left = self.file.content().saturating_sub(self.at);
         let length = usize::try_from(count)
@@ -350,7 +358,8 @@ impl<'a> FileReader<'a> {
         Ok(le_u64(self.file.bytes(range)?, 0))
     }
 
-    /// Fails if bytes are left over: a body that is longer than its counts say was not written by us.
+    /// Fails if bytes are left over: a body that is longer than its counts say was not written by
+    /// us.
     pub(crate) fn finish(self) -> Result<()> {
         if self.at == self.file.content() {
             Ok(())
@@ -392,7 +401,8 @@ pub(crate) fn encode<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>> {
     })
 }
 
-/// Decodes a table out of bytes whose checksum is known to be right; they must be used up to the last.
+/// Decodes a table out of bytes whose checksum is known to be right; they must be used up to the
+/// last.
 pub(crate) fn decode<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
     match bincode::serde::decode_from_slice(bytes, bincode_config()) {
         Ok((value, used)) if used == bytes.len() => Ok(value),

@@ -1,8 +1,10 @@
-//! Reads made-up files as the files of an index, for a fuzzer: they are refused, or can be read through.
+//! Reads made-up files as the files of an index, for a fuzzer: they are refused, or can be read
+//! through.
 //!
-//! The first byte of the input says as which file, and whether its checksums are made right before: a fuzzer does not
-//! get beyond a checksum, somebody who means harm does. The rest is the file. This is part of the crate only when it is
-//! compiled for fuzzing (`--cfg fuzzing`), and no interface of it.
+//! The first byte of the input says as which file, and whether its checksums are made right before:
+//! a fuzzer does not get beyond a checksum, somebody who means harm does. The rest is the file.
+//! This is part of the crate only when it is compiled for fuzzing (`--cfg fuzzing`), and no
+//! interface of it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
@@ -47,7 +49,8 @@ pub fn read(data: &[u8]) {
     }
 }
 
-/// Inputs for [`read`] to begin with: files as they were written, each once to be read as it is and once resealed.
+/// Inputs for [`read`] to begin with: files as they were written, each once to be read as it is and
+/// once resealed.
 pub fn seeds() -> Vec<Vec<u8>> {
     let scratch = Scratch::the();
     let choices = KINDS.iter().enumerate().flat_map(|(number, kind)| {
@@ -99,7 +102,8 @@ impl Scratch {
         writer.sort_by_cells(4, &|| false).unwrap();
         assert_eq!(writer.remove("3.mp4").unwrap(), 1);
         writer.commit().unwrap();
-        // The files of the other kinds stand beside the one that is replaced, so that a reader gets as far as it can.
+        // The files of the other kinds stand beside the one that is replaced, so that a reader gets
+        // as far as it can.
         for kind in KINDS {
             let copy = dir.path().join(kind.folder());
             fs::create_dir_all(copy.join("segments")).unwrap();

@@ -145,7 +145,8 @@ impl History {
         History::parse(dir, &path, content.as_deref(), commitment)
     }
 
-    /// As [`History::load_committed`], of the bytes of the file, if there is one; errors name `path`.
+    /// As [`History::load_committed`], of the bytes of the file, if there is one; errors name
+    /// `path`.
     pub(crate) fn parse(
         dir: &Path,
         path: &Path,

@@ -1,4 +1,5 @@
-//! Our own files in an index's folder that no manifest names: merged away, or left by a commit that was broken off.
+//! Our own files in an index's folder that no manifest names: merged away, or left by a commit that
+//! was broken off.
 
 use std::collections::HashSet;
 use std::fs;
@@ -89,5 +90,6 @@ fn digits(name: &str) -> Option<&str> {
         .then_some(stem)
 }
 
-/// More than any index reaches; a file with a higher number was named by somebody else, and must not use up the numbers.
+/// More than any index reaches; a file with a higher number was named by somebody else, and must
+/// not use up the numbers.
 const NUMBER_MAX: u64 = 1 << 48;

@@ -1,7 +1,8 @@
 //! One writer for an index at a time, across processes.
 //!
-//! The lock is the kernel's (flock) and not the file's existence: it ends with its process, however that ends, so a
-//! dead owner never has to be detected. The number in the file only serves the error message.
+//! The lock is the kernel's (flock) and not the file's existence: it ends with its process, however
+//! that ends, so a dead owner never has to be detected. The number in the file only serves the
+//! error message.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -48,7 +49,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // The file stays, empty: deleting it would let two processes lock two files of the same name.
+        // The file stays, empty: deleting it would let two processes lock two files of the same
+        // name.
         let _ = self.file.set_len(0);
         let _ = flock(&self.file, FlockOperation::Unlock);
     }

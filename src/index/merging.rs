@@ -1,7 +1,7 @@
 //! Decides which segments are to be merged (pure).
 //!
-//! Merging writes keys anew, so it has to be worth it: each addition must cost the same in a large index as in a small
-//! one, over some time, and calling again must find nothing to do.
+//! Merging writes keys anew, so it has to be worth it: each addition must cost the same in a large
+//! index as in a small one, over some time, and calling again must find nothing to do.
 
 use std::collections::HashSet;
 
@@ -61,7 +61,8 @@ pub(crate) fn groups_to_merge(segments: &[Candidate], merging: Merging) -> Vec<V
         );
         groups.retain(|group| group.len() > 1 || group.iter().any(|segment| segment.has_removed));
     } else {
-        // Of about one size: within a factor of eight, so that a key is written anew only a few times in its life.
+        // Of about one size: within a factor of eight, so that a key is written anew only a few
+        // times in its life.
         let tier = |segment: &Candidate| segment.keys.max(1).ilog2() / 3;
         let in_tier = |wanted: u32| {
             segments

@@ -1,12 +1,14 @@
 //! Opens, adds to, removes from and commits an index of immutable segments.
 //!
-//! An index is a folder: a `manifest`, a `lock`, and `segments/` with write-once files. Each commit writes new files and
-//! then replaces the manifest, so that a crash leaves the old index or the new one, and an opened [`Index`] keeps
-//! answering as it did when it was opened. There is one [`Writer`] at a time and any number of readers, across
-//! processes. The bytes are described in `index-data/FORMAT.md`.
+//! An index is a folder: a `manifest`, a `lock`, and `segments/` with write-once files. Each commit
+//! writes new files and then replaces the manifest, so that a crash leaves the old index or the new
+//! one, and an opened [`Index`] keeps answering as it did when it was opened. There is one
+//! [`Writer`] at a time and any number of readers, across processes. The bytes are described in
+//! `index-data/FORMAT.md`.
 //!
-//! A video is a *source*, of which clips may be copies, or *benign* material ([`Role`]), which proves nothing. The two lie in
-//! segments of their own, so that neither is met in a search for the other; all else they have in common.
+//! A video is a *source*, of which clips may be copies, or *benign* material ([`Role`]), which
+//! proves nothing. The two lie in segments of their own, so that neither is met in a search for the
+//! other; all else they have in common.
 //!
 //! Of each video a *track* is kept: its keys in order of time with their places, and what moves in
 //! it. Beside it the keys lie by coarse cells, so that a search need not compare all of them.
@@ -114,7 +116,8 @@ pub struct Neighbour {
 /// Size and condition of a snapshot.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct IndexState {
-    /// SHA-256 of the manifest's body, in hexadecimal: commits to every segment, tombstone and setting.
+    /// SHA-256 of the manifest's body, in hexadecimal: commits to every segment, tombstone and
+    /// setting.
     pub root: String,
     /// Merkle root (RFC 6962) over the SHA-256s of the sources that have not been removed,
     /// ascending, in hexadecimal: the same for the same sources, however they came together.
@@ -170,7 +173,8 @@ pub struct IndexState {
     pub screening_recall: Option<f64>,
 }
 
-/// The instructions with which keys are compared on this processor, by name; `Portable` where it has none for it.
+/// The instructions with which keys are compared on this processor, by name; `Portable` where it
+/// has none for it.
 pub fn scan_instructions() -> String {
     format!("{:?}", scan::Kernel::detect())
 }

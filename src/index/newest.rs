@@ -1,8 +1,10 @@
-//! Notes the newest commit beside the manifest, so that an older manifest put back in its place is noticed.
+//! Notes the newest commit beside the manifest, so that an older manifest put back in its place is
+//! noticed.
 //!
-//! The note is written after each commit, and names its generation and root. So a manifest may be newer than the note, if
-//! a writer ended in between; one that is older was put back, or others have been lost. Who puts the note back too is
-//! noticed only by those who know what to expect: see [`Expected`].
+//! The note is written after each commit, and names its generation and root. So a manifest may be
+//! newer than the note, if a writer ended in between; one that is older was put back, or others
+//! have been lost. Who puts the note back too is noticed only by those who know what to expect: see
+//! [`Expected`].
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _};
@@ -158,7 +160,8 @@ impl Newest {
     }
 }
 
-/// Reads the manifest of an index, which must be as new as the newest commit that is noted; `Ok(None)` if there is none.
+/// Reads the manifest of an index, which must be as new as the newest commit that is noted;
+/// `Ok(None)` if there is none.
 pub(crate) fn load(dir: &Path) -> Result<Option<Stored>> {
     // First the note: what a writer commits meanwhile only makes the manifest newer.
     let newest = Newest::load(dir)?;
@@ -180,7 +183,8 @@ pub(crate) fn exists(dir: &Path) -> bool {
 
 /// Notes a commit that is durable.
 ///
-/// Best effort: the commit is made, and a full disk must not keep a merge from freeing it. The next writer notes it.
+/// Best effort: the commit is made, and a full disk must not keep a merge from freeing it. The next
+/// writer notes it.
 pub(crate) fn note(storage: &dyn Storage, dir: &Path, stored: &Stored) {
     let path = path(dir);
     let write = || {
@@ -206,7 +210,8 @@ pub(crate) fn note_found(storage: &dyn Storage, dir: &Path, stored: &Stored) -> 
     Ok(())
 }
 
-/// A file that was written by a later commit than the one that the manifest stands for, or by one that never came about.
+/// A file that was written by a later commit than the one that the manifest stands for, or by one
+/// that never came about.
 pub(crate) fn newer_than(stored: &Stored, path: &Path, number: u64) -> Error {
     Error::CorruptIndex {
         path: path.to_owned(),

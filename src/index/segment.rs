@@ -88,7 +88,8 @@ pub(crate) struct OfCell<'a> {
 }
 
 impl Segment {
-    /// Lays out an opened segment and reads its table of videos; costs time and memory by videos, not by keys.
+    /// Lays out an opened segment and reads its table of videos; costs time and memory by videos,
+    /// not by keys.
     pub(crate) fn open(file: BlockFile) -> Result<Segment> {
         let mut reader = file.reader();
         let runs = reader.u64()?;
@@ -411,8 +412,8 @@ impl Segment {
     }
 }
 
-/// Where `count` values of a section lie from the numbered one on; may reach beyond it, into other verified content or
-/// beyond the file, which [`BlockFile::view`] notices.
+/// Where `count` values of a section lie from the numbered one on; may reach beyond it, into other
+/// verified content or beyond the file, which [`BlockFile::view`] notices.
 #[inline]
 fn part<T>(section: &Range<usize>, first: u32, count: u32) -> Range<usize> {
     let start = section

@@ -22,8 +22,9 @@ pub enum Selection {
 const DIGITS_MIN: usize = 4;
 
 impl Index {
-    /// Finds a video of one role by its path as it was added, its identifier or whole SHA-256, or its address; failing
-    /// these, by the place of its file however that is written, by the beginning of its SHA-256, or by its file's name.
+    /// Finds a video of one role by its path as it was added, its identifier or whole SHA-256, or
+    /// its address; failing these, by the place of its file however that is written, by the
+    /// beginning of its SHA-256, or by its file's name.
     ///
     /// The first of these ways that leads anywhere decides.
     pub fn select(&self, selector: &str, role: Role) -> Selection {

@@ -70,14 +70,14 @@ pub(super) struct OpenCells {
 impl Index {
     /// Opens an index for searching; nothing is written.
     ///
-    /// This checks that all files are there, belong together and have the right lengths, and reads the table of videos.
-    /// The rest is verified piece by piece when a search first touches it, so that opening a large index is quick; and
-    /// as a whole by [`verify`](super::verify()).
+    /// This checks that all files are there, belong together and have the right lengths, and reads
+    /// the table of videos. The rest is verified piece by piece when a search first touches it, so
+    /// that opening a large index is quick; and as a whole by [`verify`](super::verify()).
     ///
     /// # Errors
-    /// [`Error::NoIndex`] if the folder holds none, [`Error::IncompatibleIndex`] if another version made it,
-    /// [`Error::CorruptIndex`] if a file is damaged, missing or from elsewhere, or the manifest older than the newest commit that
-    /// is noted, and [`Error::Io`].
+    /// [`Error::NoIndex`] if the folder holds none, [`Error::IncompatibleIndex`] if another version
+    /// made it, [`Error::CorruptIndex`] if a file is damaged, missing or from elsewhere, or the
+    /// manifest older than the newest commit that is noted, and [`Error::Io`].
     pub fn open(dir: &Path) -> Result<Index> {
         Index::open_with(dir, &|_| Ok(None))
     }
@@ -114,7 +114,8 @@ impl Index {
 
     /// Whether a folder holds an index, of whatever version and condition.
     pub fn exists(dir: &Path) -> bool {
-        // Something else in the manifest's place, or a manifest that is lost, is an index to be refused, and none to be built.
+        // Something else in the manifest's place, or a manifest that is lost, is an index to be
+        // refused, and none to be built.
         manifest::manifest_path(dir).exists() || newest::exists(dir)
     }
 
@@ -192,12 +193,14 @@ impl Index {
     /// A video of this snapshot.
     ///
     /// # Panics
-    /// If the reference comes from another index or snapshot and names a video that this one does not have.
+    /// If the reference comes from another index or snapshot and names a video that this one does
+    /// not have.
     pub fn video(&self, video: VideoRef) -> &Video {
         &self.segments[video.segment as usize].segment.videos[video.video as usize]
     }
 
-    /// Finds sources by SHA-256 (all of it, or at least its first 8 hexadecimal digits), exact path, or URL.
+    /// Finds sources by SHA-256 (all of it, or at least its first 8 hexadecimal digits), exact
+    /// path, or URL.
     ///
     /// Sorted by path; empty if nothing matches.
     pub fn find(&self, selector: &str) -> Vec<VideoRef> {
@@ -217,7 +220,8 @@ impl Index {
         self.role(sha256).is_some_and(Role::is_searched)
     }
 
-    /// What the file of this SHA-256 is in the index for; `None` if it is not there or has been removed.
+    /// What the file of this SHA-256 is in the index for; `None` if it is not there or has been
+    /// removed.
     pub fn role(&self, sha256: &[u8; 32]) -> Option<Role> {
         self.by_sha256(sha256)
             .map(|video| self.segments[video.segment as usize].role)
@@ -324,7 +328,8 @@ impl Index {
         Index::load_part(dir, stored, earlier, &|_| true)
     }
 
-    /// As [`Index::load`], leaving out segments that are not wanted: such an index is a part of one.
+    /// As [`Index::load`], leaving out segments that are not wanted: such an index is a part of
+    /// one.
     pub(super) fn load_part(
         dir: &Path,
         stored: Stored,
@@ -534,7 +539,8 @@ impl LiveSegment {
         };
         let mut dead = vec![false; segment.videos.len()];
         for removed in &entry.tombstones {
-            // In range: the manifest was checked against its count of videos, and that against the segment's.
+            // In range: the manifest was checked against its count of videos, and that against the
+            // segment's.
             dead[removed.video as usize] = true;
         }
         Ok(LiveSegment {
@@ -744,7 +750,8 @@ impl Holdings {
     }
 }
 
-/// Manifests to try: each further one means that a writer committed while the last was being opened.
+/// Manifests to try: each further one means that a writer committed while the last was being
+/// opened.
 const OPEN_ATTEMPTS: usize = 16;
 /// Fewest digits of a SHA-256 that count as one: fewer would meet words by accident.
 const SELECTOR_MIN_DIGITS: usize = 8;

@@ -1,6 +1,7 @@
 //! Every change that an index makes to the disk, so that tests can let each of them fail.
 //!
-//! What is promised rests on the file system: a rename in one folder is atomic, and fsync means what it says.
+//! What is promised rests on the file system: a rename in one folder is atomic, and fsync means
+//! what it says.
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
@@ -10,7 +11,8 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::media::open_regular;
 
-/// Beginning of the name of a file that is still being written; such a file may be deleted by the lock's holder.
+/// Beginning of the name of a file that is still being written; such a file may be deleted by the
+/// lock's holder.
 pub(crate) const TEMPORARY_PREFIX: &str = ".writing-";
 
 /// What a writer asks of a file system; reading goes past it.
@@ -46,7 +48,8 @@ impl Storage for Disk {
     }
 
     fn create(&self, file: &Path) -> io::Result<Box<dyn Output>> {
-        // What a crash left, or somebody put there: writing into it would end in a pipe, or where a link leads.
+        // What a crash left, or somebody put there: writing into it would end in a pipe, or where a
+        // link leads.
         match fs::remove_file(file) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
             _ => Ok(Box::new(File::create_new(file)?)),
@@ -72,7 +75,8 @@ impl Storage for Disk {
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        // Elsewhere than on Unix a folder cannot be opened as a file, and renames are durable by other means.
+        // Elsewhere than on Unix a folder cannot be opened as a file, and renames are durable by
+        // other means.
         if cfg!(unix) {
             File::open(folder)?.sync_all()
         } else {
@@ -120,7 +124,8 @@ pub(crate) fn sync_parent(storage: &dyn Storage, folder: &Path) -> Result<()> {
 
 /// A file that appears under its name only when it is whole and durable.
 ///
-/// Only the holder of the writer's lock makes one, so the temporary name is free. Dropping it unpublished deletes it.
+/// Only the holder of the writer's lock makes one, so the temporary name is free. Dropping it
+/// unpublished deletes it.
 pub(crate) struct Draft<'a> {
     storage: &'a dyn Storage,
     path: PathBuf,
@@ -154,7 +159,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Syncs, renames and syncs the folder: a crash at any moment leaves the old file of this name or the new one.
+    /// Syncs, renames and syncs the folder: a crash at any moment leaves the old file of this name
+    /// or the new one.
     pub(crate) fn publish(mut self) -> Result<()> {
         if let Some(mut output) = self.output.take() {
             let synced = output.sync().map_err(Error::io(&self.path, "sync"));

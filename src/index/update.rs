@@ -11,8 +11,8 @@ use super::writer::Writer;
 use crate::error::Result;
 
 impl Writer {
-    /// Says another path or publication of a committed video from the next commit on; `false` if there is no such video, or
-    /// nothing differs.
+    /// Says another path or publication of a committed video from the next commit on; `false` if
+    /// there is no such video, or nothing differs.
     pub fn update(
         &mut self,
         sha256: &[u8; 32],
@@ -67,7 +67,8 @@ impl Writer {
         true
     }
 
-    /// Writes the segments of corrected videos anew, and names them in the manifest of the next commit.
+    /// Writes the segments of corrected videos anew, and names them in the manifest of the next
+    /// commit.
     pub(super) fn correct(&mut self, manifest: &mut Manifest) -> Result<()> {
         let segments: Vec<u32> = self.corrected.keys().map(|video| video.segment).collect();
         for number in segments.chunk_by(|a, b| a == b).map(|same| same[0]) {

@@ -1,4 +1,5 @@
-//! Upkeep that takes long, and what goes between it and a caller: whether to stop, and how far it has come.
+//! Upkeep that takes long, and what goes between it and a caller: whether to stop, and how far it
+//! has come.
 
 use std::cell::Cell;
 use std::fmt;

@@ -26,18 +26,20 @@ pub struct Verification {
     pub bytes: u64,
     /// What is wrong, at most one finding a file and one for the whole; empty if nothing is.
     pub damage: Vec<Error>,
-    /// Files in the folder that belong to no snapshot: left by a crash, harmless, deleted by the next merge. Those that may
-    /// belong to a newer one are damage.
+    /// Files in the folder that belong to no snapshot: left by a crash, harmless, deleted by the
+    /// next merge. Those that may belong to a newer one are damage.
     pub unnamed: Vec<PathBuf>,
 }
 
-/// Reads an index as a whole and compares it with its checksums, its SHA-256s and the rules of the format.
+/// Reads an index as a whole and compares it with its checksums, its SHA-256s and the rules of the
+/// format.
 ///
-/// `progress` gets the bytes that have been read, and all that there are, as each file is done with. Commits and merges may go on meanwhile.
+/// `progress` gets the bytes that have been read, and all that there are, as each file is done
+/// with. Commits and merges may go on meanwhile.
 ///
 /// # Errors
-/// [`Error::NoIndex`], [`Error::IncompatibleIndex`], [`Error::CorruptIndex`] if the manifest itself cannot be read,
-/// [`Error::Cancelled`], and [`Error::Io`].
+/// [`Error::NoIndex`], [`Error::IncompatibleIndex`], [`Error::CorruptIndex`] if the manifest itself
+/// cannot be read, [`Error::Cancelled`], and [`Error::Io`].
 pub fn verify(
     dir: &Path,
     progress: &dyn Fn(u64, u64),
@@ -53,7 +55,8 @@ pub fn verify(
         if verification.damage.is_empty() {
             return Ok(verification);
         }
-        // A merge may have deleted files that were about to be read; then there is a newer manifest.
+        // A merge may have deleted files that were about to be read; then there is a newer
+        // manifest.
         (note, stored) = note_and_manifest(dir, no_index)?;
         if stored.root == root {
             return Ok(verification);
@@ -91,8 +94,8 @@ fn verify_snapshot(
         damage: Vec::new(),
         unnamed: leftovers::unnamed_files(dir, &stored.manifest)?,
     };
-    // A writer notes each commit before it begins another. So beside a manifest that is the newest, what is newer comes from a
-    // commit that was broken off.
+    // A writer notes each commit before it begins another. So beside a manifest that is the newest,
+    // what is newer comes from a commit that was broken off.
     let newest = note.and_then(|note| note.map(|note| note.check(dir, Some(&stored))).transpose());
     let is_newest = matches!(newest, Ok(Some(())));
     verification.note(newest.map(drop))?;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Where and when a video was published, as far as it is known; nothing here takes part in the search.
+/// Where and when a video was published, as far as it is known; nothing here takes part in the
+/// search.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Publication {
     /// Address of the published video.
@@ -49,7 +50,8 @@ impl Publication {
 /// A video of the index.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Video {
-    /// First 16 hexadecimal digits of [`Video::sha256`]; set by [`Writer::add`](super::Writer::add).
+    /// First 16 hexadecimal digits of [`Video::sha256`]; set by
+    /// [`Writer::add`](super::Writer::add).
     pub id: String,
     /// The file, as it was named when it was added.
     pub path: String,
@@ -78,7 +80,8 @@ pub enum Role {
     /// A published video, of which clips may be copies.
     #[default]
     Source,
-    /// Material that proves nothing, whoever shows it: a stock intro, a station's graphics, a slate, a test pattern.
+    /// Material that proves nothing, whoever shows it: a stock intro, a station's graphics, a
+    /// slate, a test pattern.
     Benign,
     /// A video that somebody offered: a copy of it is offered twice, and not published. An index
     /// that holds submissions holds no sources.
@@ -101,7 +104,8 @@ impl Role {
     }
 }
 
-/// Names a video within one opened [`Index`](super::Index); another snapshot may give it another name.
+/// Names a video within one opened [`Index`](super::Index); another snapshot may give it another
+/// name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct VideoRef {
     pub(crate) segment: u32,

@@ -23,9 +23,11 @@ use super::video::{IndexConfig, Role, Video, VideoRef};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Motion, Run};
 
-/// The one that may change an index; others get [`Error::Locked`] until it is dropped or its process ends.
+/// The one that may change an index; others get [`Error::Locked`] until it is dropped or its
+/// process ends.
 ///
-/// What is added or removed is kept in memory until [`Writer::commit`]; dropping the writer forgets it.
+/// What is added or removed is kept in memory until [`Writer::commit`]; dropping the writer forgets
+/// it.
 #[derive(Debug)]
 pub struct Writer {
     pub(super) dir: PathBuf,
@@ -51,18 +53,19 @@ pub struct Writer {
     clock: Option<fn() -> SystemTime>,
     /// What the next commit says of how well the screening works.
     screening: Option<Screening>,
-    /// Number for the next files: only grows, so that no name is used twice even after a failed commit, and above all that are
-    /// there, whatever the manifest says.
+    /// Number for the next files: only grows, so that no name is used twice even after a failed
+    /// commit, and above all that are there, whatever the manifest says.
     next_number: u64,
     _lock: Lock,
 }
 
 impl Writer {
-    /// Opens an index for writing, and creates its folder if there is none; the first commit makes it an index.
+    /// Opens an index for writing, and creates its folder if there is none; the first commit makes
+    /// it an index.
     ///
     /// # Errors
-    /// [`Error::Locked`] if somebody else is writing, [`Error::IncompatibleIndex`] if the index has another format,
-    /// fingerprint version or interval, [`Error::CorruptIndex`], and [`Error::Io`].
+    /// [`Error::Locked`] if somebody else is writing, [`Error::IncompatibleIndex`] if the index has
+    /// another format, fingerprint version or interval, [`Error::CorruptIndex`], and [`Error::Io`].
     pub fn open_or_create(dir: &Path, config: IndexConfig) -> Result<Writer> {
         Writer::on(Arc::new(Disk), dir, Some(config))
     }
@@ -75,7 +78,8 @@ impl Writer {
         Writer::on(Arc::new(Disk), dir, None)
     }
 
-    /// As [`Writer::open_or_create`] with a configuration, else as [`Writer::open`]; all writing goes to `storage`.
+    /// As [`Writer::open_or_create`] with a configuration, else as [`Writer::open`]; all writing
+    /// goes to `storage`.
     pub(crate) fn on(
         storage: Arc<dyn Storage>,
         dir: &Path,
@@ -168,7 +172,8 @@ impl Writer {
         self.index.as_ref()
     }
 
-    /// Whether a video of this SHA-256, of whatever role, is committed and not to be removed, or waits for the commit.
+    /// Whether a video of this SHA-256, of whatever role, is committed and not to be removed, or
+    /// waits for the commit.
     pub fn contains(&self, sha256: &[u8; 32]) -> bool {
         let committed = self.index.as_ref().is_some_and(|index| {
             index
@@ -178,8 +183,8 @@ impl Writer {
         committed || self.pending_sha256.contains(sha256)
     }
 
-    /// Adds a source with its runs, to be written by the next commit; `false` if the video is there already, as whatever. Nothing
-    /// is known of what moves in it: see [`Writer::add_as`].
+    /// Adds a source with its runs, to be written by the next commit; `false` if the video is there
+    /// already, as whatever. Nothing is known of what moves in it: see [`Writer::add_as`].
     ///
     /// [`Video::id`] is set from the SHA-256. A run takes 48 bytes of memory until the commit, and
     /// a picture of what moves in it some 116.
@@ -192,7 +197,8 @@ impl Writer {
         self.add_as(Role::Source, video, runs, &Motion::default())
     }
 
-    /// As [`Writer::add`], for a video of any role, and with what moves in it, which tells the moments of a still scene apart.
+    /// As [`Writer::add`], for a video of any role, and with what moves in it, which tells the
+    /// moments of a still scene apart.
     ///
     /// # Errors
     /// Those of [`Writer::add`].
@@ -270,7 +276,8 @@ impl Writer {
         self.pending.runs() + self.pending_benign.runs()
     }
 
-    /// Marks the sources that a selector (see [`Index::find`]) means for removal by the next commit, and counts them.
+    /// Marks the sources that a selector (see [`Index::find`]) means for removal by the next
+    /// commit, and counts them.
     ///
     /// Videos that have only been added and not committed are taken back at once.
     ///
@@ -308,8 +315,8 @@ impl Writer {
         Ok(count + before - self.pending())
     }
 
-    /// Writes what waits as a segment, or several if it is more than one should hold, and replaces the manifest; without
-    /// anything waiting, does nothing.
+    /// Writes what waits as a segment, or several if it is more than one should hold, and replaces
+    /// the manifest; without anything waiting, does nothing.
     ///
     /// When this returns, the commit is durable. If it fails, an index opened then is as before,
     /// and what waits still waits; or, if only the last sync failed, the index is as after, nothing
@@ -521,7 +528,8 @@ impl Writer {
         if unnamed.is_empty() {
             return Ok(());
         }
-        // The manifest may be of a process that died before it was durable: the one before it would need these files.
+        // The manifest may be of a process that died before it was durable: the one before it would
+        // need these files.
         self.storage
             .sync_folder(&self.dir)
             .map_err(Error::io(&self.dir, "sync"))?;

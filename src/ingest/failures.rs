@@ -1,7 +1,8 @@
 //! Remembers which sources failed, so that only what fails for the first time calls for attention.
 //!
-//! The notes lie beside the index, in `notes/failures.jsonl`: a line a file, with its size and time. A source that failed is
-//! tried each time, as the reason may be gone; it counts as known while its file is the same.
+//! The notes lie beside the index, in `notes/failures.jsonl`: a line a file, with its size and
+//! time. A source that failed is tried each time, as the reason may be gone; it counts as known
+//! while its file is the same.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -164,7 +164,8 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Says of a video that is there what the source tells more or otherwise, with the next commit; whether that is anything.
+    /// Says of a video that is there what the source tells more or otherwise, with the next commit;
+    /// whether that is anything.
     fn correct(&mut self, sha256: &[u8; 32], source: &Source) -> bool {
         let Some(index) = self.writer.committed() else {
             return false;
@@ -216,7 +217,8 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Commits what is there, also what waits for a slower source before it: safety first, order second.
+    /// Commits what is there, also what waits for a slower source before it: safety first, order
+    /// second.
     fn commit(&mut self) -> Result<()> {
         for number in self.waiting.keys().copied().collect::<Vec<_>>() {
             let made = self.waiting.insert(number, None).flatten();

@@ -42,11 +42,13 @@ impl From<PathBuf> for Source {
 /// The sources found, and what could not be read on the way.
 #[derive(Debug, Default)]
 pub struct Sources {
-    /// Each file once, in the order given, with what any list says of it; files of a folder by name.
+    /// Each file once, in the order given, with what any list says of it; files of a folder by
+    /// name.
     pub sources: Vec<Source>,
     /// Files, folders and lines that could not be read, and why.
     pub problems: Vec<(PathBuf, Error)>,
-    /// Files of folders that are no videos by their ending and first bytes, and were not looked at further.
+    /// Files of folders that are no videos by their ending and first bytes, and were not looked at
+    /// further.
     pub no_videos: Vec<PathBuf>,
 }
 
@@ -66,25 +68,29 @@ pub fn endings(files: &[PathBuf]) -> Vec<(String, usize)> {
 pub struct Reach {
     /// Whether symbolic links in folders are followed.
     pub links: Links,
-    /// The folder in which all files that lists name must lie; `None` takes the folder of each list.
+    /// The folder in which all files that lists name must lie; `None` takes the folder of each
+    /// list.
     pub list_root: Option<PathBuf>,
 }
 
 /// Finds the sources that `inputs` name: video files, folders (searched to the bottom), and lists.
 ///
 /// Of a folder those files are taken that end like a video ([`VIDEO_EXTENSIONS`]) or begin like one
-/// ([`sniff::is_video`]); the others are in [`Sources::no_videos`]. A file named by itself may be called as it likes.
+/// ([`sniff::is_video`]); the others are in [`Sources::no_videos`]. A file named by itself may be
+/// called as it likes.
 ///
-/// A list is a `.csv` file with a header or a `.jsonl` file of objects. The file is in the column `path` (or `file`,
-/// `filename`), relative to the list's folder; what is known of its publication in `url` (`webpage_url`), `title`,
-/// `uploader` (`channel`, `author`), `platform` (`extractor_key`, `extractor`, `site`) and `published_at`
-/// (`upload_date`, `date`). What the list leaves open is taken from the file `NAME.info.json` that yt-dlp writes
-/// beside `NAME.EXT`. A date is `YYYY-MM-DD`, `YYYYMMDD` or a moment as in RFC 3339; another is left out and is a problem.
+/// A list is a `.csv` file with a header or a `.jsonl` file of objects. The file is in the column
+/// `path` (or `file`, `filename`), relative to the list's folder; what is known of its publication
+/// in `url` (`webpage_url`), `title`, `uploader` (`channel`, `author`), `platform`
+/// (`extractor_key`, `extractor`, `site`) and `published_at` (`upload_date`, `date`). What the list
+/// leaves open is taken from the file `NAME.info.json` that yt-dlp writes beside `NAME.EXT`. A date
+/// is `YYYY-MM-DD`, `YYYYMMDD` or a moment as in RFC 3339; another is left out and is a problem.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] for an input or a list's root that does not exist, [`Error::InvalidList`] for a list without a column of files. Single
-/// lines and files that cannot be read, links, and files that lead out of a list's folder are in [`Sources::problems`].
+/// [`Error::Io`] for an input or a list's root that does not exist, [`Error::InvalidList`] for a
+/// list without a column of files. Single lines and files that cannot be read, links, and files
+/// that lead out of a list's folder are in [`Sources::problems`].
 pub fn sources(inputs: &[PathBuf]) -> Result<Sources> {
     sources_within(inputs, &Reach::default())
 }
@@ -139,13 +145,14 @@ pub fn files_within(inputs: &[PathBuf], reach: &Reach) -> Result<Sources> {
     Ok(found)
 }
 
-/// The files that a list without a name holds, such as one that is piped in: lines of JSON objects, CSV with a header that
-/// has a column of files, or a file a line. They may lie anywhere, as the caller has written them.
+/// The files that a list without a name holds, such as one that is piped in: lines of JSON objects,
+/// CSV with a header that has a column of files, or a file a line. They may lie anywhere, as the
+/// caller has written them.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidList`] for a table whose header cannot be read. Other lines that cannot be read are in
-/// [`Sources::problems`], under `name`.
+/// [`Error::InvalidList`] for a table whose header cannot be read. Other lines that cannot be read
+/// are in [`Sources::problems`], under `name`.
 pub fn files_listed(name: &Path, text: &str) -> Result<Sources> {
     let mut found = Sources::default();
     lists::read_text(name, text, &mut found)?;
@@ -157,7 +164,8 @@ pub fn is_list(path: &Path) -> bool {
     has_extension(path, &["csv", "jsonl", "ndjson"])
 }
 
-/// Each file once, where it comes first; what is known of it from there counts before what comes later.
+/// Each file once, where it comes first; what is known of it from there counts before what comes
+/// later.
 fn each_once(sources: Vec<Source>) -> Vec<Source> {
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
     let mut once: Vec<Source> = Vec::with_capacity(sources.len());

@@ -1,8 +1,10 @@
-//! The containers and codecs that are accepted, each with its reason; FFmpeg is not asked for any other.
+//! The containers and codecs that are accepted, each with its reason; FFmpeg is not asked for any
+//! other.
 //!
-//! FFmpeg knows some 350 demuxers and 500 decoders. Each is code that a stranger's bytes can reach, and most serve no
-//! video that anybody submits. Left out on purpose: whatever reads a second file or address (playlists such as HLS and
-//! DASH, `concat`, numbered pictures, `sdp`), devices, subtitles, game and telephone formats, and trackers.
+//! FFmpeg knows some 350 demuxers and 500 decoders. Each is code that a stranger's bytes can reach,
+//! and most serve no video that anybody submits. Left out on purpose: whatever reads a second file
+//! or address (playlists such as HLS and DASH, `concat`, numbered pictures, `sdp`), devices,
+//! subtitles, game and telephone formats, and trackers.
 
 /// Demuxers by FFmpeg's names; each reads one file and nothing else.
 pub(super) const DEMUXERS: &[(&str, &str)] = &[

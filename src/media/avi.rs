@@ -1,4 +1,5 @@
-//! Corrects the length that an AVI declares by what its chunks and its index say (bounds-checked, reads headers only).
+//! Corrects the length that an AVI declares by what its chunks and its index say (bounds-checked,
+//! reads headers only).
 //!
 //! Recorders that break off, and tools that join files, leave any number of frames in the header.
 
@@ -10,7 +11,8 @@ use ffmpeg_next::format::context::Input;
 use super::clock;
 use super::open::Stream;
 
-/// Takes what the index says for the stream's length if all bytes of the file are there, and notes how many are missing.
+/// Takes what the index says for the stream's length if all bytes of the file are there, and notes
+/// how many are missing.
 pub(super) fn correct_length(
     stream: &mut Stream,
     input: &Input,
@@ -28,7 +30,8 @@ pub(super) fn correct_length(
     }
 }
 
-/// How long a video at most is, in nanoseconds, of which `end` nanoseconds are there, and which lacks this share of their bytes.
+/// How long a video at most is, in nanoseconds, of which `end` nanoseconds are there, and which
+/// lacks this share of their bytes.
 pub(super) fn longest(end: i64, share: f64) -> i64 {
     let times = (1.0 + MISSING_TIMES * share).min(MISSING_MAX);
     (end as f64 * times).min(clock::LONGEST as f64) as i64
@@ -38,7 +41,8 @@ pub(super) fn longest(end: i64, share: f64) -> i64 {
 #[allow(unsafe_code)]
 fn index_end(input: &Input, stream: &Stream) -> Option<i64> {
     let context = input.stream(stream.index)?;
-    // SAFETY: the stream is alive as long as `input`, and is only read; the library checks the number of the entry.
+    // SAFETY: the stream is alive as long as `input`, and is only read; the library checks the
+    // number of the entry.
     let last = unsafe {
         let stream = context.as_ptr().cast_mut();
         let count = ffi::avformat_index_get_entries_count(stream);
@@ -58,7 +62,8 @@ struct Extent {
     indexed: bool,
 }
 
-/// Adds up the outermost chunks of an AVI of `length` bytes; `None` if they do not tell, as while it is being recorded.
+/// Adds up the outermost chunks of an AVI of `length` bytes; `None` if they do not tell, as while
+/// it is being recorded.
 fn extent(file: &mut (impl Read + Seek), length: u64) -> Option<Extent> {
     let (mut at, mut indexed) = (0_u64, false);
     for _ in 0..CHUNKS_MAX {
@@ -104,8 +109,10 @@ fn chunk(file: &mut (impl Read + Seek), at: u64) -> Option<([u8; 4], u64)> {
     Some((name, u64::from(u32::from_le_bytes([a, b, c, d]))))
 }
 
-/// How much longer bytes that are missing may last than as many that are there, and the most that this makes of a length.
+/// How much longer bytes that are missing may last than as many that are there, and the most that
+/// this makes of a length.
 const MISSING_TIMES: f64 = 3.0;
 const MISSING_MAX: f64 = 1e6;
-/// A chunk of the outermost ones has a gigabyte or two, and some three others in it; more than this no file has.
+/// A chunk of the outermost ones has a gigabyte or two, and some three others in it; more than this
+/// no file has.
 const CHUNKS_MAX: u32 = 1000;

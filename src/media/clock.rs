@@ -1,7 +1,8 @@
 //! Turns a stream's time stamps into times that never run backwards (pure).
 //!
-//! Every packet passes through [`Continuity`] before it is decoded. A stream whose time stamps start again, as in
-//! concatenated transport streams, is continued where it was, so that dense and sparse decoding see the same times.
+//! Every packet passes through [`Continuity`] before it is decoded. A stream whose time stamps
+//! start again, as in concatenated transport streams, is continued where it was, so that dense and
+//! sparse decoding see the same times.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -62,7 +63,8 @@ pub(super) fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).map_or(LONGEST, |nanos| nanos.min(LONGEST))
 }
 
-/// The length of a frame in nanoseconds at `rate` frames a second, if that is a rate at which pictures are shown.
+/// The length of a frame in nanoseconds at `rate` frames a second, if that is a rate at which
+/// pictures are shown.
 pub(super) fn frame_length(rate: Rational) -> Option<i64> {
     let (num, den) = (i64::from(rate.numerator()), i64::from(rate.denominator()));
     if num <= 0 || den <= 0 {
@@ -80,7 +82,8 @@ pub(super) struct Continuity {
     ticks: Ticks,
     /// Added to each time stamp, in ticks.
     offset: i64,
-    /// The latest decoding time and the end of the latest presentation, both after the offset, in ticks.
+    /// The latest decoding time and the end of the latest presentation, both after the offset, in
+    /// ticks.
     last: Option<(i64, i64)>,
     /// The latest decoding time is the container's own, and no presentation time in its stead.
     sure: bool,
@@ -98,13 +101,14 @@ impl Continuity {
         }
     }
 
-    /// Shifts a time stamp of a packet that is decoded but not shown, as before the start of an edit. Such packets
-    /// step back in time by design.
+    /// Shifts a time stamp of a packet that is decoded but not shown, as before the start of an
+    /// edit. Such packets step back in time by design.
     pub(super) fn shift(&self, time: Option<i64>) -> Option<i64> {
         time.map(|time| time.saturating_add(self.offset))
     }
 
-    /// Returns the corrected presentation and decoding time stamps of the next packet in decoding order.
+    /// Returns the corrected presentation and decoding time stamps of the next packet in decoding
+    /// order.
     pub(super) fn correct(
         &mut self,
         pts: Option<i64>,

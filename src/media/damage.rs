@@ -1,8 +1,9 @@
 //! Keeps account of the parts of a clip that gave no usable picture (pure).
 //!
-//! What the decoder refuses, marks or keeps to itself is missing. Between two frames there may also be a *pause*, longer
-//! than the first of them is said to last. A recording of a screen that stands still is full of pauses, and they count
-//! as seen. But near damage a pause is where frames were lost of which nobody knows, and counts as missing.
+//! What the decoder refuses, marks or keeps to itself is missing. Between two frames there may also
+//! be a *pause*, longer than the first of them is said to last. A recording of a screen that stands
+//! still is full of pauses, and they count as seen. But near damage a pause is where frames were
+//! lost of which nobody knows, and counts as missing.
 
 use super::pace::Pace;
 use super::{Undecoded, clock};
@@ -34,8 +35,8 @@ struct Pause {
 }
 
 impl Damage {
-    /// An empty account of a video with a frame every `nominal` nanoseconds, of which so much is left undecoded that
-    /// frames may be `tolerance` nanoseconds apart.
+    /// An empty account of a video with a frame every `nominal` nanoseconds, of which so much is
+    /// left undecoded that frames may be `tolerance` nanoseconds apart.
     pub(super) fn new(nominal: i64, tolerance: i64) -> Damage {
         Damage {
             open: false,
@@ -67,8 +68,8 @@ impl Damage {
         }
     }
 
-    /// Notes that frames are missing of which the first should have been shown at `time`: the last good frame did not
-    /// last longer, whatever was said of its length.
+    /// Notes that frames are missing of which the first should have been shown at `time`: the last
+    /// good frame did not last longer, whatever was said of its length.
     pub(super) fn missed(&mut self, time: i64) {
         self.last_end = self.end_before(time);
         self.trouble();
@@ -76,8 +77,8 @@ impl Damage {
 
     /// When the last good frame ends if the next one should have been shown at `time`.
     ///
-    /// A frame lasts for the usual step at least: the second field of a picture and one that is never shown have times
-    /// of their own in between.
+    /// A frame lasts for the usual step at least: the second field of a picture and one that is
+    /// never shown have times of their own in between.
     pub(super) fn end_before(&self, time: i64) -> i64 {
         let usual = self
             .last
@@ -203,13 +204,14 @@ impl Damage {
     }
 }
 
-/// The longest step to the next frame for which a frame of this length leaves no pause: clocks are coarse.
+/// The longest step to the next frame for which a frame of this length leaves no pause: clocks are
+/// coarse.
 fn longest(length: i64) -> i64 {
     length.saturating_add(length / 4)
 }
 
-/// Joins parts until they are few enough, those first between which the least lies: that is given up too, so that
-/// nothing that is missing counts as seen.
+/// Joins parts until they are few enough, those first between which the least lies: that is given
+/// up too, so that nothing that is missing counts as seen.
 fn coarsen(parts: &mut Vec<(i64, i64, String)>) {
     let surplus = parts.len().saturating_sub(PARTS_MAX);
     if surplus == 0 {
@@ -241,12 +243,14 @@ pub(super) const PARTS_MAX: usize = 1000;
 /// The reason for a part that the decoder refused or marked, or of which it said nothing.
 pub(super) const CORRUPT: &str = "corrupt data";
 
-/// A pause that comes this close to damage, in nanoseconds, is distrusted: decoders hold pictures back, and demuxers
-/// that have lost their place find it again at the next key picture, which is mostly not further away.
+/// A pause that comes this close to damage, in nanoseconds, is distrusted: decoders hold pictures
+/// back, and demuxers that have lost their place find it again at the next key picture, which is
+/// mostly not further away.
 const NEAR: i64 = 2_000_000_000;
 /// Doubts that are closer together, in nanoseconds, are one.
 const DOUBT_STEP: u64 = 250_000_000;
-/// Bounds on what an endless file of that kind can make grow. Pauses beyond become one; doubts beyond are many enough.
+/// Bounds on what an endless file of that kind can make grow. Pauses beyond become one; doubts
+/// beyond are many enough.
 const PAUSES_MAX: usize = 200_000;
 const DOUBTS_MAX: usize = 200_000;
 
@@ -319,7 +323,8 @@ mod tests {
             .for_each(|time| damage.good(time * MS, 40 * MS));
     }
 
-    /// A recording of a screen: 25 frames a second while something moves, and pauses of five seconds.
+    /// A recording of a screen: 25 frames a second while something moves, and pauses of five
+    /// seconds.
     fn screen() -> impl Iterator<Item = i64> {
         (0..4).flat_map(|part| (0..25).map(move |frame| part * 6000 + frame * 40))
     }
@@ -367,7 +372,8 @@ mod tests {
         }
         damage.missed(400 * MS);
         damage.good(1000 * MS, 1320 * MS);
-        // A field or a hidden picture lies within the usual step, and what is out of order before it.
+        // A field or a hidden picture lies within the usual step, and what is out of order before
+        // it.
         damage.missed(1020 * MS);
         damage.missed(7 * MS);
         damage.good(1040 * MS, 40 * MS);

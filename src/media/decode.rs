@@ -15,7 +15,8 @@ use super::source::Source;
 use super::{Decoded, Frame, Observer, Resolution, Selector, Still, StreamInfo, Undecoded};
 use crate::{Error, Result};
 
-/// Decodes a file, and the recordings that are joined to its end if players go on with them; others are missing parts.
+/// Decodes a file, and the recordings that are joined to its end if players go on with them; others
+/// are missing parts.
 pub(super) fn decode(
     source: &Source,
     stream: Option<u32>,
@@ -300,7 +301,8 @@ fn decode_part(
     })
 }
 
-/// Decodes the file once from its start; frames up to the last one that `output` has seen are not offered again.
+/// Decodes the file once from its start; frames up to the last one that `output` has seen are not
+/// offered again.
 fn attempt(
     source: &Source,
     stream: Option<u32>,

@@ -1,6 +1,7 @@
 //! Decides how large the working picture is and how it is turned upright (pure).
 //!
-//! Assumes nothing about the decoder; the display matrix is the nine-number one that containers carry.
+//! Assumes nothing about the decoder; the display matrix is the nine-number one that containers
+//! carry.
 
 use super::{LONG_SIDE_MAX, Resolution, SHORT_SIDE};
 
@@ -23,8 +24,9 @@ impl Orientation {
         rows_reversed: false,
     };
 
-    /// Picks the orientation nearest to a display matrix `[a b u c d v x y w]`, which maps a stored point to
-    /// `(a x + c y, b x + d y)`; a matrix that prefers none, such as all zeros, leaves the picture as it is.
+    /// Picks the orientation nearest to a display matrix `[a b u c d v x y w]`, which maps a stored
+    /// point to `(a x + c y, b x + d y)`; a matrix that prefers none, such as all zeros, leaves the
+    /// picture as it is.
     pub(super) fn from_matrix(matrix: &[i32; 9]) -> Orientation {
         let [a, b, c, d] = [matrix[0], matrix[1], matrix[3], matrix[4]].map(i64::from);
         let mut best = (Orientation::UPRIGHT, a + d);
@@ -95,8 +97,8 @@ impl Orientation {
     }
 }
 
-/// The size of a frame, before it is turned upright. At twice the working size each side is exactly double, so that a frame
-/// can be halved.
+/// The size of a frame, before it is turned upright. At twice the working size each side is exactly
+/// double, so that a frame can be halved.
 pub(super) fn frame_size(
     width: u32,
     height: u32,
@@ -131,8 +133,9 @@ pub(crate) const fn small_area_max(area: usize) -> usize {
     area + small_side_max(area)
 }
 
-/// The size of the working picture, before it is turned upright, for a stored picture of `width` x `height` with
-/// pixels of the aspect `sample_aspect` (numerator, denominator; a zero in either means square).
+/// The size of the working picture, before it is turned upright, for a stored picture of `width` x
+/// `height` with pixels of the aspect `sample_aspect` (numerator, denominator; a zero in either
+/// means square).
 fn working_size(width: u32, height: u32, sample_aspect: (u32, u32)) -> (usize, usize) {
     let (width, height) = displayed(width, height, sample_aspect);
     let (short, long) = (width.min(height), width.max(height));
@@ -157,7 +160,8 @@ fn working_size(width: u32, height: u32, sample_aspect: (u32, u32)) -> (usize, u
 fn displayed(width: u32, height: u32, sample_aspect: (u32, u32)) -> (u64, u64) {
     let (num, den) = match sample_aspect {
         (0, _) | (_, 0) => (1, 1),
-        // An aspect that no camera or disc has is damage; squaring such pixels would leave nothing of the picture.
+        // An aspect that no camera or disc has is damage; squaring such pixels would leave nothing
+        // of the picture.
         (num, den) if num / SAMPLE_ASPECT_MAX >= den || den / SAMPLE_ASPECT_MAX >= num => (1, 1),
         (num, den) => (num, den),
     };

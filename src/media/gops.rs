@@ -1,9 +1,10 @@
 //! Decides which packets have to be decoded so that candidates come often enough (pure).
 //!
-//! A group of pictures (GOP) is a key packet and what follows it up to the next one. While key packets come at least
-//! once a gap, only those that are needed are decoded, each on its own; the choice is greedy, the latest that keeps
-//! the gap. A group that is longer than the gap is decoded as a whole. To tell the two apart, packets wait until the
-//! next key packet or until the group has proved too long, so at most one gap's worth of packets is in memory.
+//! A group of pictures (GOP) is a key packet and what follows it up to the next one. While key
+//! packets come at least once a gap, only those that are needed are decoded, each on its own; the
+//! choice is greedy, the latest that keeps the gap. A group that is longer than the gap is decoded
+//! as a whole. To tell the two apart, packets wait until the next key packet or until the group has
+//! proved too long, so at most one gap's worth of packets is in memory.
 
 use std::time::Duration;
 
@@ -191,7 +192,8 @@ mod tests {
 
     const MS: i64 = 1_000_000;
 
-    /// Follows the plan for pictures at the given milliseconds; returns those decoded, isolated ones marked.
+    /// Follows the plan for pictures at the given milliseconds; returns those decoded, isolated
+    /// ones marked.
     fn decoded(pictures: &[(i64, bool)], gap: Option<u64>) -> Vec<(i64, bool)> {
         let mut planner = Planner::new(gap.map(Duration::from_millis));
         let mut actions = Vec::new();
@@ -243,7 +245,8 @@ mod tests {
             .map(|i| (i * 100, i == 0 || i == 30 || i == 35))
             .collect();
         let found = decoded(&pictures, Some(1000));
-        // 0 to 2900 in sequence; 3000 to 3400 is short and its key not needed yet; the rest is long again.
+        // 0 to 2900 in sequence; 3000 to 3400 is short and its key not needed yet; the rest is long
+        // again.
         assert!((0..30).all(|i| found.contains(&(i * 100, false))));
         assert!(!found.contains(&(3100, false)));
         assert!((35..60).all(|i| found.contains(&(i * 100, false))));

@@ -1,7 +1,8 @@
 //! Recognises packets that hold a picture for others to refer to and none to be shown (pure).
 //!
-//! VP8 and VP9 keep such pictures in packets of their own. The decoder answers them with nothing, which must not be
-//! taken for a picture that was lost. Elsewhere they share a packet with a picture that is shown.
+//! VP8 and VP9 keep such pictures in packets of their own. The decoder answers them with nothing,
+//! which must not be taken for a picture that was lost. Elsewhere they share a packet with a
+//! picture that is shown.
 
 use ffmpeg_next::codec::Id;
 
@@ -14,8 +15,8 @@ pub(super) fn is_hidden(codec: Id, data: &[u8]) -> bool {
     }
 }
 
-/// VP9's frame header, RFC 9628 and the bitstream specification, 6.2: marker 2, profile 2 and for profile 3 one more,
-/// show_existing_frame, frame_type, show_frame.
+/// VP9's frame header, RFC 9628 and the bitstream specification, 6.2: marker 2, profile 2 and for
+/// profile 3 one more, show_existing_frame, frame_type, show_frame.
 fn is_hidden_vp9(data: &[u8]) -> bool {
     let (Some(&first), Some(&last)) = (data.first(), data.last()) else {
         return false;

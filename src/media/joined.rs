@@ -1,7 +1,9 @@
-//! Finds where another recording was joined to a file, as `cat a b` does, that a demuxer does not go on with.
+//! Finds where another recording was joined to a file, as `cat a b` does, that a demuxer does not
+//! go on with.
 //!
-//! Most containers can be joined so, and demuxers read on. Not so a transport stream whose program changes the codec of a stream:
-//! televisions follow it, and FFmpeg keeps the first codec. Players show of joined MP4, FLV and ASF files the first one alone.
+//! Most containers can be joined so, and demuxers read on. Not so a transport stream whose program
+//! changes the codec of a stream: televisions follow it, and FFmpeg keeps the first codec. Players
+//! show of joined MP4, FLV and ASF files the first one alone.
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::{ControlFlow, Range};
@@ -142,11 +144,13 @@ fn contains(bytes: &[u8], name: &[u8]) -> bool {
         .any(|part| part == name)
 }
 
-/// Where further movies begin in an MP4; fragments that repeat their header and go on in time belong to one movie.
+/// Where further movies begin in an MP4; fragments that repeat their header and go on in time
+/// belong to one movie.
 fn further_movies(file: &mut (impl Read + Seek), length: u64) -> Vec<u64> {
     let mut found = Vec::new();
     let mut movie: Option<Vec<u8>> = None;
-    // Where the file's kind was last told, where its header was repeated, and when the last fragment begins.
+    // Where the file's kind was last told, where its header was repeated, and when the last
+    // fragment begins.
     let (mut begins, mut repeated, mut fragment) = (None, None, None);
     let mut at = 0_u64;
     for _ in 0..BOXES_MAX {
@@ -253,7 +257,8 @@ impl Packets {
     }
 }
 
-/// Where the program of a transport stream gives a stream another codec: the packets of tables before it belong to it.
+/// Where the program of a transport stream gives a stream another codec: the packets of tables
+/// before it belong to it.
 fn codec_changes(file: &mut impl Read, packets: Packets) -> Vec<u64> {
     let mut changes = Vec::new();
     let mut tables = Vec::new();
@@ -356,7 +361,8 @@ fn streams(payload: &[u8]) -> Vec<(u16, u8)> {
     found
 }
 
-/// Whether a type of a stream is one of pictures: MPEG-1, -2 and -4, H.264, HEVC, VVC, AVS, Dirac, VC-1.
+/// Whether a type of a stream is one of pictures: MPEG-1, -2 and -4, H.264, HEVC, VVC, AVS, Dirac,
+/// VC-1.
 fn is_picture(kind: u8) -> bool {
     matches!(
         kind,

@@ -9,8 +9,9 @@ use crate::Error;
 
 /// How much a file may take. Passing one is [`Error::LimitExceeded`], never a shorter answer.
 ///
-/// Pixels, frames, duration, bytes and time hold wherever a file is decoded. Memory, and time when the decoder does not
-/// come back at all, can only be enforced on a process of its own ([`crate::sandbox`]).
+/// Pixels, frames, duration, bytes and time hold wherever a file is decoded. Memory, and time when
+/// the decoder does not come back at all, can only be enforced on a process of its own
+/// ([`crate::sandbox`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Pixels of a frame as it is stored.
@@ -23,7 +24,8 @@ pub struct Limits {
     pub bytes: u64,
     /// Elapsed time that any file has.
     pub time_floor: Duration,
-    /// Elapsed seconds that a file has for each second of video that it has given so far, beyond the floor.
+    /// Elapsed seconds that a file has for each second of video that it has given so far, beyond
+    /// the floor.
     pub time_ratio: u32,
     /// Elapsed time that no file gets more of.
     pub time_ceiling: Duration,
@@ -43,7 +45,8 @@ impl Default for Limits {
             duration: Duration::from_secs(12 * 3600),
             bytes: 64 << 30,
             time_floor: Duration::from_secs(60),
-            // The slowest real files (8K in 10 bits) decode at about a fifth of real time on one core.
+            // The slowest real files (8K in 10 bits) decode at about a fifth of real time on one
+            // core.
             time_ratio: 10,
             time_ceiling: Duration::from_secs(4 * 3600),
             stall: Duration::from_secs(30),
@@ -136,7 +139,8 @@ impl Limit {
     }
 }
 
-/// Streams that a file may have; a transport stream of a whole satellite channel has about a hundred.
+/// Streams that a file may have; a transport stream of a whole satellite channel has about a
+/// hundred.
 pub(super) const STREAMS_MAX: u32 = 256;
 
 fn seconds(time: Duration) -> String {

@@ -1,9 +1,9 @@
 //! Turns a decoded picture into the small upright luma picture that the rest of the crate works on.
 //!
-//! The luma is read where the decoder left it: a plane of 8 to 16 bit samples is handed to the scaler as a grey
-//! picture, so that chroma is never touched. Interlaced pictures are averaged over both fields, which at the working
-//! size is the same as a blend of two moments a field apart. Colour management is out of scope: an HDR picture keeps
-//! its transfer curve.
+//! The luma is read where the decoder left it: a plane of 8 to 16 bit samples is handed to the
+//! scaler as a grey picture, so that chroma is never touched. Interlaced pictures are averaged over
+//! both fields, which at the working size is the same as a blend of two moments a field apart.
+//! Colour management is out of scope: an HDR picture keeps its transfer curve.
 //!
 //! Colour stills, which only people look at, are converted as a whole by the scaler.
 
@@ -52,10 +52,11 @@ enum Source {
 }
 
 impl LumaScaler {
-    /// Scales `picture` to the working size, or twice that, and turns it upright; `time` is left at zero.
+    /// Scales `picture` to the working size, or twice that, and turns it upright; `time` is left at
+    /// zero.
     ///
-    /// The error is a reason for a person: the scaler accepts nearly everything, but not a picture that has no
-    /// luminance, such as a hardware surface.
+    /// The error is a reason for a person: the scaler accepts nearly everything, but not a picture
+    /// that has no luminance, such as a hardware surface.
     pub(super) fn scale(
         &mut self,
         picture: &Video,
@@ -266,8 +267,8 @@ impl Scaler {
 /// Tells the scaler the matrix of its input and whether it is full range; its output always is.
 #[allow(unsafe_code)]
 fn set_ranges(context: &mut scaling::Context, matrix: i32, full: bool) {
-    // SAFETY: the context is valid for the call, the coefficient tables are static tables of the library, and a
-    // refusal (formats that have no range) leaves the context as it was.
+    // SAFETY: the context is valid for the call, the coefficient tables are static tables of the
+    // library, and a refusal (formats that have no range) leaves the context as it was.
     unsafe {
         let (input, output) = (
             ffi::sws_getCoefficients(matrix),
@@ -369,7 +370,8 @@ fn source_of(format: Pixel, range: ffmpeg::color::Range) -> Option<Source> {
     let rgb = has(ffi::AV_PIX_FMT_FLAG_RGB)
         || has(ffi::AV_PIX_FMT_FLAG_PAL)
         || has(ffi::AV_PIX_FMT_FLAG_BAYER);
-    // Grey formats are full range unless somebody says otherwise, as in every player built on FFmpeg.
+    // Grey formats are full range unless somebody says otherwise, as in every player built on
+    // FFmpeg.
     let full = match range {
         ffmpeg::color::Range::JPEG => true,
         ffmpeg::color::Range::MPEG => rgb,
@@ -394,7 +396,8 @@ fn source_of(format: Pixel, range: ffmpeg::color::Range) -> Option<Source> {
     })
 }
 
-/// The grey format whose samples take `step` bytes and have `bits` significant bits, counted from the lowest bit.
+/// The grey format whose samples take `step` bytes and have `bits` significant bits, counted from
+/// the lowest bit.
 fn grey_view(step: i32, bits: i32, big_endian: bool) -> Option<Pixel> {
     Some(match (step, bits, big_endian) {
         (1, 8, _) => Pixel::GRAY8,

@@ -1,4 +1,5 @@
-//! Turns a file into timestamped luma frames, or says why it could not; the only place that names ffmpeg.
+//! Turns a file into timestamped luma frames, or says why it could not; the only place that names
+//! ffmpeg.
 
 mod accepted;
 mod avi;
@@ -44,7 +45,8 @@ pub(crate) use stills::stills;
 pub use stills::{MOMENTS_MAX, Moments, STILL_LONG_MAX, STILL_SIDE_MAX, Still};
 pub use streams::VideoStream;
 
-/// One upright luma picture with square pixels, at the working size or twice as large ([`Resolution`]).
+/// One upright luma picture with square pixels, at the working size or twice as large
+/// ([`Resolution`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// When it is shown, from the first frame of the stream.
@@ -57,13 +59,15 @@ pub struct Frame {
     pub luma: Vec<u8>,
 }
 
-/// The short side of a [`Frame`] at the working size, in pixels (long side capped at [`LONG_SIDE_MAX`]; smaller pictures are scaled up).
+/// The short side of a [`Frame`] at the working size, in pixels (long side capped at
+/// [`LONG_SIDE_MAX`]; smaller pictures are scaled up).
 pub const SHORT_SIDE: usize = 128;
-/// The long side never exceeds this many pixels at the working size; beyond an aspect of 4:1 the short side shrinks instead.
+/// The long side never exceeds this many pixels at the working size; beyond an aspect of 4:1 the
+/// short side shrinks instead.
 pub const LONG_SIDE_MAX: usize = 512;
 
-/// The share by which a gap between frames may exceed the permitted one, so that groups of pictures of 1.001 s, as
-/// at 29.97 frames a second, pass for one second.
+/// The share by which a gap between frames may exceed the permitted one, so that groups of pictures
+/// of 1.001 s, as at 29.97 frames a second, pass for one second.
 pub const GAP_SLACK: f64 = 0.05;
 
 /// How large the frames are that a caller wants.
@@ -85,13 +89,16 @@ impl Resolution {
     }
 }
 
-/// Chooses the frames that a caller wants to see; called once per candidate in the order of presentation.
+/// Chooses the frames that a caller wants to see; called once per candidate in the order of
+/// presentation.
 pub trait Selector {
-    /// The longest permitted time between two wanted frames when frames may be left undecoded; `None` decodes every frame.
+    /// The longest permitted time between two wanted frames when frames may be left undecoded;
+    /// `None` decodes every frame.
     fn max_gap(&self) -> Option<Duration>;
     /// Whether the candidate at `time` is wanted, given the time of the candidate after it.
     ///
-    /// At the last candidate `next` is the time of the stream's last frame if that one was left undecoded, else `None`.
+    /// At the last candidate `next` is the time of the stream's last frame if that one was left
+    /// undecoded, else `None`.
     fn wants(&mut self, time: Duration, next: Option<Duration>) -> bool;
     /// How large the wanted frames are to be.
     fn resolution(&self) -> Resolution {
@@ -156,7 +163,8 @@ pub struct Decoded {
     pub undecoded: Vec<Undecoded>,
     /// The number of the stream that was decoded.
     pub stream: u32,
-    /// When its first frame is shown, on the clock of the file, in nanoseconds; streams of one file are compared by it.
+    /// When its first frame is shown, on the clock of the file, in nanoseconds; streams of one file
+    /// are compared by it.
     pub origin_ns: i64,
     /// All video streams of the file, this one too.
     pub streams: Vec<VideoStream>,
@@ -175,7 +183,8 @@ pub trait Observer {
     fn still(&mut self, _still: Still) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
-    /// How far decoding has come, called for every packet: the last frame's time, and how many there were.
+    /// How far decoding has come, called for every packet: the last frame's time, and how many
+    /// there were.
     fn progress(&mut self, reached: Duration, frames: u64) -> ControlFlow<()>;
     /// Who measures the clip meanwhile, if anybody does.
     fn inspector(&mut self) -> Option<&mut dyn Inspector> {
@@ -183,8 +192,9 @@ pub trait Observer {
     }
 }
 
-/// Decodes `path` and hands each frame that `selector` wants to `visit`, in order of presentation; in this process and
-/// with the default [`Limits`]. For files from strangers see [`crate::sandbox`].
+/// Decodes `path` and hands each frame that `selector` wants to `visit`, in order of presentation;
+/// in this process and with the default [`Limits`]. For files from strangers see
+/// [`crate::sandbox`].
 ///
 /// # Errors
 ///
@@ -223,24 +233,29 @@ impl Observer for Visitor<'_> {
     }
 }
 
-/// Decodes an open file in this process and tells `observer` of it, frames in order of presentation.
+/// Decodes an open file in this process and tells `observer` of it, frames in order of
+/// presentation.
 ///
-/// `stream` is the number of the stream; without one it is that which a player shows: never a cover, the default one, then
-/// the largest. What else a player could show is in [`Decoded::streams`] and not looked at. Where time stamps fall back, as in
-/// concatenated recordings, time goes on from the last frame; it never decreases. A recording that is joined to the end of the
-/// file is followed where a transport stream changes its codec; where players do not reach it, it is in [`Decoded::undecoded`],
-/// and so are frames whose time stamps stand still. With
-/// [`Selector::max_gap`] only what is needed is decoded, and the frames seen are a subset of those that are seen
-/// without. The same file gives the same frames on every run. One thread does the work, and many calls may run at once.
+/// `stream` is the number of the stream; without one it is that which a player shows: never a
+/// cover, the default one, then the largest. What else a player could show is in
+/// [`Decoded::streams`] and not looked at. Where time stamps fall back, as in concatenated
+/// recordings, time goes on from the last frame; it never decreases. A recording that is joined to
+/// the end of the file is followed where a transport stream changes its codec; where players do not
+/// reach it, it is in [`Decoded::undecoded`], and so are frames whose time stamps stand still. With
+/// [`Selector::max_gap`] only what is needed is decoded, and the frames seen are a subset of those
+/// that are seen without. The same file gives the same frames on every run. One thread does the
+/// work, and many calls may run at once.
 ///
 /// # Errors
 ///
-/// [`Error::Io`](crate::Error::Io) if the file cannot be read, [`Error::NotMedia`](crate::Error::NotMedia),
-/// [`Error::NoVideo`](crate::Error::NoVideo), [`Error::NoDecoder`](crate::Error::NoDecoder),
-/// [`Error::NotAccepted`](crate::Error::NotAccepted), [`Error::LimitExceeded`](crate::Error::LimitExceeded),
+/// [`Error::Io`](crate::Error::Io) if the file cannot be read,
+/// [`Error::NotMedia`](crate::Error::NotMedia), [`Error::NoVideo`](crate::Error::NoVideo),
+/// [`Error::NoDecoder`](crate::Error::NoDecoder),
+/// [`Error::NotAccepted`](crate::Error::NotAccepted),
+/// [`Error::LimitExceeded`](crate::Error::LimitExceeded),
 /// [`Error::Undecodable`](crate::Error::Undecodable) if there is not one usable frame, and
-/// [`Error::Cancelled`](crate::Error::Cancelled) if `observer` breaks off. A file that is damaged or cut off is no
-/// error: what is missing is in [`Decoded::undecoded`].
+/// [`Error::Cancelled`](crate::Error::Cancelled) if `observer` breaks off. A file that is damaged
+/// or cut off is no error: what is missing is in [`Decoded::undecoded`].
 pub fn decode_source(
     source: &Source,
     stream: Option<u32>,

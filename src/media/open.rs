@@ -1,8 +1,9 @@
 //! Opens a file, refuses what is no video and picks the stream that a player would show.
 //!
-//! The bytes reach the demuxer through our own file handle: the library learns no path, so a playlist or a reference
-//! inside the file cannot make it open another one, and any file name works. Only containers and codecs of
-//! [`super::accepted`] are tried, and external references inside an MP4 stay closed.
+//! The bytes reach the demuxer through our own file handle: the library learns no path, so a
+//! playlist or a reference inside the file cannot make it open another one, and any file name
+//! works. Only containers and codecs of [`super::accepted`] are tried, and external references
+//! inside an MP4 stay closed.
 
 use std::cmp::Reverse;
 use std::io::{Read, Seek, SeekFrom};
@@ -31,7 +32,8 @@ pub(super) struct Opened {
     pub(super) decoder: ffmpeg::decoder::Video,
     pub(super) stream: Stream,
     pub(super) info: StreamInfo,
-    /// The first failure of the operating system to read the file; the demuxer may take it for the end.
+    /// The first failure of the operating system to read the file; the demuxer may take it for the
+    /// end.
     pub(super) read_error: ReadError,
 }
 
@@ -44,17 +46,21 @@ pub(super) struct Stream {
     pub(super) frame_length: i64,
     /// The stream's own start and length in nanoseconds, when the container declares them.
     pub(super) declared: Option<i64>,
-    /// The container is an MP4 or its kin, whose index tells where each sample is; others are read in file order.
+    /// The container is an MP4 or its kin, whose index tells where each sample is; others are read
+    /// in file order.
     pub(super) indexed: bool,
     /// The container is a transport stream, which fills up its packets.
     pub(super) padded: bool,
-    /// The container gives each packet a time stamp; those without one come before its time zero and are not shown.
+    /// The container gives each packet a time stamp; those without one come before its time zero
+    /// and are not shown.
     pub(super) stamped: bool,
     /// The whole file's length in nanoseconds, when the container declares it.
     pub(super) container_declared: Option<i64>,
-    /// How many bytes the file lacks for one that it has, if the container tells that it is cut off.
+    /// How many bytes the file lacks for one that it has, if the container tells that it is cut
+    /// off.
     pub(super) missing_share: Option<f64>,
-    /// The container's sample aspect, which takes precedence over the frame's; (0, 1) if there is none.
+    /// The container's sample aspect, which takes precedence over the frame's; (0, 1) if there is
+    /// none.
     pub(super) sample_aspect: (u32, u32),
     pub(super) orientation: Orientation,
     /// Which part of the stored picture the container wants to be shown.
@@ -62,7 +68,8 @@ pub(super) struct Stream {
     pub(super) codec: ffmpeg::codec::Id,
 }
 
-/// Opens a file's container, chooses its video stream unless it is given by its number, and opens the decoder.
+/// Opens a file's container, chooses its video stream unless it is given by its number, and opens
+/// the decoder.
 pub(super) fn open(source: &Source, wanted: Option<u32>, limits: &Limits) -> Result<Opened> {
     silence();
     let path = source.path();
@@ -96,8 +103,8 @@ pub(super) fn open(source: &Source, wanted: Option<u32>, limits: &Limits) -> Res
         }
     }
     decoder.set_packet_time_base(stream.ticks.time_base());
-    // Other streams tell whether the whole file or just the picture ends early, and where bytes were lost. A file with
-    // a complete index needs neither, and reading past them saves time.
+    // Other streams tell whether the whole file or just the picture ends early, and where bytes
+    // were lost. A file with a complete index needs neither, and reading past them saves time.
     if stream.declared.is_some() && stream.indexed {
         for mut other in input.streams_mut().filter(|other| other.index() != index) {
             discard(&mut other);
@@ -147,7 +154,8 @@ fn open_container(source: &Source, limits: &Limits) -> Result<(Input, ReadError)
     options.set("codec_whitelist", &accepted::joined(DECODERS));
     // The file comes through a handle, so no protocol is needed, not even `file`.
     options.set("protocol_whitelist", "none");
-    // An MP4 may say that its samples are in another file; this is FFmpeg's default, which must not depend on it.
+    // An MP4 may say that its samples are in another file; this is FFmpeg's default, which must not
+    // depend on it.
     options.set("enable_drefs", "0");
     options.set("max_streams", &STREAMS_MAX.to_string());
     let opened = StreamIo::from_read_seek(watched)
@@ -167,7 +175,8 @@ fn open_container(source: &Source, limits: &Limits) -> Result<(Input, ReadError)
     }
 }
 
-/// Whether FFmpeg was refused memory, or a demuxer another stream, for which it has the same answer.
+/// Whether FFmpeg was refused memory, or a demuxer another stream, for which it has the same
+/// answer.
 pub(super) fn is_out_of_memory(error: ffmpeg::Error) -> bool {
     matches!(error, ffmpeg::Error::Other { errno } if errno == ffi::ENOMEM)
 }
@@ -190,7 +199,8 @@ fn explain(head: &[u8], error: ffmpeg::Error) -> String {
     }
 }
 
-/// The video stream that a player shows: never a cover; the default one, then the largest, then the first.
+/// The video stream that a player shows: never a cover; the default one, then the largest, then the
+/// first.
 fn choose(input: &Input) -> Option<usize> {
     input
         .streams()
@@ -208,8 +218,8 @@ fn choose(input: &Input) -> Option<usize> {
         .map(|stream| stream.index())
 }
 
-/// Whether a stream is one picture that stands for the file. A track that another one refers to for its chapters is marked
-/// like a cover, and may be a video that players show.
+/// Whether a stream is one picture that stands for the file. A track that another one refers to for
+/// its chapters is marked like a cover, and may be a video that players show.
 fn is_cover(stream: &ffmpeg::Stream) -> bool {
     let disposition = stream.disposition();
     if disposition.contains(Disposition::from_bits_retain(TIMED_THUMBNAILS)) {
@@ -218,7 +228,8 @@ fn is_cover(stream: &ffmpeg::Stream) -> bool {
     disposition.contains(Disposition::ATTACHED_PIC) && stream.frames() <= 1
 }
 
-/// The video streams of a file, as far as it was read; `places` tells where the packets of each stream are.
+/// The video streams of a file, as far as it was read; `places` tells where the packets of each
+/// stream are.
 pub(super) fn video_streams(input: &Input, places: &[Option<(u64, u64)>]) -> Vec<VideoStream> {
     let videos = input
         .streams()
@@ -238,7 +249,8 @@ pub(super) fn video_streams(input: &Input, places: &[Option<(u64, u64)>]) -> Vec
         .collect()
 }
 
-/// Reads on until the stream with this number is known, since streams may begin anywhere in a file, and goes back.
+/// Reads on until the stream with this number is known, since streams may begin anywhere in a file,
+/// and goes back.
 #[allow(unsafe_code)]
 fn await_stream(path: &Path, input: &mut Input, wanted: usize) -> Result<usize> {
     let known = |input: &Input| {
@@ -357,8 +369,9 @@ fn open_decoder(
     let properties = properties(input, &stream);
     let mut context = ffmpeg::codec::Context::from_parameters(parameters).map_err(undecodable)?;
     context.set_threading(ffmpeg::threading::Config::count(1));
-    // SAFETY: the context is alive and not open yet, and the field is a plain setting. The decoder then refuses a
-    // larger picture, which a stream may bring at any time, before it asks for memory.
+    // SAFETY: the context is alive and not open yet, and the field is a plain setting. The decoder
+    // then refuses a larger picture, which a stream may bring at any time, before it asks for
+    // memory.
     unsafe {
         (*context.as_mut_ptr()).max_pixels = i64::try_from(limits.frame_pixels).unwrap_or(i64::MAX);
     }
@@ -391,7 +404,8 @@ fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
     let frame_length = rate.unwrap_or(clock::DEFAULT_FRAME_LENGTH);
     let positive = |time: i64| (time > 0).then_some(time);
     let format = input.format();
-    // The demuxer cuts an AVI's duration to what is there, but keeps the number of frames, all of one length.
+    // The demuxer cuts an AVI's duration to what is there, but keeps the number of frames, all of
+    // one length.
     let counted = positive(stream.frames())
         .filter(|_| format.name() == "avi")
         .map(|frames| frames.saturating_mul(frame_length).min(clock::LONGEST));
@@ -487,8 +501,8 @@ pub(super) fn crop(picture: &mut ffmpeg::frame::Video, margins: Margins) -> bool
         return true;
     }
     let expected = margins.rest((picture.width(), picture.height()));
-    // SAFETY: the frame is alive and holds the data that its fields describe. The library checks the margins against its
-    // size, and moves the pointers of planes that the frame goes on to own.
+    // SAFETY: the frame is alive and holds the data that its fields describe. The library checks
+    // the margins against its size, and moves the pointers of planes that the frame goes on to own.
     let answer = unsafe {
         let frame = picture.as_mut_ptr();
         (*frame).crop_left = margins.left as usize;
@@ -533,7 +547,8 @@ fn codec_name(parameters: &ffmpeg::codec::Parameters) -> String {
 
 #[allow(unsafe_code)]
 fn discard(stream: &mut ffmpeg::StreamMut) {
-    // SAFETY: the stream belongs to an input that is borrowed mutably, and the field is a plain setting.
+    // SAFETY: the stream belongs to an input that is borrowed mutably, and the field is a plain
+    // setting.
     unsafe {
         (*stream.as_mut_ptr()).discard = ffi::AVDiscard::AVDISCARD_ALL;
     }
@@ -584,10 +599,12 @@ impl Seek for Watched {
     }
 }
 
-/// Bytes that are read at a time to find out what the container crops; what is looked at lies close together.
+/// Bytes that are read at a time to find out what the container crops; what is looked at lies close
+/// together.
 const WINDOW_BLOCK: usize = 256;
 
-/// Durations that differ by less than this, in nanoseconds, are one: containers round to milliseconds.
+/// Durations that differ by less than this, in nanoseconds, are one: containers round to
+/// milliseconds.
 const ROUNDING: u64 = 2_000_000;
 /// How much of the file's start is looked at to explain a refusal, in bytes.
 const HEAD_LENGTH: u64 = 32;

@@ -1,4 +1,5 @@
-//! Hands decoded pictures on, one late: asks for each, scales the wanted ones, and lets the observer see them.
+//! Hands decoded pictures on, one late: asks for each, scales the wanted ones, and lets the
+//! observer see them.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -22,7 +23,8 @@ pub(super) struct Held {
     pub(super) length: i64,
 }
 
-/// Where frames go: asked for, scaled and handed out one frame late, when the next one's time is known.
+/// Where frames go: asked for, scaled and handed out one frame late, when the next one's time is
+/// known.
 pub(super) struct Output<'a> {
     pub(super) path: &'a Path,
     pub(super) limits: &'a Limits,

@@ -3,7 +3,8 @@
 /// Counts the steps between frames by their length.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// How many steps there were of so many whole milliseconds; the last place has all that are longer.
+    /// How many steps there were of so many whole milliseconds; the last place has all that are
+    /// longer.
     steps: Vec<u32>,
     count: u64,
     /// The step in nanoseconds that the container leads to expect.
@@ -31,8 +32,8 @@ impl Pace {
         self.count += 1;
     }
 
-    /// The usual step in nanoseconds, the median rounded up to a millisecond; what the container says while there are
-    /// too few.
+    /// The usual step in nanoseconds, the median rounded up to a millisecond; what the container
+    /// says while there are too few.
     pub(super) fn usual(&self) -> i64 {
         if self.count < FEW {
             return self.nominal;

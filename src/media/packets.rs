@@ -24,20 +24,24 @@ pub(super) enum Next {
 pub(super) struct Reader {
     continuity: Continuity,
     ticks: Vec<Ticks>,
-    /// Where the first and the last packet of each stream begin in the file, if its streams can go on in one another.
+    /// Where the first and the last packet of each stream begin in the file, if its streams can go
+    /// on in one another.
     pub(super) places: Vec<Option<(u64, u64)>>,
     /// The container is one of broadcast, where a program's picture may move to another stream.
     changing: bool,
     trusted: bool,
-    /// The latest end of a packet's presentation in the chosen stream, and in any other one, in nanoseconds.
+    /// The latest end of a packet's presentation in the chosen stream, and in any other one, in
+    /// nanoseconds.
     pub(super) end: Option<i64>,
     pub(super) others_end: Option<i64>,
-    /// The time and the end of the last packet in decoding order, the time where the container has a decoding time.
+    /// The time and the end of the last packet in decoding order, the time where the container has
+    /// a decoding time.
     decoding: Option<i64>,
     decoded_end: Option<i64>,
     /// When the first picture to be shown in decoding order is shown, in nanoseconds.
     pub(super) first: Option<i64>,
-    /// The time before the last packet in which the demuxer may have passed over packets without a word.
+    /// The time before the last packet in which the demuxer may have passed over packets without a
+    /// word.
     pub(super) hole: Option<Hole>,
     /// The demuxer stumbled, or the clock went backwards, since this was last looked at.
     pub(super) amiss: bool,
@@ -107,8 +111,8 @@ impl Reader {
         }
     }
 
-    /// Whether packets were lost in `hole`, as the end of the file shows: what came before it need not be the measure,
-    /// since key pictures are large and pictures that stand still are small.
+    /// Whether packets were lost in `hole`, as the end of the file shows: what came before it need
+    /// not be the measure, since key pictures are large and pictures that stand still are small.
     pub(super) fn has_lost(&self, hole: &Hole) -> bool {
         let span = self
             .decoded_end
@@ -222,16 +226,17 @@ pub(super) struct Hole {
 
 /// Counts the bytes between packets, to tell damage from a picture that stands still.
 ///
-/// After damage in a file that is read in order, a demuxer looks for the next place that makes sense and goes on from
-/// there without an error; the decoder may not notice either. What remains is a gap in time with a hole in the file.
+/// After damage in a file that is read in order, a demuxer looks for the next place that makes
+/// sense and goes on from there without an error; the decoder may not notice either. What remains
+/// is a gap in time with a hole in the file.
 struct PassedOver {
     enabled: bool,
     /// The container has bytes of its own before each packet.
     padded: bool,
     /// The end of the last packet in the file, of whatever stream.
     end: Option<u64>,
-    /// Bytes in no packet since the chosen stream's last one, and before that one: after a hole an Ogg page may first
-    /// end a packet that belongs before the gap.
+    /// Bytes in no packet since the chosen stream's last one, and before that one: after a hole an
+    /// Ogg page may first end a packet that belongs before the gap.
     hole: u64,
     earlier_hole: u64,
     /// Bytes of the chosen stream so far, its packets, and bytes in no packet.
@@ -265,8 +270,8 @@ impl PassedOver {
         self.end = self.end.max(Some(position.saturating_add(size as u64)));
     }
 
-    /// How many bytes were passed over before the packet that comes after a gap of `gap` nanoseconds, if both are worth
-    /// a thought.
+    /// How many bytes were passed over before the packet that comes after a gap of `gap`
+    /// nanoseconds, if both are worth a thought.
     fn before(&self, gap: i64) -> Option<u64> {
         let usual = match self.padded {
             true => OVERHEADS * self.passed.checked_div(self.packets).unwrap_or(0),
@@ -279,8 +284,8 @@ impl PassedOver {
         (self.enabled && gap >= GAP_MIN && bytes >= HOLE_MIN).then_some(bytes)
     }
 
-    /// Whether `bytes` are enough for a gap of `gap` nanoseconds, when `span` nanoseconds of the stream took what was
-    /// counted so far.
+    /// Whether `bytes` are enough for a gap of `gap` nanoseconds, when `span` nanoseconds of the
+    /// stream took what was counted so far.
     fn explains(&self, bytes: u64, gap: i64, span: i64) -> bool {
         let expected = u128::from(self.total) * gap.unsigned_abs() as u128
             / u128::from(span.unsigned_abs().max(1));
@@ -317,14 +322,16 @@ pub(super) fn key_flags_are_sound(codec: Id) -> bool {
     )
 }
 
-/// Whether the container asks for the picture to be decoded but not shown, as before the start of an edit.
+/// Whether the container asks for the picture to be decoded but not shown, as before the start of
+/// an edit.
 #[allow(unsafe_code)]
 fn is_discarded(packet: &Packet) -> bool {
     // SAFETY: the packet is alive and the field is a plain number.
     unsafe { (*packet.as_ptr()).flags & ffi::AV_PKT_FLAG_DISCARD != 0 }
 }
 
-/// Containers whose players go on with another stream where one stops; of others they show one from beginning to end.
+/// Containers whose players go on with another stream where one stops; of others they show one from
+/// beginning to end.
 const CHANGING: [&str; 3] = ["mpegts", "mpeg", "flv"];
 /// So many refusals in a row end the reading: a truncated MP4 refuses each of its missing samples.
 const REFUSALS_MAX: u32 = 100;
@@ -335,5 +342,6 @@ const GAP_MIN: i64 = 200_000_000;
 const HOLE_MIN: u64 = 512;
 /// Holes are two packets wide; twice as many usual ones are a container's own.
 const OVERHEADS: u64 = 4;
-/// A gap counts as lost if the hole has at least one of so many parts of the bytes that its time should have taken.
+/// A gap counts as lost if the hole has at least one of so many parts of the bytes that its time
+/// should have taken.
 const HOLE_SHARE: u128 = 4;

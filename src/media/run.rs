@@ -1,4 +1,5 @@
-//! Decodes the packets of one stream: follows the plan, keeps account of damage, and hands out the frames that are wanted.
+//! Decodes the packets of one stream: follows the plan, keeps account of damage, and hands out the
+//! frames that are wanted.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -33,7 +34,8 @@ pub(super) enum Plan {
 
 /// Why an attempt ended early.
 pub(super) enum Stop {
-    /// A key packet did not give a whole picture on its own; what was left out before it is needed after all.
+    /// A key packet did not give a whole picture on its own; what was left out before it is needed
+    /// after all.
     NoEntry,
     Failed(Error),
     /// The file takes more than it may; with what it has.
@@ -68,8 +70,8 @@ pub(super) struct Run<'a, 'b> {
     offered: Option<i64>,
     /// The last frame's time.
     time: i64,
-    /// How much the times are put off because the clock stood still or ran backwards, and how much the frames since the
-    /// last step of the clock would take, in nanoseconds.
+    /// How much the times are put off because the clock stood still or ran backwards, and how much
+    /// the frames since the last step of the clock would take, in nanoseconds.
     put_off: i64,
     stalled: i64,
     /// The stream begins with pictures that are not shown, and with some that have no time stamps.
@@ -80,11 +82,13 @@ pub(super) struct Run<'a, 'b> {
     skip: SkipUnreferenced,
     /// When the pictures are shown that were sent to the decoder and have not come out yet.
     awaited: BTreeSet<i64>,
-    /// When the pictures would have been shown that the decoder refused; earlier ones may still come out of it.
+    /// When the pictures would have been shown that the decoder refused; earlier ones may still
+    /// come out of it.
     refused: BTreeSet<i64>,
     /// Where the reader may have lost packets, ahead of the last frame.
     pub(super) holes: VecDeque<Hole>,
-    /// The same behind it, with the time in nanoseconds from the first frame that no frame fills: start, end.
+    /// The same behind it, with the time in nanoseconds from the first frame that no frame fills:
+    /// start, end.
     suspected: Vec<(i64, i64, Hole)>,
     pub(super) frames: u64,
     packets: u64,
@@ -233,7 +237,8 @@ impl<'a, 'b> Run<'a, 'b> {
         self.starve()
     }
 
-    /// Ends it if the decoder was refused memory, since what it then gives is not what the file holds.
+    /// Ends it if the decoder was refused memory, since what it then gives is not what the file
+    /// holds.
     pub(super) fn starve(&self) -> Result<(), Stop> {
         if !self.starved {
             return Ok(());
@@ -268,7 +273,8 @@ impl<'a, 'b> Run<'a, 'b> {
     fn failed(&mut self, error: ffmpeg::Error, time: Option<i64>) {
         self.starved |= open::is_out_of_memory(error) || is_starving(&self.decoder);
         match time {
-            // Leading pictures of a group whose predecessor was left out cannot be decoded, and need not be.
+            // Leading pictures of a group whose predecessor was left out cannot be decoded, and
+            // need not be.
             Some(time) if time < self.start_at => {}
             Some(time) if self.refused.len() < AWAITED_MAX => {
                 self.refused.insert(time);
@@ -323,7 +329,8 @@ impl<'a, 'b> Run<'a, 'b> {
         let stamp = picture
             .timestamp()
             .map(|time| self.stream.ticks.nanos(time));
-        // A field may travel in a packet of its own; the key packet alone would then be half a picture.
+        // A field may travel in a packet of its own; the key packet alone would then be half a
+        // picture.
         let half = self.stream.codec == Id::H264 && picture.is_interlaced();
         (stamp == key.time && !half).then_some(picture)
     }
@@ -370,7 +377,8 @@ impl<'a, 'b> Run<'a, 'b> {
         let origin = *self.origin.get_or_insert_with(|| {
             let first = self.first_packet.unwrap_or(stamp).min(stamp);
             let slack = START_SLACK.max(2 * length);
-            // What was lost at the start has its place on the clock; a picture or two of start-up has not.
+            // What was lost at the start has its place on the clock; a picture or two of start-up
+            // has not.
             if self.damage.is_open() || stamp - first > slack {
                 self.damage.trouble();
                 first
@@ -419,8 +427,9 @@ impl<'a, 'b> Run<'a, 'b> {
         Ok(())
     }
 
-    /// The time of a frame that its stamp puts at `time`: never before the last one. A clock that does not go on would pile
-    /// frames up on one moment; they get times of their own then, and count as missing.
+    /// The time of a frame that its stamp puts at `time`: never before the last one. A clock that
+    /// does not go on would pile frames up on one moment; they get times of their own then, and
+    /// count as missing.
     fn advance(&mut self, time: i64) -> i64 {
         let time = time.saturating_add(self.put_off);
         if time > self.time || self.frames == 0 {
@@ -438,8 +447,9 @@ impl<'a, 'b> Run<'a, 'b> {
         self.time
     }
 
-    /// Notes pictures that should have come before `stamp` and did not: the decoder `refused` the first of them at that
-    /// time, or it dropped a damaged packet without an error, which shows by a gap.
+    /// Notes pictures that should have come before `stamp` and did not: the decoder `refused` the
+    /// first of them at that time, or it dropped a damaged packet without an error, which shows by
+    /// a gap.
     fn settle(&mut self, stamp: i64, origin: i64, refused: Option<i64>) {
         let dropped = earlier(&mut self.awaited, stamp).filter(|&dropped| {
             let gap = (stamp - origin).saturating_sub(self.damage.end_before(dropped - origin));
@@ -582,7 +592,8 @@ impl<'a, 'b> Run<'a, 'b> {
 
 /// The reason for frames of which the time stamps do not tell when they are shown.
 const STALLED: &str = "the time stamps stand still or run backwards";
-/// So much may be shown, in nanoseconds, while the clock stands still: containers round, and repeat a picture.
+/// So much may be shown, in nanoseconds, while the clock stands still: containers round, and repeat
+/// a picture.
 const STALLED_MAX: i64 = 100_000_000;
 /// More holes than this, of a fifth of a second each, are not kept.
 const SUSPECTED_MAX: usize = 100_000;
@@ -590,7 +601,9 @@ const SUSPECTED_MAX: usize = 100_000;
 const AWAITED_MAX: usize = 1024;
 /// Errors in a row after which a packet's frames are given up.
 const RECEIVE_REFUSALS_MAX: u32 = 16;
-/// A stream whose first picture comes this many nanoseconds after its first packet has lost its start.
+/// A stream whose first picture comes this many nanoseconds after its first packet has lost its
+/// start.
 const START_SLACK: i64 = 1_000_000_000;
-/// A file that ends less than this many nanoseconds early is whole: containers round, and count other streams.
+/// A file that ends less than this many nanoseconds early is whole: containers round, and count
+/// other streams.
 const END_SLACK: i64 = 1_000_000_000;

@@ -1,4 +1,5 @@
-//! Decides which pictures the decoder may leave out, because no other picture refers to them (pure).
+//! Decides which pictures the decoder may leave out, because no other picture refers to them
+//! (pure).
 
 use ffmpeg_next::codec::discard::Discard;
 
@@ -25,8 +26,8 @@ impl SkipUnreferenced {
 
     /// The decoder's setting for the next packet; `None` if it is never changed.
     ///
-    /// In decoding order a picture that is later than all before it is one that others refer to, with rare exceptions;
-    /// those that follow fill the step to it.
+    /// In decoding order a picture that is later than all before it is one that others refer to,
+    /// with rare exceptions; those that follow fill the step to it.
     pub(super) fn setting(&mut self, time: Option<i64>) -> Option<Discard> {
         let limit = self.limit?;
         if let Some(time) = time
@@ -49,7 +50,8 @@ impl SkipUnreferenced {
         self.limit.unwrap_or(0)
     }
 
-    /// Notes the step between two candidates; one that is too long shows that the assumption fails for this stream.
+    /// Notes the step between two candidates; one that is too long shows that the assumption fails
+    /// for this stream.
     pub(super) fn candidate(&mut self, step: i64) {
         if self.limit.is_some_and(|limit| step > limit) {
             self.disproved = true;

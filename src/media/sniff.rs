@@ -1,4 +1,5 @@
-//! Tells a video's container by a file's first bytes (pure; needs nothing but the standard library).
+//! Tells a video's container by a file's first bytes (pure; needs nothing but the standard
+//! library).
 //!
 //! This decides which files are looked at, never what is in them: that is the demuxer's to say.
 
@@ -89,14 +90,16 @@ fn is_mpeg(head: &[u8]) -> bool {
         [0, 0, 1, code, after, ..] | [0, 0, 0, 1, code, after, ..] => (*code, *after),
         _ => return false,
     };
-    // Packs and headers of MPEG; sequence parameters and delimiters of H.264; parameters and delimiters of HEVC.
+    // Packs and headers of MPEG; sequence parameters and delimiters of H.264; parameters and
+    // delimiters of HEVC.
     matches!(
         code,
         0xb0 | 0xb3 | 0xb5 | 0xb8 | 0xba | 0xbb | 0xe0..=0xef | 0x09 | 0x27 | 0x47 | 0x67
     ) || (matches!(code, 0x40 | 0x42 | 0x44 | 0x46) && after == 1)
 }
 
-/// Transport streams, also with a time stamp before or a checksum behind each packet, and with some bytes lost before.
+/// Transport streams, also with a time stamp before or a checksum behind each packet, and with some
+/// bytes lost before.
 fn is_transport(head: &[u8]) -> bool {
     const SYNC: u8 = 0x47;
     // A packet that carries neither a payload nor an adaptation field does not exist.

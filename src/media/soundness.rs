@@ -1,10 +1,12 @@
-//! Tells whole pictures from damaged ones, and a decoder that lacks memory from one that lacks sense.
+//! Tells whole pictures from damaged ones, and a decoder that lacks memory from one that lacks
+//! sense.
 
 use ffmpeg_next as ffmpeg;
 
 use ffmpeg::util::frame::Video;
 
-/// Whether there is not even memory for one more picture: some decoders call the lack of it corrupt data.
+/// Whether there is not even memory for one more picture: some decoders call the lack of it corrupt
+/// data.
 pub(super) fn is_starving(decoder: &ffmpeg::decoder::Video) -> bool {
     let picture = 2 * decoder.width() as usize * decoder.height() as usize;
     let mut probe = Vec::<u8>::new();

@@ -1,7 +1,9 @@
-//! An open file: a plain one, of bounded length, the same from the first byte hashed to the last one decoded.
+//! An open file: a plain one, of bounded length, the same from the first byte hashed to the last
+//! one decoded.
 //!
-//! The file is opened once. What is hashed and what is decoded come from that one descriptor, so that nobody can
-//! exchange the file between the two; that its bytes were not rewritten meanwhile is checked at the end.
+//! The file is opened once. What is hashed and what is decoded come from that one descriptor, so
+//! that nobody can exchange the file between the two; that its bytes were not rewritten meanwhile
+//! is checked at the end.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{Error as IoError, ErrorKind, Read, Seek, SeekFrom};
@@ -41,9 +43,9 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if it cannot be opened, [`Error::Link`] for a symbolic link that is not to be followed,
-    /// [`Error::NotMedia`] for a pipe, socket or device, [`Error::Empty`], and [`Error::LimitExceeded`] for a file with
-    /// more than [`Limits::bytes`].
+    /// [`Error::Io`] if it cannot be opened, [`Error::Link`] for a symbolic link that is not to be
+    /// followed, [`Error::NotMedia`] for a pipe, socket or device, [`Error::Empty`], and
+    /// [`Error::LimitExceeded`] for a file with more than [`Limits::bytes`].
     pub fn open(path: &Path, links: Links, limits: &Limits) -> Result<Source> {
         let file = open_plain(path, links)?;
         let metadata = file.metadata().map_err(Error::io(path, "open"))?;
@@ -71,7 +73,8 @@ impl Source {
         })
     }
 
-    /// Takes a descriptor that another process opened, of a file that had so many bytes then; its name is not known.
+    /// Takes a descriptor that another process opened, of a file that had so many bytes then; its
+    /// name is not known.
     pub(crate) fn handed_over(file: File, bytes: u64) -> Source {
         Source {
             path: PathBuf::new(),
@@ -143,11 +146,13 @@ impl Source {
         Ok(bytes)
     }
 
-    /// Computes the SHA-256 of its bytes, a block at a time; gives up between blocks when `stop` says so.
+    /// Computes the SHA-256 of its bytes, a block at a time; gives up between blocks when `stop`
+    /// says so.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if it cannot be read, [`Error::Changed`] if it became shorter, [`Error::Cancelled`].
+    /// [`Error::Io`] if it cannot be read, [`Error::Changed`] if it became shorter,
+    /// [`Error::Cancelled`].
     pub fn sha256(&self, stop: &dyn Fn() -> bool) -> Result<[u8; 32]> {
         let mut reader = self.reader();
         let mut hasher = Sha256::new();
@@ -233,11 +238,13 @@ pub(crate) fn open_plain(path: &Path, links: Links) -> Result<File> {
     Ok(file)
 }
 
-/// Opens a file of our own with any options, without waiting for whoever might read or write a pipe of that name.
+/// Opens a file of our own with any options, without waiting for whoever might read or write a pipe
+/// of that name.
 ///
 /// # Errors
 ///
-/// Those of the system; [`ErrorKind::InvalidInput`] naming what stands there, if it is no regular file.
+/// Those of the system; [`ErrorKind::InvalidInput`] naming what stands there, if it is no regular
+/// file.
 pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
     let refuse = |kind: FileType| match kind.is_file() {
         true => Ok(()),
@@ -293,7 +300,8 @@ fn not_plain(path: &Path, why: String) -> Error {
     }
 }
 
-/// Opens for reading; a pipe without a writer does not hold us up, and a link set in the last moment is no way around.
+/// Opens for reading; a pipe without a writer does not hold us up, and a link set in the last
+/// moment is no way around.
 #[cfg(unix)]
 fn open_at_once(path: &Path, links: Links) -> std::io::Result<File> {
     use rustix::fs::{Mode, OFlags};

@@ -1,7 +1,8 @@
 //! The video streams of a file, and which of them go on where others stop (pure).
 //!
-//! A player shows one stream of several, and which one depends on the player. A recording whose picture moves to another
-//! stream halfway, as transport streams do when a programme changes, has one picture all the same.
+//! A player shows one stream of several, and which one depends on the player. A recording whose
+//! picture moves to another stream halfway, as transport streams do when a programme changes, has
+//! one picture all the same.
 
 use super::{Decoded, Undecoded};
 
@@ -23,8 +24,9 @@ pub struct VideoStream {
 }
 
 impl Decoded {
-    /// The streams that a player may show, by number, in groups: the streams of a group follow each other in the file and
-    /// make one picture together. The group of the stream that was decoded comes first.
+    /// The streams that a player may show, by number, in groups: the streams of a group follow each
+    /// other in the file and make one picture together. The group of the stream that was decoded
+    /// comes first.
     pub fn pictures(&self) -> Vec<Vec<u32>> {
         let mut streams: Vec<&VideoStream> =
             self.streams.iter().filter(|stream| !stream.cover).collect();

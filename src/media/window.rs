@@ -1,9 +1,12 @@
-//! Reads from a container which part of the stored picture it wants to be shown (bounds-checked, reads headers only).
+//! Reads from a container which part of the stored picture it wants to be shown (bounds-checked,
+//! reads headers only).
 //!
-//! Players cut the picture to the clean aperture of an MP4 or MOV and to the crop of a Matroska; the FFmpeg libraries leave that
-//! to their callers, and older ones do not even tell. Cropping within H.264 and HEVC is the decoder's.
+//! Players cut the picture to the clean aperture of an MP4 or MOV and to the crop of a Matroska;
+//! the FFmpeg libraries leave that to their callers, and older ones do not even tell. Cropping
+//! within H.264 and HEVC is the decoder's.
 //!
-//! Where the file has a crop that cannot be assigned to the stream for sure, the answer is [`Window::Unclear`].
+//! Where the file has a crop that cannot be assigned to the stream for sure, the answer is
+//! [`Window::Unclear`].
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -19,7 +22,8 @@ pub(super) enum Window {
         right: f64,
         down: f64,
     },
-    /// All but so many pixels at each edge; `display` is what it is to be stretched to, if the container says so.
+    /// All but so many pixels at each edge; `display` is what it is to be stretched to, if the
+    /// container says so.
     Edges {
         left: u32,
         top: u32,
@@ -51,7 +55,8 @@ impl Margins {
 }
 
 impl Window {
-    /// What is cut off a picture of this size; `None` if the window does not lie in the picture, or nobody can tell.
+    /// What is cut off a picture of this size; `None` if the window does not lie in the picture, or
+    /// nobody can tell.
     pub(super) fn margins(self, (width, height): (u32, u32)) -> Option<Margins> {
         let margins = match self {
             Window::Whole => Margins::default(),
@@ -77,7 +82,8 @@ impl Window {
                 let edges = |all: u32, shown: f64, offset: f64| {
                     let before = ((f64::from(all) - shown) / 2.0 + offset).round();
                     let after = f64::from(all) - shown.round() - before;
-                    // An aperture may stick out by the half pixel of a rounding, and players take what there is.
+                    // An aperture may stick out by the half pixel of a rounding, and players take
+                    // what there is.
                     let fits = |edge: f64| {
                         (-1.0..f64::from(all))
                             .contains(&edge)
@@ -186,7 +192,8 @@ struct Boxes<'a, F> {
 type Visit<'a, B> = dyn FnMut(&mut B, [u8; 4], u64, u64) -> Option<()> + 'a;
 
 impl<F: Read + Seek> Boxes<'_, F> {
-    /// Calls `visit` with kind, start and end of the content of each box from `start` to `end`; `None` if that is broken off.
+    /// Calls `visit` with kind, start and end of the content of each box from `start` to `end`;
+    /// `None` if that is broken off.
     fn children(&mut self, start: u64, end: u64, visit: &mut Visit<'_, Self>) -> Option<()> {
         self.depth = self
             .depth
@@ -280,7 +287,8 @@ fn aperture(body: &[u8; 32]) -> Window {
     }
 }
 
-/// The window of the video track with this place among the `tracks` video tracks of a Matroska of `length` bytes.
+/// The window of the video track with this place among the `tracks` video tracks of a Matroska of
+/// `length` bytes.
 pub(super) fn of_matroska(
     file: &mut (impl Read + Seek),
     length: u64,
@@ -329,7 +337,8 @@ impl<F: Read + Seek> Elements<'_, F> {
             let Some((id, size, content)) = self.head(at) else {
                 break;
             };
-            // An unknown length is one up to the end, of a segment, or of a cluster, behind which nothing is looked for.
+            // An unknown length is one up to the end, of a segment, or of a cluster, behind which
+            // nothing is looked for.
             let next = size.map_or(end, |size| content.saturating_add(size).min(end));
             match (level, id) {
                 (Level::Top, SEGMENT) => self.walk(content, next, Level::Segment)?,
@@ -408,7 +417,8 @@ impl<F: Read + Seek> Elements<'_, F> {
         ))
     }
 
-    /// A number whose first byte tells its length, and that length; `plain` leaves the mark of the length out.
+    /// A number whose first byte tells its length, and that length; `plain` leaves the mark of the
+    /// length out.
     fn varint(&mut self, at: u64, longest: u32, plain: bool) -> Option<(u64, u64)> {
         let [first] = read::<1>(self.file, at)?;
         let more = first.leading_zeros();
@@ -448,7 +458,8 @@ fn read<const N: usize>(file: &mut (impl Read + Seek), at: u64) -> Option<[u8; N
 /// Most boxes within boxes: a film has six.
 const DEPTH_MAX: u32 = 16;
 
-/// More boxes or elements than this are not looked at; a film in fragments of a second has some ten thousand.
+/// More boxes or elements than this are not looked at; a film in fragments of a second has some ten
+/// thousand.
 const ELEMENTS_MAX: u32 = 1_000_000;
 /// Bytes of a visual sample description before its boxes, without its own head.
 const VISUAL_ENTRY: u64 = 78;

@@ -315,7 +315,8 @@ pub(super) fn moment(at: Option<SystemTime>) -> Option<String> {
 pub(super) const LAYOUT: u32 = 1;
 /// Digits of the name of a commit.
 const SLOT_LEN: usize = 20;
-/// Bytes of the object of a commit; a manifest has some 100 bytes a segment, and 100 a removed video.
+/// Bytes of the object of a commit; a manifest has some 100 bytes a segment, and 100 a removed
+/// video.
 const COMMIT_MAX: u64 = 1 << 30;
 const REMEDY: &str = "put it back from a copy of the bucket, or delete it and push again from a folder that has the \
     index whole";

@@ -1,8 +1,8 @@
 //! Keeps an index in object storage: S3, what speaks like it, or a folder that machines share.
 //!
-//! One machine adds to an index in a folder of its own and [`push`]es each state of it; any number of
-//! others [`open`] the newest state by a local cache, or [`pull`] it into a folder in order to go on
-//! with it. Nothing runs in between but the store.
+//! One machine adds to an index in a folder of its own and [`push`]es each state of it; any number
+//! of others [`open`] the newest state by a local cache, or [`pull`] it into a folder in order to
+//! go on with it. Nothing runs in between but the store.
 //!
 //! ```text
 //! manifests/00000000000000000007           a commit: a line of JSON that says who made it, and the manifest
@@ -11,21 +11,21 @@
 //! ```
 //!
 //! All objects are written once. A commit is one conditional put ("if there is no such object") of
-//! its manifest, under the generation that follows the commit before it in the store. Whoever pushes
-//! from the same state asks for the same name, so that one of them wins, and the others get
+//! its manifest, under the generation that follows the commit before it in the store. Whoever
+//! pushes from the same state asks for the same name, so that one of them wins, and the others get
 //! [`Error::StoreConflict`](crate::Error::StoreConflict). The newest commit is the one with the
 //! highest name, found by listing.
 //!
-//! A push must descend from what is there: the history, whose Merkle root each manifest holds, has the
-//! commit in the store. The same is asked of what a reader sees after what it has seen. So an older
-//! state that was put back is refused by all that knew the newer one.
+//! A push must descend from what is there: the history, whose Merkle root each manifest holds, has
+//! the commit in the store. The same is asked of what a reader sees after what it has seen. So an
+//! older state that was put back is refused by all that knew the newer one.
 //!
-//! What comes from the store is believed only after its SHA-256 was compared. What is missing, cut or
-//! changed there is an error, never a smaller index.
+//! What comes from the store is believed only after its SHA-256 was compared. What is missing, cut
+//! or changed there is an error, never a smaller index.
 //!
-//! The functions block, also where an asynchronous runtime is running; call them on a thread that may
-//! wait. Transfers that were broken off go on where they were: files that are there already are not
-//! carried again, and of a download not even the part of a file that had come.
+//! The functions block, also where an asynchronous runtime is running; call them on a thread that
+//! may wait. Transfers that were broken off go on where they were: files that are there already are
+//! not carried again, and of a download not even the part of a file that had come.
 //!
 //! ```no_run
 //! use std::path::Path;

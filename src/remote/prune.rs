@@ -12,8 +12,9 @@ use crate::error::Result;
 pub struct Prune {
     /// So many of the newest commits, at least 1, with all that they name.
     pub keep: usize,
-    /// Nothing is deleted that is younger, by the clock of the store: a reader may be about to fetch it,
-    /// or a writer about to name it. 24 hours if nothing speaks for less; a push or pull must not take longer.
+    /// Nothing is deleted that is younger, by the clock of the store: a reader may be about to
+    /// fetch it, or a writer about to name it. 24 hours if nothing speaks for less; a push or pull
+    /// must not take longer.
     pub age_min: Duration,
 }
 

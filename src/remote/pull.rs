@@ -27,16 +27,18 @@ pub struct Pulled {
     pub already_there: u64,
 }
 
-/// Brings the newest index from the store into a folder, which is empty, or has an earlier state of it.
+/// Brings the newest index from the store into a folder, which is empty, or has an earlier state of
+/// it.
 ///
-/// Searches in the folder go on meanwhile. If this fails, they see what was there before, and the same
-/// call again goes on with what has come.
+/// Searches in the folder go on meanwhile. If this fails, they see what was there before, and the
+/// same call again goes on with what has come.
 ///
 /// # Errors
-/// [`Error::NoRemoteIndex`], [`Error::NotDescended`] if the folder has commits that the store does not
-/// have, also because an older state was put back there, [`Error::Locked`], [`Error::CorruptStore`] if
-/// something is missing, cut or changed in the store, [`Error::CorruptIndex`] if the folder's manifest
-/// is, [`Error::Store`], [`Error::Cancelled`] and [`Error::Io`].
+/// [`Error::NoRemoteIndex`], [`Error::NotDescended`] if the folder has commits that the store does
+/// not have, also because an older state was put back there, [`Error::Locked`],
+/// [`Error::CorruptStore`] if something is missing, cut or changed in the store,
+/// [`Error::CorruptIndex`] if the folder's manifest is, [`Error::Store`], [`Error::Cancelled`] and
+/// [`Error::Io`].
 pub fn pull(store: &Store, dir: &Path, watch: Watch<'_>) -> Result<Pulled> {
     let _lock = carry::lock(dir)?;
     // Without a manifest the note alone is held against what comes.
@@ -68,8 +70,8 @@ pub fn pull(store: &Store, dir: &Path, watch: Watch<'_>) -> Result<Pulled> {
     })
 }
 
-/// Does something with the newest commit, and again with a newer one if an object was missing because
-/// the one before is no longer kept.
+/// Does something with the newest commit, and again with a newer one if an object was missing
+/// because the one before is no longer kept.
 pub(super) fn with_newest<T>(
     store: &Store,
     cancel: Cancel<'_>,
@@ -165,7 +167,8 @@ fn fetch(
     let mut wanted = Vec::new();
     for file in &files {
         let path = folder.join(&file.name);
-        // What the manifest here names was checked when it came; it is only looked whether it is there.
+        // What the manifest here names was checked when it came; it is only looked whether it is
+        // there.
         let is_there = match std::fs::metadata(&path) {
             Ok(found) if known.contains(file) => found.len() == file.length,
             Ok(_) => transfer::is_whole(&path, file, watch.cancel)?,

@@ -54,17 +54,17 @@ pub struct Pushed {
 
 /// Brings an index from its folder into the store.
 ///
-/// Nobody may write to the folder meanwhile; its lock is held. Files are compared with their SHA-256
-/// while they are sent, so that nothing damaged gets there.
+/// Nobody may write to the folder meanwhile; its lock is held. Files are compared with their
+/// SHA-256 while they are sent, so that nothing damaged gets there.
 ///
 /// When this returns, all machines see the commit. If it fails, they see what was there before, and
 /// what was sent is not sent again.
 ///
 /// # Errors
-/// [`Error::StoreConflict`] if somebody else pushed meanwhile, [`Error::NotDescended`] if the index did
-/// not grow from what is in the store, [`Error::NoIndex`], [`Error::Locked`], [`Error::CorruptIndex`] if
-/// the folder's files are damaged, [`Error::CorruptStore`] if the store's are, [`Error::Store`],
-/// [`Error::Cancelled`] and [`Error::Io`].
+/// [`Error::StoreConflict`] if somebody else pushed meanwhile, [`Error::NotDescended`] if the index
+/// did not grow from what is in the store, [`Error::NoIndex`], [`Error::Locked`],
+/// [`Error::CorruptIndex`] if the folder's files are damaged, [`Error::CorruptStore`] if the
+/// store's are, [`Error::Store`], [`Error::Cancelled`] and [`Error::Io`].
 pub fn push(store: &Store, dir: &Path, options: &PushOptions, watch: Watch<'_>) -> Result<Pushed> {
     let cancel = watch.cancel;
     if !crate::index::Index::exists(dir) {

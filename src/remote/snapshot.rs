@@ -21,15 +21,15 @@ use crate::index::{Index, hex};
 /// How to open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct OpenOptions {
-    /// Compares also the files of a snapshot that is in the cache already with their SHA-256, whatever
-    /// their times say, and fetches again what is damaged. It reads all of it.
+    /// Compares also the files of a snapshot that is in the cache already with their SHA-256,
+    /// whatever their times say, and fetches again what is damaged. It reads all of it.
     pub verify: bool,
 }
 
 /// An index of a store in a folder of the cache, which stays there as long as this is held.
 ///
-/// The folder is only to be read. What was damaged in it after it was opened is noticed by the checksums
-/// of the index, as in any other.
+/// The folder is only to be read. What was damaged in it after it was opened is noticed by the
+/// checksums of the index, as in any other.
 #[derive(Debug)]
 pub struct Snapshot {
     dir: PathBuf,
@@ -72,8 +72,9 @@ impl Snapshot {
 
 /// Fetches what is missing of the newest index in a store, and gives it as a folder.
 ///
-/// Files are compared with their SHA-256 when they come and when they are linked into the snapshot; what
-/// is damaged in the cache is thrown away and fetched again. Any number of processes may do this at once.
+/// Files are compared with their SHA-256 when they come and when they are linked into the snapshot;
+/// what is damaged in the cache is thrown away and fetched again. Any number of processes may do
+/// this at once.
 ///
 /// # Errors
 /// [`Error::NoRemoteIndex`], [`Error::CorruptStore`] if something is missing, cut or changed in the
@@ -295,8 +296,8 @@ impl Building<'_> {
             .saturating_sub(fs::metadata(part).map_or(0, |part| part.len()))
     }
 
-    /// Links a file from the cache; `false` if it was not there any more, or was damaged and is thrown
-    /// away.
+    /// Links a file from the cache; `false` if it was not there any more, or was damaged and is
+    /// thrown away.
     fn link_one(&self, file: &CarriedFile, path: &Path, cancel: Cancel<'_>) -> Result<bool> {
         let blob = self.cache.blob(file);
         match fs::hard_link(&blob, path) {

@@ -57,10 +57,10 @@ pub fn is_address(text: &str) -> bool {
 impl Store {
     /// Opens a place such as `s3://bucket/prefix` or `file:///folder`; nothing is asked of it yet.
     ///
-    /// Of the `variables` (name, value; those of the environment do) are used what begins with `AWS_`
-    /// and is known to other programs: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-    /// `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`, and `AWS_ALLOW_HTTP=true` for an endpoint
-    /// without TLS. Files of profiles are not read.
+    /// Of the `variables` (name, value; those of the environment do) are used what begins with
+    /// `AWS_` and is known to other programs: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+    /// `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`, and `AWS_ALLOW_HTTP=true` for an
+    /// endpoint without TLS. Files of profiles are not read.
     ///
     /// # Errors
     /// [`Error::InvalidStore`] for an address or a variable that cannot be used, and [`Error::Io`].
@@ -239,7 +239,8 @@ impl Store {
         }
     }
 
-    /// Puts a large object in parts; it appears when the last is there. `check` is asked before that.
+    /// Puts a large object in parts; it appears when the last is there. `check` is asked before
+    /// that.
     pub(super) fn put_parts(
         &self,
         name: &str,

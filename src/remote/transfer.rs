@@ -257,6 +257,6 @@ fn digest_of(input: &mut File, path: &Path, cancel: Cancel<'_>) -> Result<Sha256
 
 /// Files that are carried at once.
 const AT_ONCE: usize = 4;
-/// Bytes of a file that are carried in one request, 5 MiB at least (S3 asks for as much) and kept in
-/// memory for each file that is on its way.
+/// Bytes of a file that are carried in one request, 5 MiB at least (S3 asks for as much) and kept
+/// in memory for each file that is on its way.
 const PART: usize = 16 << 20;

@@ -1,8 +1,9 @@
 //! The system calls that a decoding process may still make, and why.
 //!
-//! Two filters. The first lets through what decoding needs and answers everything else with "not permitted", since a
-//! library may ask for harmless things and get along without them. The second ends the process at once for what only an
-//! attacker wants: to reach another program, the network, or other processes.
+//! Two filters. The first lets through what decoding needs and answers everything else with "not
+//! permitted", since a library may ask for harmless things and get along without them. The second
+//! ends the process at once for what only an attacker wants: to reach another program, the network,
+//! or other processes.
 
 #[cfg(all(
     target_os = "linux",
@@ -27,7 +28,8 @@ mod filters {
         let Some((few, fatal)) = few(input, output).zip(fatal()) else {
             return false;
         };
-        // The second one first, since putting a filter in force is itself a call that the first one refuses.
+        // The second one first, since putting a filter in force is itself a call that the first one
+        // refuses.
         seccompiler::apply_filter(&fatal).is_ok() && seccompiler::apply_filter(&few).is_ok()
     }
 
@@ -47,8 +49,8 @@ mod filters {
         for call in [libc::SYS_mmap, libc::SYS_mprotect] {
             rules.insert(call, vec![no_code()?]);
         }
-        // To end itself with SIGABRT, as the C library does when it finds its memory spoilt; no other signal, so that its end
-        // cannot pass for somebody else's doing.
+        // To end itself with SIGABRT, as the C library does when it finds its memory spoilt; no
+        // other signal, so that its end cannot pass for somebody else's doing.
         let abort = SeccompRule::new(vec![
             SeccompCondition::new(0, Dword, Eq, u64::from(std::process::id())).ok()?,
             SeccompCondition::new(2, Dword, Eq, libc::SIGABRT as u64).ok()?,

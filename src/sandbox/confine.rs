@@ -1,8 +1,9 @@
 //! What a decoding process gives up before it looks at the first byte.
 //!
-//! In this order: descriptors that are not its own, life without its parent, the terminal, capabilities, new privileges, the
-//! file system and network (Landlock), resources, and last all system calls but a few ([`super::calls`]). Each step is tried
-//! alone, and what came of it is reported; nothing is assumed from the kernel's version.
+//! In this order: descriptors that are not its own, life without its parent, the terminal,
+//! capabilities, new privileges, the file system and network (Landlock), resources, and last all
+//! system calls but a few ([`super::calls`]). Each step is tried alone, and what came of it is
+//! reported; nothing is assumed from the kernel's version.
 
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
@@ -34,7 +35,8 @@ pub(super) struct Allowance {
     pub(super) time: Duration,
 }
 
-/// Gives up all that is not needed, and says what was given up; `parent` is the process that must be the parent.
+/// Gives up all that is not needed, and says what was given up; `parent` is the process that must
+/// be the parent.
 pub(super) fn confine(
     input: &OwnedFd,
     output: &OwnedFd,
@@ -45,7 +47,8 @@ pub(super) fn confine(
     system::close_others(input, output);
     system::die_of_faults();
     let dies_with_parent = system::die_with_parent(parent)?;
-    // A session of its own has no terminal. This fails only for a leader of a group, which has no use of it either.
+    // A session of its own has no terminal. This fails only for a leader of a group, which has no
+    // use of it either.
     let _ = rustix::process::setsid();
     let _ = rustix::process::chdir("/");
     let no_capabilities = system::drop_capabilities();
@@ -87,7 +90,8 @@ fn limit_resources(allowance: Allowance, mapped: u64) -> bool {
         )
         .is_ok()
     };
-    // No descriptor beyond the three that it has, no byte written to a file, no core, no further process.
+    // No descriptor beyond the three that it has, no byte written to a file, no core, no further
+    // process.
     let few = set(Resource::Core, 0)
         & set(Resource::Fsize, 0)
         & set(Resource::Nproc, 0)
@@ -110,7 +114,8 @@ mod system {
     use super::{AsRawFd, OwnedFd};
     use crate::sandbox::calls;
 
-    /// Closes what a careless parent left open; the three standard descriptors are the parent's choice.
+    /// Closes what a careless parent left open; the three standard descriptors are the parent's
+    /// choice.
     #[allow(unsafe_code)]
     pub(super) fn close_others(input: &OwnedFd, output: &OwnedFd) {
         let mut kept = [2, input.as_raw_fd() as u32, output.as_raw_fd() as u32];
@@ -125,15 +130,17 @@ mod system {
             if first + 1 > last {
                 continue;
             }
-            // SAFETY: this process has just begun and owns no descriptor but the standard ones and the two that are
-            // spared, so that nobody else's is closed. A kernel without this call closes nothing.
+            // SAFETY: this process has just begun and owns no descriptor but the standard ones and
+            // the two that are spared, so that nobody else's is closed. A kernel without this call
+            // closes nothing.
             unsafe {
                 libc::syscall(libc::SYS_close_range, first + 1, last, 0);
             }
         }
     }
 
-    /// Takes back the handlers with which Rust explains a stack overflow: a fault ends the process, and at once.
+    /// Takes back the handlers with which Rust explains a stack overflow: a fault ends the process,
+    /// and at once.
     #[allow(unsafe_code)]
     pub(super) fn die_of_faults() {
         for signal in [libc::SIGSEGV, libc::SIGBUS] {
@@ -158,8 +165,8 @@ mod system {
 
     /// Gives up what makes root more than a user; whether nothing of it is left.
     ///
-    /// The bounding set only matters to a program that is run, which the filter of system calls forbids; so that a user
-    /// who may not empty it lacks nothing.
+    /// The bounding set only matters to a program that is run, which the filter of system calls
+    /// forbids; so that a user who may not empty it lacks nothing.
     pub(super) fn drop_capabilities() -> bool {
         use rustix::thread::{self, CapabilitySet, CapabilitySets};
         // First, since it takes a capability. The kernel refuses numbers beyond its last.
@@ -188,8 +195,8 @@ mod system {
             && rustix::thread::no_new_privs().unwrap_or(false)
     }
 
-    /// Gives up the file system, and where the kernel can, TCP, abstract sockets and signals to others; the version of
-    /// Landlock in force, 0 for none.
+    /// Gives up the file system, and where the kernel can, TCP, abstract sockets and signals to
+    /// others; the version of Landlock in force, 0 for none.
     pub(super) fn landlock() -> u8 {
         use landlock::{
             ABI, Access as _, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr as _,

@@ -1,8 +1,9 @@
 //! Tells why a decoding process ended, and whether the file or somebody else is to blame.
 //!
-//! Only what the process did itself speaks against its file: a crash, a limit that it ran into, a forbidden call. The memory
-//! killer and an operator send SIGKILL and SIGTERM, which say nothing about the file. The process cannot send these to itself:
-//! its filter of system calls lets it raise SIGABRT alone.
+//! Only what the process did itself speaks against its file: a crash, a limit that it ran into, a
+//! forbidden call. The memory killer and an operator send SIGKILL and SIGTERM, which say nothing
+//! about the file. The process cannot send these to itself: its filter of system calls lets it
+//! raise SIGABRT alone.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;

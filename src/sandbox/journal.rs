@@ -1,9 +1,10 @@
-//! Remembers which files ended their decoding process, so that one that did it twice is not tried a third time.
+//! Remembers which files ended their decoding process, so that one that did it twice is not tried a
+//! third time.
 //!
-//! A file of JSON lines, of which whole ones are only ever added, under a lock and synced: a crash leaves a torn last
-//! line at worst, which is passed over. Files are known by their SHA-256, so that another name or another folder does
-//! not help, and the same journal serves `check` and `index build`. A file that is decoded to its end after all is free
-//! again.
+//! A file of JSON lines, of which whole ones are only ever added, under a lock and synced: a crash
+//! leaves a torn last line at worst, which is passed over. Files are known by their SHA-256, so
+//! that another name or another folder does not help, and the same journal serves `check` and
+//! `index build`. A file that is decoded to its end after all is free again.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -28,7 +29,8 @@ pub enum Quarantine {
     Retry,
 }
 
-/// A journal of files that ended their decoding process; any number of threads and processes share one.
+/// A journal of files that ended their decoding process; any number of threads and processes share
+/// one.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -73,7 +75,8 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if it exists and cannot be read, [`Error::NotMedia`] and [`Error::Link`] if it is no plain file.
+    /// [`Error::Io`] if it exists and cannot be read, [`Error::NotMedia`] and [`Error::Link`] if it
+    /// is no plain file.
     pub fn open(path: &Path, quarantine: Quarantine, clock: fn() -> SystemTime) -> Result<Journal> {
         let journal = Journal {
             path: path.to_owned(),
@@ -120,8 +123,8 @@ impl Journal {
         }
     }
 
-    /// Notes what came of a file: a process that it ended, or that it was decoded although it had ended one before. This
-    /// journal knows it from now on also where it cannot be written.
+    /// Notes what came of a file: a process that it ended, or that it was decoded although it had
+    /// ended one before. This journal knows it from now on also where it cannot be written.
     ///
     /// # Errors
     ///

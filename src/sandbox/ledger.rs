@@ -1,7 +1,8 @@
 //! Checks what a decoding process says against its limits and against itself (pure).
 //!
-//! A decoding process that a file has taken over can still lie about the pictures of that file; nobody can check that.
-//! It cannot make its parent keep more, wait longer or count further than the limits say.
+//! A decoding process that a file has taken over can still lie about the pictures of that file;
+//! nobody can check that. It cannot make its parent keep more, wait longer or count further than
+//! the limits say.
 
 use std::time::Duration;
 

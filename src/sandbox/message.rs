@@ -1,9 +1,10 @@
 //! The bytes between a decoding process and its parent (pure).
 //!
-//! Each message is a tag of one byte, the length of its body in four (little-endian, as all numbers), and the body. A
-//! tag fixes how long its body may be, which is looked at before anything is set aside for it. Texts are UTF-8 without
-//! control characters, behind a length of two bytes. What does not fit in every respect is refused: a decoding process
-//! that was taken over can say anything.
+//! Each message is a tag of one byte, the length of its body in four (little-endian, as all
+//! numbers), and the body. A tag fixes how long its body may be, which is looked at before anything
+//! is set aside for it. Texts are UTF-8 without control characters, behind a length of two bytes.
+//! What does not fit in every respect is refused: a decoding process that was taken over can say
+//! anything.
 
 use std::time::Duration;
 
@@ -31,7 +32,8 @@ pub(super) enum Message {
     Missing(Undecoded),
     /// A video stream of the file, decoded or not.
     Stream(VideoStream),
-    /// The stream that was decoded: its number, and when its first frame is shown on the file's clock, in nanoseconds.
+    /// The stream that was decoded: its number, and when its first frame is shown on the file's
+    /// clock, in nanoseconds.
     Origin(u32, i64),
     /// The end: length of the video, and frames decoded.
     Done(Duration, u64),

@@ -1,8 +1,8 @@
 //! Decodes foreign files in a process that can do nothing else.
 //!
-//! A file from a stranger is data for some hundred thousand lines of C, and may be made to take them over. So the
-//! caller opens the file, starts a process that gives up everything but this one descriptor and a pipe, and believes
-//! nothing that comes through the pipe:
+//! A file from a stranger is data for some hundred thousand lines of C, and may be made to take
+//! them over. So the caller opens the file, starts a process that gives up everything but this one
+//! descriptor and a pipe, and believes nothing that comes through the pipe:
 //!
 //! ```text
 //! caller                                   decoding process
@@ -14,13 +14,15 @@
 //! kill it when it is late, wait for it     end
 //! ```
 //!
-//! [`Decoding::worker`] names the program of that process, which has to call [`crate::serve`]; `uniq` itself does.
-//! [`Decoding::in_process`] decodes here, for files whose origin is known. Both give the same frames.
+//! [`Decoding::worker`] names the program of that process, which has to call [`crate::serve`];
+//! `uniq` itself does. [`Decoding::in_process`] decodes here, for files whose origin is known. Both
+//! give the same frames.
 //!
-//! What this does not do: a process that was taken over can lie about the pictures of the one file that it decodes, and
-//! learn as much as its own address space holds, which is nothing of other files. Where the kernel lacks a protection,
-//! [`Protections::lacking`] names it. On systems other than Linux there are limits and a process of its own, and no
-//! more; where there are no processes as Unix has them, there is [`Decoding::in_process`] alone.
+//! What this does not do: a process that was taken over can lie about the pictures of the one file
+//! that it decodes, and learn as much as its own address space holds, which is nothing of other
+//! files. Where the kernel lacks a protection, [`Protections::lacking`] names it. On systems other
+//! than Linux there are limits and a process of its own, and no more; where there are no processes
+//! as Unix has them, there is [`Decoding::in_process`] alone.
 
 #[cfg(unix)]
 mod calls;
@@ -91,7 +93,8 @@ pub enum Place {
 /// The program that decodes.
 #[derive(Debug, Clone)]
 pub struct Worker {
-    /// A program that calls [`crate::serve`] when its first argument is [`SUBCOMMAND`], such as `uniq`.
+    /// A program that calls [`crate::serve`] when its first argument is [`SUBCOMMAND`], such as
+    /// `uniq`.
     pub program: PathBuf,
     /// All of its environment. The loader may need `LD_LIBRARY_PATH` to find FFmpeg.
     pub environment: Vec<(OsString, OsString)>,
@@ -154,8 +157,9 @@ impl Decoding {
         Source::open(path, self.links, &self.limits)
     }
 
-    /// Decodes one video stream of an open file whose hash is known ([`media::decode_source`] says which), and hands the keyframes that `grid` chooses to `visit`; `stop` is
-    /// asked many times a second.
+    /// Decodes one video stream of an open file whose hash is known ([`media::decode_source`] says
+    /// which), and hands the keyframes that `grid` chooses to `visit`; `stop` is asked many times a
+    /// second.
     ///
     /// # Errors
     ///
@@ -300,8 +304,8 @@ impl Decoding {
         Ok(made)
     }
 
-    /// Reads an open file whose hash is known with `reader`, where clips are decoded and under the same limits, and gives the
-    /// bytes that came of it.
+    /// Reads an open file whose hash is known with `reader`, where clips are decoded and under the
+    /// same limits, and gives the bytes that came of it.
     ///
     /// # Errors
     ///
@@ -328,8 +332,9 @@ impl Decoding {
         Ok(read)
     }
 
-    /// Tells the journal what came of a file. What it cannot take in is said along with that: a death without a note lets
-    /// the file be tried once more, a survival without one keeps it quarantined, and is an error so that nobody relies on it.
+    /// Tells the journal what came of a file. What it cannot take in is said along with that: a
+    /// death without a note lets the file be tried once more, a survival without one keeps it
+    /// quarantined, and is an error so that nobody relies on it.
     fn noted<T>(&self, source: &Source, sha256: &[u8; 32], outcome: Result<T>) -> Result<T> {
         let Some(journal) = &self.journal else {
             return outcome;
@@ -353,8 +358,8 @@ impl Decoding {
     }
 }
 
-/// Reads a file that is no video, and gives in its place bytes that are believed no more than the file. It is passed in by the
-/// module that knows what is in such a file.
+/// Reads a file that is no video, and gives in its place bytes that are believed no more than the
+/// file. It is passed in by the module that knows what is in such a file.
 pub(crate) type Reader<'a> = &'a dyn Fn(&Source, &Limits) -> Result<Vec<u8>>;
 
 impl Worker {
@@ -371,7 +376,8 @@ impl Worker {
         Err(no_processes(self))
     }
 
-    /// Tries something forbidden in a decoding process without a file: whether it was refused, and how.
+    /// Tries something forbidden in a decoding process without a file: whether it was refused, and
+    /// how.
     ///
     /// # Errors
     ///

@@ -15,13 +15,13 @@ use crate::media::{self, Frame, Inspector, Limit, Limits, Observer, Source, Stil
 use crate::sample::Grid;
 use crate::{Error, Result};
 
-/// Serves as a decoding process: what a worker program does when its first argument is [`super::SUBCOMMAND`]; `reader` reads
-/// files that are no videos, `inspector` measures clips.
+/// Serves as a decoding process: what a worker program does when its first argument is
+/// [`super::SUBCOMMAND`]; `reader` reads files that are no videos, `inspector` measures clips.
 ///
-/// `job` is the second argument, `input` and `output` are the standard input and output. Everything that the process
-/// holds is given up, for good: call this before anything else, and end the process when it comes back. An error means
-/// that the caller was no parent of ours, or that the protections that it insists on cannot be had; nothing was read
-/// then.
+/// `job` is the second argument, `input` and `output` are the standard input and output. Everything
+/// that the process holds is given up, for good: call this before anything else, and end the
+/// process when it comes back. An error means that the caller was no parent of ours, or that the
+/// protections that it insists on cannot be had; nothing was read then.
 ///
 /// # Errors
 ///
@@ -246,7 +246,8 @@ fn failure(error: &Error) -> Failure {
     }
 }
 
-/// The error that a failure stands for, about the file at `path`; `None` if there is no such failure.
+/// The error that a failure stands for, about the file at `path`; `None` if there is no such
+/// failure.
 pub(super) fn error_of(failure: Failure, path: &Path, limits: &Limits) -> Option<Error> {
     let Failure { kind, number, text } = failure;
     let path = path.to_owned();

@@ -1,12 +1,14 @@
 //! Knows which characters a screen does not show as what they are (pure).
 
-/// Whether a character steers a terminal, reorders a line, shows nothing, or has no meaning that all screens share: control
-/// and format characters, variation selectors, tags, fillers, private and unassigned ones, and all spaces but the common ones.
+/// Whether a character steers a terminal, reorders a line, shows nothing, or has no meaning that
+/// all screens share: control and format characters, variation selectors, tags, fillers, private
+/// and unassigned ones, and all spaces but the common ones.
 ///
 /// Names that differ in these alone look the same, and so must not be shown as they are.
 pub fn hides(c: char) -> bool {
     match c {
-        // Written in ordinary texts: a space that does not break a line, and that of Chinese and Japanese.
+        // Written in ordinary texts: a space that does not break a line, and that of Chinese and
+        // Japanese.
         '\u{a0}' | '\u{3000}' | '"' | '\'' | '\\' => false,
         // Letters, marks and symbols that show nothing, which the general categories do not tell.
         '\u{34f}'
@@ -25,7 +27,8 @@ pub fn hides(c: char) -> bool {
     }
 }
 
-/// What the standard library's tables say: its debug form escapes what is of a category C or Z, except for the space.
+/// What the standard library's tables say: its debug form escapes what is of a category C or Z,
+/// except for the space.
 fn is_printable(c: char) -> bool {
     // After another character, as it escapes marks that would combine with a quote.
     let mut text = [b'x', 0, 0, 0, 0];

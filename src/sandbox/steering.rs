@@ -2,15 +2,15 @@
 
 use serde::Serialize;
 
-/// Whether a character could steer a terminal or reorder the line: control characters, line separators, bidirectional
-/// marks. All of them are below U+10000.
+/// Whether a character could steer a terminal or reorder the line: control characters, line
+/// separators, bidirectional marks. All of them are below U+10000.
 pub fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Writes a value as JSON on one line in which nothing steers: such characters are `\u` and four digits, which every
-/// reader of JSON gives back as they were.
+/// Writes a value as JSON on one line in which nothing steers: such characters are `\u` and four
+/// digits, which every reader of JSON gives back as they were.
 ///
 /// # Errors
 ///
@@ -20,7 +20,8 @@ pub fn json_line(value: &impl Serialize) -> serde_json::Result<String> {
     if !text.contains(steers) {
         return Ok(text);
     }
-    // They can only be inside of strings: outside of them JSON has ASCII alone, and here no white space.
+    // They can only be inside of strings: outside of them JSON has ASCII alone, and here no white
+    // space.
     let mut line = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if steers(c) {

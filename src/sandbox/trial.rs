@@ -1,4 +1,5 @@
-//! Tries in a decoding process what it must not be able to do, so that protections are seen and not assumed.
+//! Tries in a decoding process what it must not be able to do, so that protections are seen and not
+//! assumed.
 
 use std::os::unix::process::CommandExt as _;
 
@@ -73,7 +74,8 @@ impl Trial {
 
     /// Does it; some of it ends the process, which is an answer as well.
     pub(super) fn run(self) -> Tried {
-        // Any other answer than the expected refusal, such as that a file is not there, proves nothing.
+        // Any other answer than the expected refusal, such as that a file is not there, proves
+        // nothing.
         let outcome = |done: std::io::Result<()>| match done {
             Ok(()) => Tried {
                 refused: false,
@@ -93,7 +95,8 @@ impl Trial {
         };
         match self {
             Trial::Start => outcome(Ok(())),
-            // The root folder is there for everybody; a lack of the file itself must not pass for protection.
+            // The root folder is there for everybody; a lack of the file itself must not pass for
+            // protection.
             Trial::OpenPastLandlock | Trial::OpenPastCalls | Trial::Files => outcome(
                 std::fs::File::open(if self == Trial::Files {
                     "/dev/null"
@@ -133,7 +136,8 @@ impl Trial {
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
 fn trace() -> std::io::Result<()> {
-    // SAFETY: the request takes no pointers; if it is let, this process is traced by its parent and ends soon.
+    // SAFETY: the request takes no pointers; if it is let, this process is traced by its parent and
+    // ends soon.
     match unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) } {
         0 => Ok(()),
         _ => Err(std::io::Error::last_os_error()),

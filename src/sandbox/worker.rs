@@ -1,4 +1,5 @@
-//! Starts a decoding process, listens to it, and ends it when it is done, dead, late, or no longer wanted.
+//! Starts a decoding process, listens to it, and ends it when it is done, dead, late, or no longer
+//! wanted.
 
 use std::io::{PipeReader, Read as _};
 use std::ops::ControlFlow;
@@ -19,7 +20,8 @@ use crate::media::{Decoded, Limit, Limits, Moments, Selector as _, Source, Still
 use crate::sample::{Grid, Sampling};
 use crate::{Error, Result};
 
-/// Decodes `source` in a process of its own, and in another one if somebody ends it; `stop` is asked ten times a second.
+/// Decodes `source` in a process of its own, and in another one if somebody ends it; `stop` is
+/// asked ten times a second.
 #[allow(
     clippy::too_many_arguments,
     reason = "those of a decoding, and where it happens"
@@ -177,8 +179,8 @@ fn stills_once(
     })
 }
 
-/// Reads `source`, which is no video, in a process of its own, and in another one if somebody ends it; `stop` is asked ten
-/// times a second.
+/// Reads `source`, which is no video, in a process of its own, and in another one if somebody ends
+/// it; `stop` is asked ten times a second.
 pub(super) fn read(
     worker: &Worker,
     source: &Source,
@@ -350,7 +352,8 @@ impl Talk<'_> {
         };
         let job = serde_json::to_string(&job).map_err(|error| refuse(error.into()))?;
         let (output, end) = std::io::pipe().map_err(refuse)?;
-        // Room for a second of keyframes, so that decoding does not wait for hashing. A system that refuses is slower.
+        // Room for a second of keyframes, so that decoding does not wait for hashing. A system that
+        // refuses is slower.
         #[cfg(target_os = "linux")]
         let _ = rustix::pipe::fcntl_setpipe_size(&output, PIPE_BYTES);
         let child = Command::new(&worker.program)

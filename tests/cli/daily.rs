@@ -1,4 +1,5 @@
-//! What an operator does each day: builds that meet old failures, facts that are corrected, lists of clips, JSON.
+//! What an operator does each day: builds that meet old failures, facts that are corrected, lists
+//! of clips, JSON.
 
 use super::*;
 

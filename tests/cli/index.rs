@@ -1,4 +1,5 @@
-//! Merging, verifying and counting an index with the program, and what it says when the disk or the folder is unfit.
+//! Merging, verifying and counting an index with the program, and what it says when the disk or the
+//! folder is unfit.
 
 use super::*;
 
@@ -406,7 +407,8 @@ fn after(sandbox: &Sandbox, preparation: &str, program: &Path, args: &[&str]) ->
 fn in_a_read_only_folder_one_can_read_and_writing_says_what_is_missing() {
     let sandbox = sandbox_with_index(&["a.mp4", "b.mp4"]);
     fs::copy(sandbox.path("first.mp4"), sandbox.path("new.mp4")).unwrap();
-    // Root may write everywhere, so somebody else is asked, for whom the program has to be within reach.
+    // Root may write everywhere, so somebody else is asked, for whom the program has to be within
+    // reach.
     let program = sandbox.other("bin", Path::new(UNIQ)).join("uniq");
     let (work, beside) = (
         env!("CARGO_BIN_EXE_uniq-media"),
@@ -491,7 +493,8 @@ fn a_file_that_cannot_be_written_to_its_end_leaves_the_index_as_it_was() {
         .unwrap();
     for args in WRITING {
         let mut failures = 0;
-        // Beyond the process's number in the lock, up to the longest file: some limit hits each file in its middle.
+        // Beyond the process's number in the lock, up to the longest file: some limit hits each
+        // file in its middle.
         for limit in [
             0,
             16,
@@ -502,7 +505,8 @@ fn a_file_that_cannot_be_written_to_its_end_leaves_the_index_as_it_was() {
             longest / 2,
             longest * 3 / 4,
         ] {
-            // Without a handler the signal would end the process: that is a crash, and tested as one.
+            // Without a handler the signal would end the process: that is a crash, and tested as
+            // one.
             let preparation = format!("trap '' XFSZ; exec prlimit --fsize={limit}");
             let copy = sandbox.path("copy");
             let _ = fs::remove_dir_all(&copy);
@@ -549,8 +553,8 @@ fn a_file_that_cannot_be_written_to_its_end_leaves_the_index_as_it_was() {
                     .any(|path| path.to_string_lossy().contains(".writing-")),
                 "{args:?} {limit}"
             );
-            // With room, the same command does it. It may have committed its change before a merge failed.
-            // The history may already tell of the commit before the one that failed.
+            // With room, the same command does it. It may have committed its change before a merge
+            // failed. The history may already tell of the commit before the one that failed.
             let but_history = |mut all: BTreeMap<PathBuf, Vec<u8>>| {
                 all.retain(|path, _| !path.ends_with("history"));
                 all

@@ -1,4 +1,5 @@
-//! The command line through the real binary: handover to coreutils, help, completions, places of the index, exit codes.
+//! The command line through the real binary: handover to coreutils, help, completions, places of
+//! the index, exit codes.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -81,7 +82,8 @@ const COMMANDS: [&[&str]; 53] = [
     &["man"],
 ];
 
-/// A folder of its own as current folder and home, so that no index of the person who runs the tests is seen.
+/// A folder of its own as current folder and home, so that no index of the person who runs the
+/// tests is seen.
 struct Sandbox {
     dir: TempDir,
 }
@@ -124,8 +126,9 @@ impl Sandbox {
 
     /// A folder with another program called `uniq`.
     ///
-    /// The copy is made by `cp`: were it written here, a test in another thread that starts a process in that moment
-    /// would keep it open for writing, and it could not be run ("text file busy").
+    /// The copy is made by `cp`: were it written here, a test in another thread that starts a
+    /// process in that moment would keep it open for writing, and it could not be run ("text file
+    /// busy").
     fn other(&self, folder: &str, original: &Path) -> PathBuf {
         let folder = self.path(folder);
         fs::create_dir_all(&folder).unwrap();

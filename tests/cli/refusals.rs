@@ -1,4 +1,5 @@
-//! What the program says of inputs that are no videos, of lists, and of places that do not exist: once, with a remedy.
+//! What the program says of inputs that are no videos, of lists, and of places that do not exist:
+//! once, with a remedy.
 
 use super::*;
 

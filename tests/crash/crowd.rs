@@ -1,8 +1,9 @@
-//! Ten readers search while a writer adds, removes and merges; each answer is that of a state that was committed.
+//! Ten readers search while a writer adds, removes and merges; each answer is that of a state that
+//! was committed.
 //!
-//! A reader tells the number of the commit and a digest of all that it was answered. Afterwards the writer's list of
-//! steps says what each commit had to answer: within a step every commit but the first changes only how things are
-//! stored.
+//! A reader tells the number of the commit and a digest of all that it was answered. Afterwards the
+//! writer's list of steps says what each commit had to answer: within a step every commit but the
+//! first changes only how things are stored.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;

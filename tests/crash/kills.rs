@@ -1,4 +1,5 @@
-//! A writer is killed at random moments; whoever comes after finds a state that it had committed or was committing.
+//! A writer is killed at random moments; whoever comes after finds a state that it had committed or
+//! was committing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -145,7 +146,8 @@ impl Life {
             number: self.done,
         };
         let mut other = role.start(TEST);
-        // Waits for some work that has been hit little, or for any beginning, and then for a part of what it takes.
+        // Waits for some work that has been hit little, or for any beginning, and then for a part
+        // of what it takes.
         let others = [Work::Add, Work::Remove, Work::Merge];
         let target = match random.below(6) {
             0 => None,
@@ -285,7 +287,8 @@ impl Life {
         told + 1
     }
 
-    /// Goes on without a kill: what crashes left behind is cleared away, and only the content counts.
+    /// Goes on without a kill: what crashes left behind is cleared away, and only the content
+    /// counts.
     fn end(&self, count: &mut Count) {
         let dir = self.index();
         let mut writer = Writer::open_or_create(&dir, CONFIG).unwrap();

@@ -1,12 +1,14 @@
-//! What an index must survive: its writer killed at any moment, and readers that search while it is being changed.
+//! What an index must survive: its writer killed at any moment, and readers that search while it is
+//! being changed.
 //!
-//! A test starts copies of itself as other processes: the same test, told by an environment variable to be a writer or
-//! a reader instead. What they have to find is computed here, by brute force, from the same endless and repeatable
-//! list of steps; nothing is taken from the index that is judged.
+//! A test starts copies of itself as other processes: the same test, told by an environment
+//! variable to be a writer or a reader instead. What they have to find is computed here, by brute
+//! force, from the same endless and repeatable list of steps; nothing is taken from the index that
+//! is judged.
 //!
-//! `UNIQ_KILLS` is the number of kills together (200 unless told), `UNIQ_READ_SECONDS` the time for which readers and
-//! writer meet (60 unless told); `scripts/soak` sets both higher. `cargo test --test crash -- --nocapture` shows what
-//! was counted.
+//! `UNIQ_KILLS` is the number of kills together (200 unless told), `UNIQ_READ_SECONDS` the time for
+//! which readers and writer meet (60 unless told); `scripts/soak` sets both higher.
+//! `cargo test --test crash -- --nocapture` shows what was counted.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -26,7 +28,8 @@ fn setting(name: &str, default: u64) -> u64 {
     })
 }
 
-/// Kills in all: one in five hits the real program, the others a writer that does nothing but write.
+/// Kills in all: one in five hits the real program, the others a writer that does nothing but
+/// write.
 fn kills() -> (u64, u64) {
     let all = setting("UNIQ_KILLS", 200);
     (all - all / 5, all / 5)

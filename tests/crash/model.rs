@@ -1,4 +1,5 @@
-//! What the writer does, step by step, and what an index has to hold after each step: no index is needed to know it.
+//! What the writer does, step by step, and what an index has to hold after each step: no index is
+//! needed to know it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -262,7 +263,8 @@ pub(crate) fn runs(seed: u64, number: u64) -> Vec<Run> {
         .collect()
 }
 
-/// What is asked of every state: keys of all the pool's videos, whether added or not, some shared, some of nobody.
+/// What is asked of every state: keys of all the pool's videos, whether added or not, some shared,
+/// some of nobody.
 pub(crate) fn queries(seed: u64) -> Vec<Key> {
     let mut random = Random(seed ^ 0x5151);
     let mut queries = Vec::new();

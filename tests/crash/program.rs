@@ -1,4 +1,5 @@
-//! The real program is killed while it builds, adds, removes and merges; the index is as before or as after.
+//! The real program is killed while it builds, adds, removes and merges; the index is as before or
+//! as after.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -198,7 +199,8 @@ impl Round<'_> {
             }
             Work::Merge => {}
         }
-        // One in eight is not disturbed, so that the lengths are known; nor a build that only others need.
+        // One in eight is not disturbed, so that the lengths are known; nor a build that only
+        // others need.
         let disturbed = random.below(8) != 0 && (work != Work::Build || wanted == Work::Build);
         let known = self.length.get(&work).copied().filter(|_| disturbed);
         let kill = known.map(|length| match random.below(3) {

@@ -75,7 +75,8 @@ impl Other {
         let (send, lines) = channel();
         std::thread::spawn(move || {
             for line in said.lines() {
-                // A half line is the last one of a process that was killed while it spoke; nobody wants to hear it.
+                // A half line is the last one of a process that was killed while it spoke; nobody
+                // wants to hear it.
                 if let Some(line) = line
                     .as_deref()
                     .ok()
@@ -104,7 +105,8 @@ impl Drop for Other {
     }
 }
 
-/// Says a line to the test that started this process; fails, and so ends the process, if the test is gone.
+/// Says a line to the test that started this process; fails, and so ends the process, if the test
+/// is gone.
 pub(crate) fn say(line: &dyn Display) {
     // The test runner may have begun a line of its own.
     let line = format!("\n{MARK}{line}{END}\n");
@@ -113,9 +115,11 @@ pub(crate) fn say(line: &dyn Display) {
     out.flush().unwrap();
 }
 
-/// Writes for ever: opens the index and does one step after the other, saying before and after each what it is.
+/// Writes for ever: opens the index and does one step after the other, saying before and after each
+/// what it is.
 ///
-/// `begin STEP WORK` comes before the step's first change, `done STEP GENERATION ROOT` when all of it is committed.
+/// `begin STEP WORK` comes before the step's first change, `done STEP GENERATION ROOT` when all of
+/// it is committed.
 pub(crate) fn write(dir: &Path, seed: u64, done: u64, stop: &dyn Fn() -> bool) {
     let mut model = Model::after(seed, done);
     say(&"open");

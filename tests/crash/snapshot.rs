@@ -132,7 +132,8 @@ fn told(index: &Index, queries: &[Key], near: &[Neighbour]) -> uniq::Result<Vec<
     Ok(answers)
 }
 
-/// Panics unless every byte of an index is as it was written; gives the number of files that nothing names.
+/// Panics unless every byte of an index is as it was written; gives the number of files that
+/// nothing names.
 pub(crate) fn must_be_whole(dir: &Path, context: &str) -> usize {
     let found = uniq::index::verify(dir, &|_, _| {}, &|| false)
         .unwrap_or_else(|error| panic!("{context}: {error}"));

@@ -1,4 +1,5 @@
-//! Benign material through the program: an intro that films share, a station's logo, and what is said of clips with them.
+//! Benign material through the program: an intro that films share, a station's logo, and what is
+//! said of clips with them.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use crate::support::{program, scenes};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How far the reported seconds may be from the truth: a keyframe at either end, and what a cut between them hides.
+/// How far the reported seconds may be from the truth: a keyframe at either end, and what a cut
+/// between them hides.
 const EXACTNESS_S: f64 = 0.6;
 
 const INTRO_S: f64 = 4.0;
@@ -35,7 +37,8 @@ fn with_intro(footage: &Path, seconds: f64) -> PathBuf {
     scenes::edited(&folder(), &[&intro, footage], &args, "mp4")
 }
 
-/// A rich picture where it stands in the frame, on grey: on black its edges would be other ones than over footage.
+/// A rich picture where it stands in the frame, on grey: on black its edges would be other ones
+/// than over footage.
 fn logo() -> PathBuf {
     scenes::edit(
         &scenes::frozen(90, 3),

@@ -1,4 +1,5 @@
-//! What somebody may do to a published film to have it paid for: whatever it is, none of its seconds may be.
+//! What somebody may do to a published film to have it paid for: whatever it is, none of its
+//! seconds may be.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

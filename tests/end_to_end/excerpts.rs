@@ -1,4 +1,5 @@
-//! The program as its users meet it: an index of made footage, clips of known origin, and what is said of them.
+//! The program as its users meet it: an index of made footage, clips of known origin, and what is
+//! said of them.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -92,7 +93,8 @@ fn a_tight_crop_is_found_on_the_right_time_line() {
     );
     let (report, code) = check(&clip);
     assert_eq!(code, 1, "{report:?}");
-    // Of a third of the picture some seconds may be lost, and the copy may fall into pieces, but none may lie elsewhere.
+    // Of a third of the picture some seconds may be lost, and the copy may fall into pieces, but
+    // none may lie elsewhere.
     assert!(report.seconds.published >= 5.0, "{report:?}");
     for found in report.copies() {
         assert_eq!(found.source.sha256, scenes::digest(&first_film()));

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::support::steady;
 
-/// A picture that turns and changes its colours, so that scaler, filters and encoder have all to round.
+/// A picture that turns and changes its colours, so that scaler, filters and encoder have all to
+/// round.
 const PICTURE: &str = "testsrc2=size=192x144:rate=25,rotate=0.3*t,hue=h=40*t,scale=160:90:flags=bicubic,noise=alls=7:allf=t:all_seed=11";
 
 /// The SHA-256 of what a file shows.

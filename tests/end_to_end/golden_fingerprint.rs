@@ -1,4 +1,5 @@
-//! The same file gives the same fingerprint, on every run and as it did when the version was released.
+//! The same file gives the same fingerprint, on every run and as it did when the version was
+//! released.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,8 @@ use std::path::{Path, PathBuf};
 use uniq::Decoding;
 use uniq::fingerprint::{FINGERPRINT_VERSION, Fingerprint, Key, KeyKind};
 
-/// Whole-frame keys of the first, middle and last keyframe of [`video`], as 64 hexadecimal digits each.
+/// Whole-frame keys of the first, middle and last keyframe of [`video`], as 64 hexadecimal digits
+/// each.
 const WHOLE: [&str; 3] = [
     "fffdaa166f8207398381c361e71877e3113e99c8996649926d4b2da5a55295aa",
     "ff1103d693fbc10be1e17139f9855d2319decd644cb22459a42cb4d6d46a56a5",
@@ -19,10 +21,12 @@ const COUNTS: (usize, usize, usize) = (13, 533, 312);
 /// Cells of the motion of [`video`] that are darker, still and brighter.
 const CELLS: [usize; 3] = [10438, 2940, 10334];
 
-/// Bits by which a key may differ on another processor or FFmpeg: rounding moves a coefficient across the median.
+/// Bits by which a key may differ on another processor or FFmpeg: rounding moves a coefficient
+/// across the median.
 const TOLERANCE: u32 = 6;
 
-/// An uncompressed clip of three seconds, written byte by byte: waves of many lengths that drift against each other.
+/// An uncompressed clip of three seconds, written byte by byte: waves of many lengths that drift
+/// against each other.
 fn video(folder: &Path) -> PathBuf {
     let (width, height, frames) = (320_usize, 180_usize, 75_usize);
     let mut bytes = format!("YUV4MPEG2 W{width} H{height} F25:1 Ip A1:1 Cmono\n").into_bytes();

@@ -1,7 +1,8 @@
-//! Gives the readers of an index files that are wrong in every way: refused or readable, and nothing else.
+//! Gives the readers of an index files that are wrong in every way: refused or readable, and
+//! nothing else.
 //!
-//! `scripts/soak` runs it for a minute. Begins with files that a writer wrote; they are put into the corpus at the
-//! start, so that they are always of the present format.
+//! `scripts/soak` runs it for a minute. Begins with files that a writer wrote; they are put into
+//! the corpus at the start, so that they are always of the present format.
 #![no_main]
 
 use std::fs;

@@ -67,7 +67,8 @@ fn send(process: u32, signal: Signal) {
     let _ = kill_process(Pid::from_raw(process as i32).unwrap(), signal);
 }
 
-/// Starts a check and waits until the process that decodes `long` is at it; the one without a file ends by itself.
+/// Starts a check and waits until the process that decodes `long` is at it; the one without a file
+/// ends by itself.
 fn start(args: &[&str], files: &[&Path]) -> (Child, u32) {
     let mut check = command(&["check", "--json", "-j", "1", "--index"]);
     started(check.arg(index()).args(args).args(files))
@@ -125,7 +126,8 @@ fn a_decoding_process_has_given_up_everything() {
         "{status}"
     );
     assert_eq!(field("Seccomp_filters:"), "2");
-    // Also of one that root has started; only who may not do so leaves the bounding set, which no program of it can use.
+    // Also of one that root has started; only who may not do so leaves the bounding set, which no
+    // program of it can use.
     let own = fs::read_to_string("/proc/self/status").unwrap();
     let own = own
         .lines()
@@ -286,7 +288,8 @@ fn a_full_disk_under_the_journal_is_told_and_leaves_its_lines_whole() {
     let journal = folder.join("journal.jsonl");
     let line = format!("{{\"note\":\"{}\"}}\n", "x".repeat(480));
     fs::write(&journal, &line).unwrap();
-    // The process may make files of 512 bytes, and is told so by an error, as by a disk that is full.
+    // The process may make files of 512 bytes, and is told so by an error, as by a disk that is
+    // full.
     let mut check = Command::new("sh");
     check
         .args([

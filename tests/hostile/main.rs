@@ -1,5 +1,5 @@
-//! Files made to do harm: each ends in a clear error or an honest answer, in bounded time and memory, and nothing else
-//! is read, run or called.
+//! Files made to do harm: each ends in a clear error or an honest answer, in bounded time and
+//! memory, and nothing else is read, run or called.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -28,7 +28,8 @@ const UNIQ: &str = env!("CARGO_BIN_EXE_uniq");
 const FLIGHT: &str = "mandelbrot=s=320x240:r=25:start_scale=0.04:end_scale=0.0008:end_pts=300\
     :start_x=-0.16070135:start_y=1.0375665,rotate=0.15*t";
 
-/// The video that no hostile file may reach: it is in the index, and would be found if it were read.
+/// The video that no hostile file may reach: it is in the index, and would be found if it were
+/// read.
 fn canary() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -84,9 +85,11 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What `check --json` says of each file, by its path; the program must end by itself within `bound`.
+/// What `check --json` says of each file, by its path; the program must end by itself within
+/// `bound`.
 fn check(files: &[PathBuf], options: &[&str], bound: Duration) -> HashMap<PathBuf, Value> {
-    // What the program, its decoding process and all libraries map is far less than this; what they may not hoard is more.
+    // What the program, its decoding process and all libraries map is far less than this; what they
+    // may not hoard is more.
     let script = "ulimit -v 6291456; exec \"$@\"";
     let mut shell = Command::new("sh");
     shell

@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::media_files::scene;
 use crate::{command, shared};
 
-/// Moves the cursor, sets the title, colours, writes right to left, breaks the line, ends a string, and hides what is written.
+/// Moves the cursor, sets the title, colours, writes right to left, breaks the line, ends a string,
+/// and hides what is written.
 const EVIL: &str = "\u{7f}\u{2066}\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{2028}\n\r\"}<script>\
     \u{200b}\u{ad}\u{200e}\u{feff}\u{e0041}\u{e007f}\u{fe0f}\u{e0100}\u{3164}\u{e000}\u{2060}\u{378}";
 

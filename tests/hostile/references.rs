@@ -186,8 +186,8 @@ fn a_list_names_no_file_outside_its_folder() {
     assert!(index().exists());
 }
 
-/// A QuickTime file whose samples are said to be in another file: its data reference is an alias with the path of
-/// `target`, and a second one the address itself.
+/// A QuickTime file whose samples are said to be in another file: its data reference is an alias
+/// with the path of `target`, and a second one the address itself.
 fn external_mov(folder: &Path, target: &str) -> Vec<u8> {
     let made = media_files::scene(folder, "plain.mov", 0.2, "-c:v mpeg4 -pix_fmt yuv420p");
     let bytes = std::fs::read(made).unwrap();
@@ -226,8 +226,8 @@ fn external_mov(folder: &Path, target: &str) -> Vec<u8> {
     .expect("a data reference")
 }
 
-/// The boxes with the body of one of them replaced, which stands at `path`; the index stands behind the samples, so that
-/// no offset moves.
+/// The boxes with the body of one of them replaced, which stands at `path`; the index stands behind
+/// the samples, so that no offset moves.
 fn replaced(boxes: &[u8], path: &[&[u8; 4]], body: &[u8]) -> Option<Vec<u8>> {
     let (mut at, mut out, mut found) = (0, Vec::new(), false);
     while at + 8 <= boxes.len() {

@@ -1,4 +1,5 @@
-//! Benign material lies beside the sources, is searched for itself, and is committed, merged and removed like them.
+//! Benign material lies beside the sources, is searched for itself, and is committed, merged and
+//! removed like them.
 
 use super::*;
 

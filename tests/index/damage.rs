@@ -295,7 +295,8 @@ fn what_is_no_file_in_the_place_of_one_is_named_and_not_waited_for() {
                 opened.unwrap();
             }
             match &written {
-                // What is left of a file in the making is written anew, unless it cannot be removed.
+                // What is left of a file in the making is written anew, unless it cannot be
+                // removed.
                 Err(error) if kind == "a folder" && name.contains("writing") => {
                     assert!(error.to_string().contains(".writing-"), "{error}");
                 }
@@ -416,7 +417,8 @@ fn a_folder_that_is_no_index_is_told_apart() {
     assert!(matches!(error, Error::Io { .. }), "{error}");
 }
 
-/// Opening must work where nothing may be written; that nothing is written holds whoever runs the test.
+/// Opening must work where nothing may be written; that nothing is written holds whoever runs the
+/// test.
 #[cfg(unix)]
 #[test]
 fn a_read_only_index_opens_and_nothing_in_it_changes() {

@@ -76,7 +76,8 @@ fn every_golden_index_opens_and_answers() {
     }
 }
 
-/// Writes the golden index of the present format into the folder named by `UNIQ_GOLDEN`, when a new one is released.
+/// Writes the golden index of the present format into the folder named by `UNIQ_GOLDEN`, when a new
+/// one is released.
 #[test]
 fn the_golden_index_can_be_written() {
     let kept = std::env::var_os("UNIQ_GOLDEN").map(PathBuf::from);

@@ -1,4 +1,5 @@
-//! The index from outside: what is committed is found, by whoever opens it, and nothing else is believed.
+//! The index from outside: what is committed is found, by whoever opens it, and nothing else is
+//! believed.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod benign;

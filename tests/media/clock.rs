@@ -1,4 +1,5 @@
-//! Time stamps that lack, stand still or run backwards: what a player shows is seen, and the rest is named.
+//! Time stamps that lack, stand still or run backwards: what a player shows is seen, and the rest
+//! is named.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What is said of files that are no video, cannot be read, or are damaged; each one is made for the purpose.
+//! What is said of files that are no video, cannot be read, or are damaged; each one is made for
+//! the purpose.
 
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
@@ -430,7 +431,8 @@ fn pauses_of_a_sound_file_are_seen() {
     }
 }
 
-/// Turns the Matroska blocks of `times` in milliseconds into elements that say nothing, which is no fault of the file.
+/// Turns the Matroska blocks of `times` in milliseconds into elements that say nothing, which is no
+/// fault of the file.
 fn void_blocks(bytes: &mut [u8], times: std::ops::Range<u64>) {
     // Where the body starts and ends.
     let element = |bytes: &[u8], at: usize, id: usize| {
@@ -475,8 +477,8 @@ fn void_blocks(bytes: &mut [u8], times: std::ops::Range<u64>) {
     assert_eq!(voided, (times.end - times.start) / 40);
 }
 
-/// Hides the packets of a transport stream in the middle, from one share of the file to another, among those without a
-/// meaning.
+/// Hides the packets of a transport stream in the middle, from one share of the file to another,
+/// among those without a meaning.
 fn hide_packets(bytes: &mut [u8], from: f64, to: f64) {
     let packets = bytes.len() / 188;
     let share = |share: f64| (packets as f64 * share) as usize;

@@ -1,4 +1,5 @@
-//! What comes out of files that the `ffmpeg` command made: codecs, formats, geometry, times and damage.
+//! What comes out of files that the `ffmpeg` command made: codecs, formats, geometry, times and
+//! damage.
 
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use crate::media_files::{
 };
 use uniq::media::{Frame, Selector, probe};
 
-/// Lossy coding at the qualities below was seen to cost at most 0.7 grey levels on this scene; a picture of the wrong
-/// moment or range costs more than 2.
+/// Lossy coding at the qualities below was seen to cost at most 0.7 grey levels on this scene; a
+/// picture of the wrong moment or range costs more than 2.
 const LOSSY: f64 = 1.5;
 
 #[test]
@@ -384,7 +385,8 @@ fn an_edit_list_is_obeyed_and_is_no_damage() {
         "-c:v libx264 -preset ultrafast -bf 2 -crf 10 -g 50 -pix_fmt yuv420p",
     );
     let dense = all_frames(&whole);
-    // Copied from 1.2 s on: the data start at the key frame at 0 s and an edit hides the first 1.2 s.
+    // Copied from 1.2 s on: the data start at the key frame at 0 s and an edit hides the first 1.2
+    // s.
     let cut = footage(
         dir,
         "cut.mp4",
@@ -451,7 +453,8 @@ fn a_size_change_midway_changes_the_frames() {
     }
 }
 
-/// Asserts that the sparse frames are among the dense ones, start with the first, and leave no gap above `interval`.
+/// Asserts that the sparse frames are among the dense ones, start with the first, and leave no gap
+/// above `interval`.
 fn assert_subset(sparse: &[Frame], dense: &[Frame], interval: f64) {
     for frame in sparse {
         let found = dense.iter().find(|f| f.time == frame.time);
@@ -527,7 +530,8 @@ fn sparse_frames_are_a_subset_without_long_gaps() {
             assert!(sparse.len() <= (2.0 * 5.0 / interval) as usize + 2, "{name}");
         }
     }
-    // Of 125 frames only the needed ones were decoded where key packets stand alone and come often enough.
+    // Of 125 frames only the needed ones were decoded where key packets stand alone and come often
+    // enough.
     for name in [
         "half.mp4",
         "one.mkv",

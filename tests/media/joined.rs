@@ -1,4 +1,5 @@
-//! Recordings that were joined byte by byte, as `cat a b` does: what players go on with is seen, and the rest is named.
+//! Recordings that were joined byte by byte, as `cat a b` does: what players go on with is seen,
+//! and the rest is named.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

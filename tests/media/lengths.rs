@@ -1,4 +1,5 @@
-//! How long a video is when its container says otherwise, and pictures that move in files of pictures.
+//! How long a video is when its container says otherwise, and pictures that move in files of
+//! pictures.
 
 use crate::media_files::{Every, all_frames, assert_close, footage, frames_of, scene};
 use uniq::media::decode;

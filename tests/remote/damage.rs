@@ -1,4 +1,5 @@
-//! What is missing, cut or changed in the store is an error for everybody, and never a smaller index.
+//! What is missing, cut or changed in the store is an error for everybody, and never a smaller
+//! index.
 
 use tempfile::TempDir;
 use uniq::remote::{self, Watch};

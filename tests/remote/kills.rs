@@ -1,4 +1,5 @@
-//! A push or pull that is killed anywhere leaves the old state or the new one, and the next goes on.
+//! A push or pull that is killed anywhere leaves the old state or the new one, and the next goes
+//! on.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! An index in object storage: one writer wins, readers see all of it or an error, and what is damaged
-//! is noticed wherever it lies.
+//! An index in object storage: one writer wins, readers see all of it or an error, and what is
+//! damaged is noticed wherever it lies.
 //!
 //! Each case runs with a folder (`file://`), and with a real S3 server where one is installed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]

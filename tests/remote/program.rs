@@ -1,4 +1,5 @@
-//! The program: a check by way of the store gives what a check of the folder gives, and its words help.
+//! The program: a check by way of the store gives what a check of the folder gives, and its words
+//! help.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

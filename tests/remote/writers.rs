@@ -11,7 +11,8 @@ use crate::made::{
     Place, ROOM, add, assert_same, assert_whole, by, code, copy, merge, places, root, text,
 };
 
-/// Pushes, and does something else after the newest commit was looked for and before its own is made.
+/// Pushes, and does something else after the newest commit was looked for and before its own is
+/// made.
 fn push_while(
     place: &Place,
     dir: &std::path::Path,
@@ -108,7 +109,8 @@ fn of_two_that_push_from_the_same_state_the_second_is_told_who_won() {
         add(ours.path(), 0..2, 20);
         place.push(ours.path()).unwrap();
         let theirs = copy(ours.path());
-        // They are two commits ahead, we are one: the generations differ, and there is one winner all the same.
+        // They are two commits ahead, we are one: the generations differ, and there is one winner
+        // all the same.
         add(ours.path(), 10..11, 20);
         add(theirs.path(), 20..22, 20);
         let lost = push_while(&place, ours.path(), "slow", || {

@@ -20,7 +20,8 @@ pub struct Clip {
     pub group: String,
 }
 
-/// Reads the columns `file` and `group` of the folder's `manifest.csv`. Panics with the reason when it is not usable.
+/// Reads the columns `file` and `group` of the folder's `manifest.csv`. Panics with the reason when
+/// it is not usable.
 pub fn read(folder: &Path) -> Vec<Clip> {
     let manifest = folder.join("manifest.csv");
     let mut reader = csv::Reader::from_path(&manifest)

@@ -15,7 +15,8 @@ mod steady;
 /// A moving scene with fine and coarse detail, 192x144 at 25 frames a second.
 pub(crate) const SCENE: &str = "testsrc2=size=192x144:rate=25";
 
-/// Runs `ffmpeg` with arguments separated by blanks, and fails the test with its message if it fails.
+/// Runs `ffmpeg` with arguments separated by blanks, and fails the test with its message if it
+/// fails.
 pub(crate) fn ffmpeg(arguments: &str) {
     run(arguments.split_whitespace().map(str::to_owned));
 }

@@ -1,4 +1,5 @@
-//! What the tests and benches share: made footage, edits of it, real footage, and the program under test.
+//! What the tests and benches share: made footage, edits of it, real footage, and the program under
+//! test.
 
 // Each test and bench is a crate of its own that uses only a part of this.
 #![allow(dead_code, unreachable_pub)]

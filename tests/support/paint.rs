@@ -1,11 +1,11 @@
 //! Paints textured sprites and whole frames: noise, shapes, and blitting with motion.
 //!
-//! Pure and seeded: the same calls give the same bytes.
-//! Pictures are small (320x180) because the detector looks at a short side of 128 px; what is finer is added by the
-//! encoder's noise filter.
+//! Pure and seeded: the same calls give the same bytes. Pictures are small (320x180) because the
+//! detector looks at a short side of 128 px; what is finer is added by the encoder's noise filter.
 //! Inlining is forced where each pixel passes, since tests are hardly optimised.
 
-/// A small generator of random numbers (SplitMix64), so that footage does not depend on another crate's stream.
+/// A small generator of random numbers (SplitMix64), so that footage does not depend on another
+/// crate's stream.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
@@ -39,13 +39,15 @@ impl Random {
         self.between(0.0, std::f32::consts::TAU)
     }
 
-    /// A size between `low` and `high` whose logarithm is evenly spread: many small things, few large ones.
+    /// A size between `low` and `high` whose logarithm is evenly spread: many small things, few
+    /// large ones.
     pub fn size(&mut self, low: f32, high: f32) -> f32 {
         (self.between(low.ln(), high.ln())).exp()
     }
 }
 
-/// Smooth noise of several octaves, roughly in -1..=1, with a spectrum that falls like that of photographs.
+/// Smooth noise of several octaves, roughly in -1..=1, with a spectrum that falls like that of
+/// photographs.
 #[derive(Clone, Debug)]
 pub struct Noise {
     seed: u32,
@@ -186,7 +188,8 @@ impl Look {
 }
 
 impl Sprite {
-    /// Paints a thing of the given size in pixels: noise, shading from one side, and marks of its own.
+    /// Paints a thing of the given size in pixels: noise, shading from one side, and marks of its
+    /// own.
     pub fn thing(
         random: &mut Random,
         shape: &Shape,
@@ -419,7 +422,8 @@ impl Frame {
         }
     }
 
-    /// Fills the frame with the part of `ground` that a camera sees: its centre there, pixels a step, and roll.
+    /// Fills the frame with the part of `ground` that a camera sees: its centre there, pixels a
+    /// step, and roll.
     pub fn look_at(&mut self, ground: &Sprite, centre: (f32, f32), step: f32, roll: f32) {
         let (sin, cos) = roll.sin_cos();
         let (w, h) = ground.size();

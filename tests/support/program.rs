@@ -7,13 +7,15 @@ use std::process::{Command, Output};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// One line of `uniq check --json`: the fields that are judged; a field that is absent reads as empty.
+/// One line of `uniq check --json`: the fields that are judged; a field that is absent reads as
+/// empty.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Report {
     /// The clip that was checked.
     pub clip: Checked,
-    /// `unpublished`, `partly_published`, `published` or `inconclusive`; empty when the line reports an error.
+    /// `unpublished`, `partly_published`, `published` or `inconclusive`; empty when the line
+    /// reports an error.
     pub verdict: String,
     /// Why the verdict is what it is.
     pub reasons: Vec<Value>,

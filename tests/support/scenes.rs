@@ -1,7 +1,9 @@
-//! Makes the footage of the tests through the `ffmpeg` command: no binary assets, the same pictures on each run.
+//! Makes the footage of the tests through the `ffmpeg` command: no binary assets, the same pictures
+//! on each run.
 //!
-//! What was made once is kept under cargo's folder for temporary files of tests, named after all that decides its
-//! bytes; a file appears there complete or not at all, so that tests may run in parallel and in several processes.
+//! What was made once is kept under cargo's folder for temporary files of tests, named after all
+//! that decides its bytes; a file appears there complete or not at all, so that tests may run in
+//! parallel and in several processes.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -18,7 +20,8 @@ pub use super::shots::Scene;
 use super::shots::{HEIGHT, RATE, WIDTH};
 use super::steady::{EXACT_SCALING, ffmpeg, ffmpeg_of_raw_pictures};
 
-/// To be raised whenever the painting or the way of encoding changes, so that stale footage is not used.
+/// To be raised whenever the painting or the way of encoding changes, so that stale footage is not
+/// used.
 const PAINTING: u32 = 2;
 
 /// How a scene is encoded.
@@ -26,7 +29,8 @@ const PAINTING: u32 = 2;
 pub struct Encoding {
     /// Width and height in pixels.
     pub size: (u32, u32),
-    /// Strength of the sensor's noise as ffmpeg's `noise` filter counts it, for filmed scenes; 0 to 100.
+    /// Strength of the sensor's noise as ffmpeg's `noise` filter counts it, for filmed scenes; 0 to
+    /// 100.
     pub noise: u32,
     /// Arguments before the output's name, such as `-c:v libx264 -crf 20`.
     pub args: Vec<String>,
@@ -47,7 +51,8 @@ impl Default for Encoding {
 }
 
 impl Encoding {
-    /// The default picture in another codec: encoder arguments separated by blanks, and the extension.
+    /// The default picture in another codec: encoder arguments separated by blanks, and the
+    /// extension.
     pub fn with(args: &str, extension: &str) -> Encoding {
         Encoding {
             args: words(args),
@@ -71,7 +76,8 @@ pub fn tripod(scene: u64, take: u64, seconds: u32) -> PathBuf {
     )
 }
 
-/// A head with shoulders, speaking before a static camera; takes of one scene share the room and the person.
+/// A head with shoulders, speaking before a static camera; takes of one scene share the room and
+/// the person.
 pub fn talking_head(scene: u64, take: u64, seconds: u32) -> PathBuf {
     make(
         &Scene::TalkingHead { scene, take },
@@ -186,13 +192,15 @@ pub fn edit(input: &Path, filters: &str, args: &[&str], extension: &str) -> Path
     edited(&folder, &[input], &command, extension)
 }
 
-/// Cuts `length_s` seconds from `start_s` on out of a video, encoded again so that the cut is exact.
+/// Cuts `length_s` seconds from `start_s` on out of a video, encoded again so that the cut is
+/// exact.
 pub fn excerpt(input: &Path, start_s: f64, length_s: f64) -> PathBuf {
     let (start, length) = (format!("{start_s:.3}"), format!("{length_s:.3}"));
     edit(input, "", &["-ss", &start, "-t", &length, "-an"], "mp4")
 }
 
-/// Runs ffmpeg with `args` (all but the output), or finds in `folder` what it made of the same inputs before.
+/// Runs ffmpeg with `args` (all but the output), or finds in `folder` what it made of the same
+/// inputs before.
 ///
 /// The result is named after the inputs' bytes and the arguments, wherever the inputs lie.
 pub fn edited(folder: &Path, inputs: &[&Path], args: &[OsString], extension: &str) -> PathBuf {
@@ -242,7 +250,8 @@ pub fn words(line: &str) -> Vec<String> {
 fn kept(target: &Path, make: impl FnOnce(&Path)) -> PathBuf {
     static MAKING: OnceLock<Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>> = OnceLock::new();
     static ATTEMPT: AtomicU32 = AtomicU32::new(0);
-    // Two threads that want the same file: the second waits. Two processes: both make it, and the last rename wins.
+    // Two threads that want the same file: the second waits. Two processes: both make it, and the
+    // last rename wins.
     let making = MAKING
         .get_or_init(Mutex::default)
         .lock()

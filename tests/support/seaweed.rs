@@ -1,8 +1,8 @@
 //! An S3 server for tests, if one is installed: started by the first that asks, and ended with the
 //! process.
 //!
-//! `scripts/setup` installs it and says in `UNIQ_FOREIGN` where. Its files can be reached past S3, so that
-//! tests can do what nobody should.
+//! `scripts/setup` installs it and says in `UNIQ_FOREIGN` where. Its files can be reached past S3,
+//! so that tests can do what nobody should.
 
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 pub const SECRET: &str = "hidden-word-of-tests";
 const KEY: &str = "AKIDOFTESTS";
 
-/// A server that is ended when the pipe to its shell is closed, which happens at the latest when this
-/// process ends.
+/// A server that is ended when the pipe to its shell is closed, which happens at the latest when
+/// this process ends.
 #[derive(Debug)]
 pub struct Server {
     s3: u16,

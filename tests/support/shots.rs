@@ -1,4 +1,5 @@
-//! Stages what the footage shows, frame by frame: cut shots, static cameras, and the hard cases without content.
+//! Stages what the footage shows, frame by frame: cut shots, static cameras, and the hard cases
+//! without content.
 //!
 //! A [`Film`] is a pure function of its description: frame `n` is painted the same on each run.
 
@@ -306,7 +307,8 @@ impl Actor {
     }
 }
 
-/// Puts `count` unmoving things of `smallest..largest` pixels onto the ground, each with a look of its own.
+/// Puts `count` unmoving things of `smallest..largest` pixels onto the ground, each with a look of
+/// its own.
 pub fn furnish(
     ground: &mut Sprite,
     random: &mut Random,

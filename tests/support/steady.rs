@@ -1,8 +1,9 @@
 //! Runs the `ffmpeg` command so that it makes the same bytes on every processor.
 //!
-//! Left alone, FFmpeg's scalers, filters and encoders round by the instructions that the processor has, x264 decides by
-//! them, and both divide the work by the number of cores. What remains is the C library's mathematics in a few filters
-//! and in our own painting, which is exact to the last bit or nearly so.
+//! Left alone, FFmpeg's scalers, filters and encoders round by the instructions that the processor
+//! has, x264 decides by them, and both divide the work by the number of cores. What remains is the
+//! C library's mathematics in a few filters and in our own painting, which is exact to the last bit
+//! or nearly so.
 
 // Included by some tests directly, by others through the module beside it.
 #![allow(dead_code, unreachable_pub)]
@@ -53,5 +54,6 @@ fn command<A: AsRef<OsStr>>(instructions: &[&str], args: impl IntoIterator<Item 
     command
 }
 
-/// Keeps x264 from choosing between ways that differ in their result; other encoders do not look at it.
+/// Keeps x264 from choosing between ways that differ in their result; other encoders do not look at
+/// it.
 const X264: &str = "cpu-independent=1";

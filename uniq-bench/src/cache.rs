@@ -1,8 +1,10 @@
 //! What was made and measured before: fingerprints of edited excerpts, indexes, and what was found.
 //!
-//! - `fingerprints/KEY.uniq` and `KEY.pictures`, which its small pictures are kept in: named by the version of the fingerprint, the clips' bytes, the part, the filters and the
-//!   encoding. The edited video itself is deleted as soon as its fingerprint is made.
-//! - `indexes/KEY/`: named by the versions of fingerprint and index, and the bytes of the videos in it.
+//! - `fingerprints/KEY.uniq` and `KEY.pictures`, which its small pictures are kept in: named by the
+//!   version of the fingerprint, the clips' bytes, the part, the filters and the encoding. The
+//!   edited video itself is deleted as soon as its fingerprint is made.
+//! - `indexes/KEY/`: named by the versions of fingerprint and index, and the bytes of the videos in
+//!   it.
 //! - `reports/observations-PROGRAM.jsonl`: named by the bytes of this program; one line an excerpt.
 
 use std::fs;

@@ -1,7 +1,8 @@
 //! What publishers do to footage: the one table of edits, with their FFmpeg filters and parameters.
 //!
-//! In a filter, `{w}` and `{h}` are the even size of the excerpt in pixels, `{cx}` and `{cy}` the factors 0 or 1 of the
-//! corner that chance chose for the clip, `{disc}` the diameter of a disc of a quarter of the picture's area, and `{fade}` the second at which a fade out begins.
+//! In a filter, `{w}` and `{h}` are the even size of the excerpt in pixels, `{cx}` and `{cy}` the
+//! factors 0 or 1 of the corner that chance chose for the clip, `{disc}` the diameter of a disc of
+//! a quarter of the picture's area, and `{fade}` the second at which a fade out begins.
 
 /// One way to change an excerpt.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,7 +30,8 @@ pub(crate) enum Picture {
     Chain(&'static str),
     /// A graph of filters from `[0:v]`, the excerpt, to an unnamed output.
     Graph(&'static str),
-    /// A graph of filters from `[it]`, the excerpt, and `[other]`, footage of the same size, to an unnamed output.
+    /// A graph of filters from `[it]`, the excerpt, and `[other]`, footage of the same size, to an
+    /// unnamed output.
     Mixed(&'static str),
 }
 
@@ -52,7 +54,8 @@ pub(crate) enum Time {
 pub(crate) const INSIDE_S: f64 = 3.0;
 /// Seconds of the whole in [`Time::Inside`].
 pub(crate) const AROUND_S: f64 = 12.0;
-/// Which fifth of the excerpt comes when in [`Time::Shuffled`]; none after the one that it follows, so that each is a piece.
+/// Which fifth of the excerpt comes when in [`Time::Shuffled`]; none after the one that it follows,
+/// so that each is a piece.
 pub(crate) const ORDER: [usize; 5] = [3, 0, 4, 2, 1];
 
 /// The families.

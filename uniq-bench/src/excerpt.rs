@@ -13,7 +13,8 @@ const SHORT_SIDE_MAX: u32 = 480;
 /// Length of a fade in seconds.
 const FADE_S: f64 = 1.5;
 
-/// What is not used at the end of a part, in seconds: the last frame of many clips is a little earlier than their length says.
+/// What is not used at the end of a part, in seconds: the last frame of many clips is a little
+/// earlier than their length says.
 const UNUSED_S: f64 = 0.04;
 
 /// A part of a clip, changed, and where it truly comes from.
@@ -44,8 +45,8 @@ pub(crate) struct Piece {
 }
 
 impl Excerpt {
-    /// Chooses the part of `clip` by its bytes and `seed`; `None` if the clip is too short for the length or the edit, or if
-    /// other footage is needed and `others` has none of another group.
+    /// Chooses the part of `clip` by its bytes and `seed`; `None` if the clip is too short for the
+    /// length or the edit, or if other footage is needed and `others` has none of another group.
     pub(crate) fn plan(
         clip: &Clip,
         edit: Edit,
@@ -67,7 +68,8 @@ impl Excerpt {
         Excerpt::chosen(clip, edit, wanted_s, part, &[], seed)
     }
 
-    /// As much as `most_s` of the part of the clip that is `kept`, and of what adjoins it on the longer side; what is kept is the truth.
+    /// As much as `most_s` of the part of the clip that is `kept`, and of what adjoins it on the
+    /// longer side; what is kept is the truth.
     pub(crate) fn across(
         clip: &Clip,
         edit: Edit,
@@ -119,7 +121,8 @@ impl Excerpt {
         let corner = random.below(4);
         let before =
             ((0.25 + 0.5 * random.ratio()) * (AROUND_S - INSIDE_S) * 100.0).round() / 100.0;
-        // Ranking by both keeps the pairing when the set of candidates changes, and with it what is cached.
+        // Ranking by both keeps the pairing when the set of candidates changes, and with it what is
+        // cached.
         let other = others
             .iter()
             .filter(|other| {
@@ -182,7 +185,8 @@ impl Excerpt {
         (even(width), even(height))
     }
 
-    /// The graph of filters that makes it, from the inputs 0 (the clip, cut out) and 1 (other footage, looped).
+    /// The graph of filters that makes it, from the inputs 0 (the clip, cut out) and 1 (other
+    /// footage, looped).
     pub(crate) fn graph(&self) -> String {
         let (width, height) = self.size();
         let length = self.cut_s.1 - self.cut_s.0;

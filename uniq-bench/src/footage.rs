@@ -14,7 +14,8 @@ pub(crate) struct Clip {
     pub(crate) path: PathBuf,
     /// SHA-256 of its bytes, in hexadecimal.
     pub(crate) sha256: String,
-    /// Videos of one group show the same content, maybe shifted in time; one without a group has its own.
+    /// Videos of one group show the same content, maybe shifted in time; one without a group has
+    /// its own.
     pub(crate) group: String,
     /// Length in seconds.
     pub(crate) duration_s: f64,
@@ -33,9 +34,10 @@ impl Clip {
     }
 }
 
-/// Reads a folder: the files of its `manifest.csv` (columns `file` and `group`, `duration_s` for files that do not tell
-/// their length), or without one all videos in it, each a group of its own. Files that cannot be read are left out, and come second
-/// with the reason; files of the same bytes are told and left out.
+/// Reads a folder: the files of its `manifest.csv` (columns `file` and `group`, `duration_s` for
+/// files that do not tell their length), or without one all videos in it, each a group of its own.
+/// Files that cannot be read are left out, and come second with the reason; files of the same bytes
+/// are told and left out.
 pub(crate) fn read(folder: &Path) -> anyhow::Result<(Vec<Clip>, Vec<String>)> {
     let manifest = folder.join("manifest.csv");
     let (listed, mut left_out) = if manifest.is_file() {

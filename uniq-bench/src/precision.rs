@@ -1,10 +1,11 @@
-//! Average precision over segments, by the formula of the Video Similarity Challenge 2022 (matching track), which took it
-//! from VCSL (He et al. 2022): so that figures compare.
+//! Average precision over segments, by the formula of the Video Similarity Challenge 2022 (matching
+//! track), which took it from VCSL (He et al. 2022): so that figures compare.
 //!
-//! Predictions are added from the highest score down. After each, precision and recall are lengths of time: for each axis
-//! (query and reference) the predicted time of every pair is laid over the true time of that pair, as far as it belongs to a
-//! true segment that some prediction of the pair overlaps on both axes. Both axes are joined by the geometric mean, and
-//! precision is summed over the growth of recall. Predictions of one score count together.
+//! Predictions are added from the highest score down. After each, precision and recall are lengths
+//! of time: for each axis (query and reference) the predicted time of every pair is laid over the
+//! true time of that pair, as far as it belongs to a true segment that some prediction of the pair
+//! overlaps on both axes. Both axes are joined by the geometric mean, and precision is summed over
+//! the growth of recall. Predictions of one score count together.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! Which of the folders' clips are published, which of them are treated, and which are a cheat's own footage.
+//! Which of the folders' clips are published, which of them are treated, and which are a cheat's
+//! own footage.
 
 use std::collections::HashMap;
 use std::fs;
@@ -109,7 +110,8 @@ impl Corpus {
         }
     }
 
-    /// Builds the index of what is published, or opens the one that a run with the same code and clips built.
+    /// Builds the index of what is published, or opens the one that a run with the same code and
+    /// clips built.
     pub fn index(&self, cache: &Path, tag: &str) -> Index {
         let mut hash = Sha256::new();
         hash.update(tag);

@@ -43,7 +43,8 @@ impl Film {
         self.frames as f64 / self.frames_a_second()
     }
 
-    /// Cuts `seconds` of a video from `start_s` on, at most 640 columns and 30 frames a second; made once.
+    /// Cuts `seconds` of a video from `start_s` on, at most 640 columns and 30 frames a second;
+    /// made once.
     pub fn cut(video: &Path, probe: &Probe, start_s: f64, seconds: f64, folder: &Path) -> Film {
         let rate = f64::from(probe.rate.0) / f64::from(probe.rate.1);
         let fps = if rate > 30.5 {

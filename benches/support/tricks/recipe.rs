@@ -64,7 +64,8 @@ pub struct Material {
 }
 
 impl Trick {
-    /// Makes the treated clip in `folder`, unless it is there, and gives its path; or what FFmpeg said.
+    /// Makes the treated clip in `folder`, unless it is there, and gives its path; or what FFmpeg
+    /// said.
     pub fn make(&self, material: &Material, folder: &Path) -> Result<PathBuf, String> {
         let film = &material.film;
         let (mut inputs, mut graph) = (vec![("-i", film.path.as_path())], String::new());
@@ -111,7 +112,8 @@ impl Trick {
             return Ok(made);
         }
 
-        // Renamed once it is complete: a run that was stopped leaves nothing that a later one would take for whole.
+        // Renamed once it is complete: a run that was stopped leaves nothing that a later one would
+        // take for whole.
         let part = made.with_extension("part.mkv");
         let mut command = Command::new("ffmpeg");
         command.args([

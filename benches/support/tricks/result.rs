@@ -22,7 +22,8 @@ pub struct Row {
     pub copied_s: f64,
     /// Of them, found published.
     pub published_s: f64,
-    /// Of them, those that nothing is said of, or that are unpublished by a verdict that pays nothing.
+    /// Of them, those that nothing is said of, or that are unpublished by a verdict that pays
+    /// nothing.
     pub inconclusive_s: f64,
     /// Of them, those that would be paid for.
     pub paid_s: f64,

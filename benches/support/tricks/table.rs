@@ -1,9 +1,10 @@
 //! The tricks, one a line.
 //!
-//! A recipe is a filter graph of FFmpeg. Without labels of its own it is applied to the film; with them, `[film]` is the published
-//! excerpt, `[own]` moving footage that is not in the index, `[photo]` one frame of it, `[other]` another published film; all
-//! have the film's size, frame rate and length. `{w}`, `{h}`, `{fps}` are those of the film; `{px8}` is 8 pixels of a picture of
-//! 360 rows; `{shuffle1}` and `{halves0.5}` take pieces of so many seconds in another order.
+//! A recipe is a filter graph of FFmpeg. Without labels of its own it is applied to the film; with
+//! them, `[film]` is the published excerpt, `[own]` moving footage that is not in the index,
+//! `[photo]` one frame of it, `[other]` another published film; all have the film's size, frame
+//! rate and length. `{w}`, `{h}`, `{fps}` are those of the film; `{px8}` is 8 pixels of a picture
+//! of 360 rows; `{shuffle1}` and `{halves0.5}` take pieces of so many seconds in another order.
 
 use super::recipe::{Shown, Trick};
 

@@ -1,4 +1,5 @@
-//! The commands' names and the version of its objects, known without the program that has them (pure).
+//! The commands' names and the version of its objects, known without the program that has them
+//! (pure).
 
 /// The commands.
 pub(crate) const COMMANDS: &[&str] = &[

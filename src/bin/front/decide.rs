@@ -1,8 +1,9 @@
 //! Decides for whom a call is: for this program, for coreutils' `uniq`, or for nobody.
 //!
-//! A call goes to coreutils only where it is unmistakably meant for it: without arguments and away from a terminal,
-//! or with options of coreutils alone, and files that are texts, pipes or devices. All else is an error with the exit
-//! code of one: the codes of coreutils, 0 and 1, would read as verdicts.
+//! A call goes to coreutils only where it is unmistakably meant for it: without arguments and away
+//! from a terminal, or with options of coreutils alone, and files that are texts, pipes or devices.
+//! All else is an error with the exit code of one: the codes of coreutils, 0 and 1, would read as
+//! verdicts.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, FileType};
@@ -117,7 +118,8 @@ fn command_meant(first: &OsStr) -> Option<String> {
     ))
 }
 
-/// Letters that have to be added, left out, changed or swapped with their neighbour to make one word of the other.
+/// Letters that have to be added, left out, changed or swapped with their neighbour to make one
+/// word of the other.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.to_lowercase().chars().collect(), b.chars().collect());
     // A long name is no slip, and shall not take long.

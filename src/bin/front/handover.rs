@@ -9,11 +9,12 @@ use std::process::Command;
 
 use crate::run;
 
-/// Carries the identities of the programs that the call has passed through, so that it never comes round again.
+/// Carries the identities of the programs that the call has passed through, so that it never comes
+/// round again.
 const VISITED_VARIABLE: &str = "UNIQ_HANDED_OVER_BY";
 
-/// Replaces this process by the next `uniq` in PATH with the same arguments; comes back only when that is impossible, and
-/// says why.
+/// Replaces this process by the next `uniq` in PATH with the same arguments; comes back only when
+/// that is impossible, and says why.
 pub(crate) fn hand_over(args: &[OsString]) -> String {
     let own_path = env::current_exe().unwrap_or_default();
     let own = identity(&own_path);
@@ -29,7 +30,8 @@ pub(crate) fn hand_over(args: &[OsString]) -> String {
         );
     };
     let mut trail = visited.clone();
-    // The target joins the trail too: it may be a wrapper that calls `uniq` by name and so comes back here.
+    // The target joins the trail too: it may be a wrapper that calls `uniq` by name and so comes
+    // back here.
     trail.extend(own.as_deref());
     trail.push(target_id);
     run(
@@ -40,7 +42,8 @@ pub(crate) fn hand_over(args: &[OsString]) -> String {
     )
 }
 
-/// Chooses the program: the first after our own entry that was not visited; when we have no entry, the first at all.
+/// Chooses the program: the first after our own entry that was not visited; when we have no entry,
+/// the first at all.
 fn next<'a>(
     entries: &'a [(PathBuf, String)],
     own: Option<&str>,

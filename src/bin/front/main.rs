@@ -1,7 +1,8 @@
-//! The command `uniq` as it is called: hands a call over to coreutils, or becomes `uniq-media`, which does the work.
+//! The command `uniq` as it is called: hands a call over to coreutils, or becomes `uniq-media`,
+//! which does the work.
 //!
-//! This part is small and knows nothing of FFmpeg, so that a script that means coreutils pays almost nothing, and is
-//! served even where FFmpeg's libraries are broken.
+//! This part is small and knows nothing of FFmpeg, so that a script that means coreutils pays
+//! almost nothing, and is served even where FFmpeg's libraries are broken.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -101,11 +102,13 @@ fn program_of(args: &[OsString]) -> &'static str {
     PROGRAM
 }
 
-/// Becomes another program, which so keeps the process id, the open files and the shell's view of its exit.
+/// Becomes another program, which so keeps the process id, the open files and the shell's view of
+/// its exit.
 #[cfg(unix)]
 fn run(command: &mut Command, target: &Path) -> String {
     use std::os::unix::process::CommandExt as _;
-    // The standard library puts SIGPIPE back to its default here, so that the other program dies of it as usual.
+    // The standard library puts SIGPIPE back to its default here, so that the other program dies of
+    // it as usual.
     let error = command.arg0("uniq").exec();
     format!("{}: cannot be run: {error}", target.display())
 }

@@ -215,14 +215,16 @@ pub(crate) struct Check {
     /// Let lists name files anywhere in this folder [default: the folder of each list]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) list_root: Option<PathBuf>,
-    /// Check fingerprint files, made by `uniq fingerprint`, in place of clips; what is payable of them is provisional
+    /// Check fingerprint files, made by `uniq fingerprint`, in place of clips; what is payable of
+    /// them is provisional
     #[arg(long)]
     pub(crate) fingerprint: bool,
     /// Print one JSON object a clip, one line each
     #[arg(long)]
     pub(crate) json: bool,
-    /// How hard to look: fast at half of the pictures, upright, without small details; standard also for turned, tilted,
-    /// stretched and negative copies by the strongest keys; thorough by every key
+    /// How hard to look: fast at half of the pictures, upright, without small details; standard
+    /// also for turned, tilted, stretched and negative copies by the strongest keys; thorough by
+    /// every key
     #[arg(long, value_enum, default_value = "standard")]
     pub(crate) effort: Effort,
     /// Compare every key of a small index and screen a large one, screen, or compare every key
@@ -302,8 +304,8 @@ pub(crate) struct Guard {
     /// Read files that are named by a symbolic link
     #[arg(long)]
     pub(crate) follow_links: bool,
-    /// Keep the journal of files that ended their decoding process here [default: uniq/quarantine.jsonl in the user's
-    /// state folder]
+    /// Keep the journal of files that ended their decoding process here [default:
+    /// uniq/quarantine.jsonl in the user's state folder]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) journal: Option<PathBuf>,
     /// Try files again that ended their decoding process twice

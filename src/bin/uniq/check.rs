@@ -58,7 +58,8 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
         Some(count) => count.get(),
         None => thread::available_parallelism().map_or(1, usize::from),
     };
-    // The search inside a check spreads over rayon's global pool, whose size is fixed by its first use: opening the index.
+    // The search inside a check spreads over rayon's global pool, whose size is fixed by its first
+    // use: opening the index.
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()?;
@@ -126,7 +127,8 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
         if !output::is_broken_pipe(&error) {
             return Err(error);
         }
-        // Nobody reads any more, which is no failure; but of the clips that were not answered nothing can be said.
+        // Nobody reads any more, which is no failure; but of the clips that were not answered
+        // nothing can be said.
         let unanswered = clips.len() > answers.answered;
         return Ok(if unanswered {
             answers.exit.worst(Exit::Inconclusive)
@@ -247,7 +249,8 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
         );
     }
     let decoding = guard::decoding(&args.guard, quiet)?;
-    // One that is damaged, of another version or empty may be made anew; what is no file is refused by the writing.
+    // One that is damaged, of another version or empty may be made anew; what is no file is refused
+    // by the writing.
     let taken = args
         .output
         .metadata()
@@ -364,10 +367,12 @@ fn unanswered(clip: &Path, error: &Error) -> serde_json::Result<String> {
     }))
 }
 
-/// Asks about each clip on `threads` threads and hands the answers on in the clips' order, each as soon as it is its turn.
+/// Asks about each clip on `threads` threads and hands the answers on in the clips' order, each as
+/// soon as it is its turn.
 ///
-/// Plain threads rather than rayon's: a rayon thread that waits for a part of one clip's search would take up the next
-/// clip meanwhile and so hold the first answer back. When `take` fails, the clips that are left are not asked about.
+/// Plain threads rather than rayon's: a rayon thread that waits for a part of one clip's search
+/// would take up the next clip meanwhile and so hold the first answer back. When `take` fails, the
+/// clips that are left are not asked about.
 fn in_order<A: Send>(
     clips: &[PathBuf],
     threads: usize,
@@ -441,7 +446,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_handed_on_while_later_clips_are_still_being_checked() {
-        // The second clip is only answered once the first answer was taken: with answers kept back this never ends.
+        // The second clip is only answered once the first answer was taken: with answers kept back
+        // this never ends.
         let first_taken = Barrier::new(2);
         let ask = |clip: &Path| {
             if number(clip) == 1 {

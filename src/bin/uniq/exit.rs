@@ -32,7 +32,8 @@ impl Exit {
         }
     }
 
-    /// Combines the results of two clips: an error outweighs a published clip, and that one an inconclusive clip.
+    /// Combines the results of two clips: an error outweighs a published clip, and that one an
+    /// inconclusive clip.
     pub(crate) fn worst(self, other: Exit) -> Exit {
         if other.weight() > self.weight() {
             other

@@ -8,7 +8,8 @@ use uniq::index::Expected;
 /// Options that refuse another state of the index.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Expectation {
-    /// Refuse an index whose root is another: 64 hexadecimal digits, as `uniq index stats --json` tells
+    /// Refuse an index whose root is another: 64 hexadecimal digits, as `uniq index stats --json`
+    /// tells
     #[arg(long, visible_alias = "root", value_name = "HEX", value_parser = root)]
     expect_root: Option<[u8; 32]>,
     /// Refuse an index of a generation before this one, such as one put back from an old copy

@@ -15,7 +15,8 @@ use crate::args::Guard;
 use crate::exit::Exit;
 use crate::talk;
 
-/// Lets this process open as many files as it may: the files of an index stay open, and by default few may be.
+/// Lets this process open as many files as it may: the files of an index stay open, and by default
+/// few may be.
 pub(crate) fn allow_many_files() {
     let limit = getrlimit(Resource::Nofile);
     // If it fails, opening a very large index says what to do.
@@ -52,7 +53,8 @@ pub(crate) fn links(guard: &Guard) -> Links {
     }
 }
 
-/// Prepares decoding: starts a process without a file, and says what this system lacks to protect from one.
+/// Prepares decoding: starts a process without a file, and says what this system lacks to protect
+/// from one.
 pub(crate) fn decoding(guard: &Guard, quiet: bool) -> anyhow::Result<Decoding> {
     let demand = if guard.require_sandbox {
         Demand::Everything
@@ -148,5 +150,6 @@ fn usual_journal() -> Option<PathBuf> {
     Some(folder.join("uniq").join("quarantine.jsonl"))
 }
 
-/// What the loader may need to find FFmpeg; all else of the environment is kept from decoding processes.
+/// What the loader may need to find FFmpeg; all else of the environment is kept from decoding
+/// processes.
 const LOADER_VARIABLES: [&str; 2] = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];

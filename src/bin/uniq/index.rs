@@ -465,7 +465,8 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// One line of the table: identifier, length, path, what is known of the publication, and whether it is benign.
+/// One line of the table: identifier, length, path, what is known of the publication, and whether
+/// it is benign.
 fn row(video: &Video, role: Role, added_at: Option<&str>) -> String {
     let publication = &video.publication;
     let mut line = format!(

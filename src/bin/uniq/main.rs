@@ -1,4 +1,5 @@
-//! The program `uniq-media`, which the command `uniq` becomes: parses, calls the library, prints, exits.
+//! The program `uniq-media`, which the command `uniq` becomes: parses, calls the library, prints,
+//! exits.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -114,7 +115,8 @@ fn code(error: &anyhow::Error) -> String {
         .map_or("error".to_owned(), uniq::Error::code)
 }
 
-/// Prints help and the version on standard output, and what is wrong with the command line on standard error.
+/// Prints help and the version on standard output, and what is wrong with the command line on
+/// standard error.
 fn usage(args: &[OsString], answer: &clap::Error) -> anyhow::Result<Exit> {
     let foreign = args.iter().any(|arg| {
         let arg = arg.to_string_lossy();
@@ -122,7 +124,8 @@ fn usage(args: &[OsString], answer: &clap::Error) -> anyhow::Result<Exit> {
     });
     if answer.use_stderr() {
         if foreign {
-            // The message repeats the arguments, and a pattern such as * may have put any file name there.
+            // The message repeats the arguments, and a pattern such as * may have put any file name
+            // there.
             let message = text::plain_lines(&answer.render().to_string());
             let _ = io::stderr().lock().write_all(message.as_bytes());
         } else {

@@ -48,7 +48,8 @@ pub(crate) enum Paint {
 }
 
 impl Paint {
-    /// Colours only for a terminal that can show them and a user who did not refuse them (`NO_COLOR`).
+    /// Colours only for a terminal that can show them and a user who did not refuse them
+    /// (`NO_COLOR`).
     pub(crate) fn for_stdout() -> Paint {
         let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = env::var_os("TERM").is_some_and(|value| value == "dumb");

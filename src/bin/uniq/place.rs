@@ -1,4 +1,5 @@
-//! Decides where the index is: the option, the environment, the current folder, the user's data folder.
+//! Decides where the index is: the option, the environment, the current folder, the user's data
+//! folder.
 
 use std::env;
 use std::fmt::Write as _;
@@ -42,8 +43,8 @@ pub(crate) enum Origin {
 }
 
 impl Place {
-    /// Applies the rules in order; fails where the user has no data folder and nothing else was given, and
-    /// where what was given is object storage.
+    /// Applies the rules in order; fails where the user has no data folder and nothing else was
+    /// given, and where what was given is object storage.
     pub(crate) fn choose(option: Option<PathBuf>) -> anyhow::Result<Place> {
         let place = Place::located(option)?;
         if let Some(address) = place.address() {

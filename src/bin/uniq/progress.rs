@@ -330,7 +330,8 @@ impl Tally {
         (video > 0.0 && elapsed > 0.5).then(|| format!("{:.0}x real time", video / elapsed))
     }
 
-    /// By bytes, since the length of a video is not known before it is opened; videos that were skipped took no time.
+    /// By bytes, since the length of a video is not known before it is opened; videos that were
+    /// skipped took no time.
     fn left(&self, elapsed: Duration) -> Option<Duration> {
         let left = self.bytes.saturating_sub(self.bytes_passed());
         (self.bytes_read > 0 && left > 0).then(|| {

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use crate::exit::Exit;
 use crate::talk;
 
-/// Signals that come so soon after the first are the same wish: `timeout` sends one to the process and one to its group.
+/// Signals that come so soon after the first are the same wish: `timeout` sends one to the process
+/// and one to its group.
 const SAME_WISH: Duration = Duration::from_secs(1);
 
-/// Installs the handler; the flag that comes back is set by the first signal, and a second one, a second later or more, ends the process.
+/// Installs the handler; the flag that comes back is set by the first signal, and a second one, a
+/// second later or more, ends the process.
 ///
 /// `finishing` is said when the first signal arrives.
 pub(crate) fn cancel_flag(finishing: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
@@ -25,7 +27,8 @@ pub(crate) fn cancel_flag(finishing: &'static str) -> anyhow::Result<Arc<AtomicB
             talk::say_over(finishing);
         }
         Some(first) if first.elapsed() < SAME_WISH => {}
-        // An index is never half written (a commit is one rename), so that leaving here loses only what is pending.
+        // An index is never half written (a commit is one rename), so that leaving here loses only
+        // what is pending.
         Some(_) => process::exit(Exit::Error.number().into()),
     })?;
     Ok(flag)

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use uniq::sandbox::hides;
 
-/// Escapes what a screen does not show as what it is, such as control characters, bidirectional marks, and what is invisible.
+/// Escapes what a screen does not show as what it is, such as control characters, bidirectional
+/// marks, and what is invisible.
 pub(crate) fn plain(foreign: &str) -> Cow<'_, str> {
     if !foreign.contains(hides) {
         return Cow::Borrowed(foreign);

@@ -5,7 +5,8 @@ use std::array::from_fn;
 
 use super::{Found, Task};
 
-/// Eight keys and two queries at a time: 8 query words and 16 pairs of key words stay in the 32 registers.
+/// Eight keys and two queries at a time: 8 query words and 16 pairs of key words stay in the 32
+/// registers.
 #[target_feature(enable = "neon")]
 pub(super) fn neon<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
     const LANES: usize = 8;
@@ -25,7 +26,8 @@ pub(super) fn neon<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
                 let eight: &[u64] = &task.planes[plane][key..key + LANES];
                 from_fn(|pair| {
                     let two: &[u64] = &eight[2 * pair..2 * pair + 2];
-                    // SAFETY: the slice is 16 bytes long, and this load needs no more than its alignment.
+                    // SAFETY: the slice is 16 bytes long, and this load needs no more than its
+                    // alignment.
                     #[allow(unsafe_code)]
                     unsafe {
                         vld1q_u64(two.as_ptr())
@@ -45,7 +47,8 @@ pub(super) fn neon<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
                         }
                     }
                 });
-                // Of the eight bytes of a key the sum of two is at most 64, of four 128, and of eight 256.
+                // Of the eight bytes of a key the sum of two is at most 64, of four 128, and of
+                // eight 256.
                 let quarters = [vpaddq_u8(bytes[0], bytes[1]), vpaddq_u8(bytes[2], bytes[3])];
                 vpaddlq_u8(vpaddq_u8(quarters[0], quarters[1]))
             });

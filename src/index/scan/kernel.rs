@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 /// The instructions of a scan, which this processor has.
 ///
-/// The field is private, so that outside of this file there are only those that [`Kernel::available`] gives: on that rests that
-/// they may be run.
+/// The field is private, so that outside of this file there are only those that
+/// [`Kernel::available`] gives: on that rests that they may be run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kernel(Instructions);
 

@@ -1,11 +1,13 @@
 //! The exhaustive search: every key of a segment against every query.
 //!
-//! Queries are batched against blocks of keys that stay in the cache, so that the time goes into XOR and population
-//! count and not into memory. Which instructions are used is found out at run time; all kernels give the same answer.
+//! Queries are batched against blocks of keys that stay in the cache, so that the time goes into
+//! XOR and population count and not into memory. Which instructions are used is found out at run
+//! time; all kernels give the same answer.
 //!
-//! At small radii a pair is first judged by a bound that takes a third fewer instructions: the bits in which words 0 or 2 differ, and
-//! those in which words 1 or 3 differ, are at most as many as all differing bits. For unrelated keys these are 96 of 128,
-//! give or take 5, so that hardly a pair has to be counted in full.
+//! At small radii a pair is first judged by a bound that takes a third fewer instructions: the bits
+//! in which words 0 or 2 differ, and those in which words 1 or 3 differ, are at most as many as all
+//! differing bits. For unrelated keys these are 96 of 128, give or take 5, so that hardly a pair
+//! has to be counted in full.
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
@@ -89,7 +91,8 @@ impl Task<'_> {
     /// `BOUND` says whether pairs are first judged by the bound; the answer is the same.
     fn run_with<const BOUND: bool>(&self, kernel: Kernel, found: &mut Vec<Found>) {
         match kernel.instructions() {
-            // SAFETY: of these instructions and the next ones the processor has been asked, or there would be no such kernel.
+            // SAFETY: of these instructions and the next ones the processor has been asked, or
+            // there would be no such kernel.
             #[cfg(target_arch = "x86_64")]
             #[allow(unsafe_code)]
             Instructions::Avx512 => unsafe { x86::avx512::<BOUND>(self, found) },
@@ -119,7 +122,8 @@ impl Task<'_> {
                 .zip(b.chunks(PORTABLE_STEP))
                 .zip(c.chunks(PORTABLE_STEP).zip(d.chunks(PORTABLE_STEP)));
             for ((a, b), (c, d)) in steps {
-                // Distances first and the test afterwards: a loop without branches is one that gets vectorised.
+                // Distances first and the test afterwards: a loop without branches is one that gets
+                // vectorised.
                 let words = a.iter().zip(b).zip(c.iter().zip(d));
                 for (distance, ((a, b), (c, d))) in distances.iter_mut().zip(words) {
                     let (a, b, c, d) = (a ^ qa, b ^ qb, c ^ qc, d ^ qd);
@@ -160,8 +164,8 @@ impl Task<'_> {
     }
 }
 
-/// Radius in bits up to which pairs are first judged by the bound: at 80 one unrelated pair in 850 passes it, at 90
-/// one in eight.
+/// Radius in bits up to which pairs are first judged by the bound: at 80 one unrelated pair in 850
+/// passes it, at 90 one in eight.
 const BOUND_RADIUS: u32 = 80;
 /// Keys of a block: 128 kB, which leaves room in a second-level cache of 512 kB.
 const BLOCK_KEYS: usize = 4096;
@@ -214,7 +218,8 @@ mod tests {
         fn all_kernels_find_what_the_definition_finds(
             keys in keys(150), queries in keys(12), radius in prop_oneof![100u32..=140, 60u32..=80], noise in 0u32..=160,
         ) {
-            // Half of the queries are at all distances from a key, so that small radii find something too.
+            // Half of the queries are at all distances from a key, so that small radii find
+            // something too.
             let copies = (0..).zip(&keys).step_by(5).map(|(number, key): (u32, &Key)| {
                 let mut copy = *key;
                 for bit in 0..(noise + number) % 160 {

@@ -75,7 +75,8 @@ pub(super) fn avx512<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>)
     task.portable::<BOUND>(whole, found);
 }
 
-/// Four keys and two queries at a time; bits are counted by table look-up of half bytes (Mula, Kurz and Lemire 2016).
+/// Four keys and two queries at a time; bits are counted by table look-up of half bytes (Mula, Kurz
+/// and Lemire 2016).
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) fn avx2<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
     const LANES: usize = 4;

@@ -15,7 +15,8 @@ use crate::{Error, Result};
 /// One line of a list by the names of its columns.
 type Fields = Map<String, Value>;
 
-/// Reads a list that the caller has named, at whatever it links to; a pipe without a writer does not hold us up.
+/// Reads a list that the caller has named, at whatever it links to; a pipe without a writer does
+/// not hold us up.
 pub(super) fn read(list: &Path, reach: &Reach, found: &mut Sources) -> Result<()> {
     let file = open_text(list, Links::Follow)?;
     let bytes = file.metadata().map_err(Error::io(list, "open"))?.len();
@@ -306,7 +307,8 @@ fn open_text(path: &Path, links: Links) -> Result<fs::File> {
 /// Longest list in bytes: some millions of lines.
 const LIST_MAX: u64 = 1 << 30;
 
-/// Whether a path that a list in `folder` names lies outside `root`, be it by its words or by links on the way.
+/// Whether a path that a list in `folder` names lies outside `root`, be it by its words or by links
+/// on the way.
 fn climbs_out(folder: &Path, path: &Path, root: &Path) -> bool {
     let whole = folder.join(path);
     let root = if root.as_os_str().is_empty() {
@@ -316,7 +318,8 @@ fn climbs_out(folder: &Path, path: &Path, root: &Path) -> bool {
     };
     match (whole.canonicalize(), root.canonicalize()) {
         (Ok(whole), Ok(root)) => !whole.starts_with(root),
-        // What does not exist lies where it would have to be made, unless that is to be reached through what does not exist.
+        // What does not exist lies where it would have to be made, unless that is to be reached
+        // through what does not exist.
         (Err(_), Ok(root)) => {
             let mut there = whole.as_path();
             let mut inside = true;
@@ -392,7 +395,8 @@ fn text(fields: &Fields, names: &[&str]) -> Option<String> {
     })
 }
 
-/// A day as `YYYY-MM-DD`, or a moment as in RFC 3339; `None` for what is neither and for days that do not exist.
+/// A day as `YYYY-MM-DD`, or a moment as in RFC 3339; `None` for what is neither and for days that
+/// do not exist.
 pub(super) fn date(text: &str) -> Option<String> {
     let is_like = |shape: &str| {
         let fits = |(byte, shape): (u8, u8)| {
@@ -432,8 +436,8 @@ fn wrong_date(found: &str) -> String {
     )
 }
 
-/// Fills in what yt-dlp wrote beside the file. Its `url` is the address of the media file, which expires:
-/// `webpage_url` comes first.
+/// Fills in what yt-dlp wrote beside the file. Its `url` is the address of the media file, which
+/// expires: `webpage_url` comes first.
 pub(super) fn complete(source: &mut Source, links: Links) -> Result<()> {
     let side = source.path.with_extension("info.json");
     let file = match open_text(&side, links) {

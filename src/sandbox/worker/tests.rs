@@ -13,7 +13,8 @@ use crate::sandbox::{Decoding, Journal, Place, Quarantine};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A program that says that it is ready and has two frames, and then goes on with `then`, in which `$tries` counts its starts.
+/// A program that says that it is ready and has two frames, and then goes on with `then`, in which
+/// `$tries` counts its starts.
 struct Fake {
     dir: tempfile::TempDir,
     decoding: Decoding,
@@ -69,7 +70,8 @@ impl Fake {
             "#!/bin/sh\ncd {0}\necho >>starts\ntries=$(($(wc -l <starts)))\ncat begun\n{then}\ncat done\n",
             dir.path().display()
         );
-        // By another process: a program that some fork of this one holds open for writing cannot be run.
+        // By another process: a program that some fork of this one holds open for writing cannot be
+        // run.
         let mut writer = Command::new("sh");
         writer
             .args(["-c", "cat >\"$0\" && chmod +x \"$0\""])

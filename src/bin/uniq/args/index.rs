@@ -484,7 +484,8 @@ pub(crate) struct Sourced {
     pub(crate) sources: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) index: IndexOption,
-    /// Look at a frame at least every so many seconds, 0.1 to 60; the limits of the verdict were chosen at the default [default: 0.5, or what the index has]
+    /// Look at a frame at least every so many seconds, 0.1 to 60; the limits of the verdict were
+    /// chosen at the default [default: 0.5, or what the index has]
     #[arg(long, value_name = "SECONDS", value_parser = interval)]
     pub(crate) interval: Option<Duration>,
     /// Let lists name files anywhere in this folder [default: the folder of each list]

@@ -15,7 +15,8 @@ use crate::place::Place;
 use crate::text::{count, grouped, hex};
 use crate::{output, talk};
 
-/// Removes what each selector names; one that names nothing, or several videos, is an error, and the others still count.
+/// Removes what each selector names; one that names nothing, or several videos, is an error, and
+/// the others still count.
 pub(super) fn remove(
     selectors: &[OsString],
     role: Role,

@@ -4,7 +4,8 @@ use uniq::report::{Geometry, Rectangle};
 
 /// A side this long counts as the whole side: the geometry is no more exact than a few per cent.
 const WHOLE_SIDE: f64 = 0.95;
-/// How far off centre a part is, as a fraction of the room that it has, before it is called left, right, upper or lower.
+/// How far off centre a part is, as a fraction of the room that it has, before it is called left,
+/// right, upper or lower.
 const OFF_CENTRE: f64 = 1.0 / 3.0;
 
 /// Describes the geometry.
@@ -26,7 +27,8 @@ fn is_whole(rectangle: &Rectangle) -> bool {
     rectangle.width >= WHOLE_SIDE && rectangle.height >= WHOLE_SIDE
 }
 
-/// `the middle 60 %`, `the upper left quarter`, `the left 32 % of the width`, `the lower right part (60 % of the width, 40 % of the height)`.
+/// `the middle 60 %`, `the upper left quarter`, `the left 32 % of the width`,
+/// `the lower right part (60 % of the width, 40 % of the height)`.
 fn part(rectangle: &Rectangle) -> String {
     let (width, height) = (percent(rectangle.width), percent(rectangle.height));
     let side = |centre, length, low, high| {

@@ -179,7 +179,8 @@ fn name(source: &Source) -> String {
     }
 }
 
-/// What is known of where and when the source was published, a line each: address, who and when, file.
+/// What is known of where and when the source was published, a line each: address, who and when,
+/// file.
 fn publication(source: &Source) -> Vec<String> {
     let publication = &source.publication;
     let mut lines = Vec::new();
@@ -251,7 +252,8 @@ fn picture(found: &NonMatch) -> String {
     parts.join(", ")
 }
 
-/// How the clip's length divides; what is unpublished beside other parts is listed, and what cannot be searched with its reason.
+/// How the clip's length divides; what is unpublished beside other parts is listed, and what cannot
+/// be searched with its reason.
 fn seconds(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let seconds = &report.seconds;
     writeln!(out, "  published     {:>8} s", tenths(seconds.published))?;
