@@ -1,67 +1,7 @@
 //! What a search for duplicates found, as one serialisable value: the wire format of `uniq dedup
 //! --json`.
 //!
-//! | field | type | meaning |
-//! |---|---|---|
-//! | `schema` | integer | [`SCHEMA`] |
-//! | `duplicates` | bool | whether any pair is a copy |
-//! | `clips` | list | the clips, one for all files of the same bytes, in the order given |
-//! | `pairs` | list | pairs of clips that share footage, by SHA-256 |
-//! | `groups` | list | what to keep, and what repeats it |
-//! | `failed` | list | what could not be read: `path`, `reference`, `code`, `message` |
-//! | `keep` | `first` \| `longest` \| `quality` | the rule of what is kept |
-//! | `search` | object | how copies were looked for |
-//! | `cost` | object | what it cost; differs from run to run |
-//! | `tool`, `checked_at` | | as in [`crate::report`] |
-//!
-//! A clip:
-//!
-//! | field | type | meaning |
-//! |---|---|---|
-//! | `path` | string | the first by name of its files, which pairs call it by |
-//! | `sha256` | string | of the files' bytes |
-//! | `bytes` | integer | length of the files |
-//! | `files` | list | `path` and `reference` of each file, in the order given |
-//! | `reference` | bool | whether one of them is under a reference folder: it is never proposed for deletion |
-//! | `video` | object or null | as `clip` in [`crate::report`], of the picture that most players show; null if it could not be decoded |
-//! | `pictures` | integer | pictures that a player could show; times count from the start of the first |
-//! | `searchable_s` | seconds | how much of the clip could be compared, where several pictures differ the least |
-//! | `unsearchable` | list of spans | what could not be compared, and why, as in [`crate::report`] |
-//! | `not_compared` | list of strings | why nothing, or not all, can be said of it; empty if all was compared |
-//! | `more_candidates` | integer | clips with some likeness that were not compared with it in full, as there were too many |
-//!
-//! A pair. The first is the clip that was searched for, the other the one it was found in: the
-//! shorter and the longer, unless the other direction finds more. Two files of the same bytes are a
-//! pair as well: that of the first by name with each of the others.
-//!
-//! | field | type | meaning |
-//! |---|---|---|
-//! | `kind` | `copy` \| `same_scene` \| `undecided` | the strongest of its matches: `copy`, then `undecided`, then `same_scene` |
-//! | `identical` | bool | whether the files have the same bytes |
-//! | `clip`, `other` | object | `path`, `sha256`, `reference`, and `copied_s`: how many of its seconds are in copies of the other |
-//! | `probability`, `evidence_bits` | | of the strongest match of this kind |
-//! | `matches` | list | as `matches` in [`crate::report`]: its `clip` is the interval in `clip`, its `reference` that in `other`; beside it `reference_stream`, the stream of `other` if that has several pictures. Empty for identical files that cannot be decoded |
-//!
-//! A group: one file to keep, and those that match it themselves. A clip of which only a part
-//! matches is listed with every clip that it matches, and may be kept as well.
-//!
-//! | field | type | meaning |
-//! |---|---|---|
-//! | `keep` | object | `path`, `sha256`, `reference` |
-//! | `why` | string | why this one, in a sentence |
-//! | `members` | list | see below |
-//! | `probability`, `evidence_bits` | | the lowest of its members' pairs |
-//!
-//! | field of a member | type | meaning |
-//! |---|---|---|
-//! | `path`, `sha256` | string | the file |
-//! | `pair` | integer | the number of its pair with the kept one in `pairs`, from 0 |
-//! | `extent` | `identical` \| `whole` \| `part` | how much of it the kept one has |
-//! | `copied_s`, `rest_s` | seconds | how much of it is in the kept one, and how much is not |
-//! | `redundant` | bool | whether the kept one makes it superfluous: it is identical, or whole |
-//! | `why` | string | the same in a sentence |
-//!
-//! Nothing is ever deleted.
+//! docs/dedup.md describes its fields. Nothing is ever deleted.
 
 use serde::{Deserialize, Serialize};
 
