@@ -1,4 +1,5 @@
-//! How building, opening and searching grow with the number of keys, as a table for the README.
+//! How building, opening and searching grow with the number of keys, as a table for
+//! docs/measurements.md.
 //!
 //! `cargo bench --bench growth -- [KEYS ...]`. Keys follow real footage (see `support/footage.rs`);
 //! they are added in videos, committed and merged as a build does, and then by `uniq index merge`.

@@ -120,7 +120,7 @@ pub const WINDOW_BITS: f32 = 12.0;
 /// Bits that an alignment pays for dependence: a second pair follows from a first more often than
 /// by chance (windows come in rows, faces with eyes). Measured: of 979 unrelated excerpts of real
 /// footage 8 reach 16 bits and 3 reach 20; the prediction is 21.5 and 1.3. Without it 63 and 25 do.
-/// (Tilted keys were not searched then; see the README for these excerpts with them.)
+/// (Tilted keys were not searched then; see docs/measurements.md for negatives with them.)
 pub const DEPENDENCE_BITS: f32 = 8.0;
 
 /// Bits that a pair pays when its place comes from an alignment instead of a search: one in ten

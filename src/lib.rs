@@ -13,6 +13,8 @@
 //! error < media < sample < sandbox < facts < fingerprint < index < remote < evidence < search < align < verdict < report < rates < ingest < check < scatter < dedup < certificate < ledger < evidence_page
 //! ```
 //!
+//! ARCHITECTURE.md says the same on one page, docs/how-it-works.md more about the method.
+//!
 //! The library never prints, exits or reads the environment; progress and cancellation are passed
 //! in. A file gives the same keys, and a clip the same report from the same index, on every run.
 //!
@@ -58,6 +60,8 @@
 //!     paid for once.
 //!
 //! # Limitations
+//!
+//! docs/tricks.md tells edit by edit what is found, docs/measurements.md how often.
 //!
 //! [`Verdict::Unpublished`] is a statement about the videos of one index, as
 //! [`report::IndexSummary`] names it. It is no proof that a clip is nowhere public. Beyond that,
