@@ -1,0 +1,59 @@
+//! Footage that FFmpeg's own generators make, for the recipes.
+
+use std::path::Path;
+
+use super::steady::ffmpeg;
+
+/// Makes a slow game of life in moving colours; different seeds have nothing in common.
+pub(crate) fn life(path: &Path, seed: u32, seconds: u32) {
+    let graph = format!(
+        "life=s=40x24:r=1:mold=20:ratio=0.4:seed={seed}:life_color=white:death_color=0x404040:\
+         mold_color=0x101010,trim=start=4,setpts=PTS-STARTPTS,framerate=fps=12,\
+         scale=426:240:flags=bicubic,gblur=4[cells];\
+         gradients=s=426x240:r=12:n=5:speed=0.02:seed={seed}[colours];\
+         [cells][colours]blend=all_mode=softlight,format=yuv420p[v]"
+    );
+    let length = seconds.to_string();
+    run(
+        &["-filter_complex", &graph, "-map", "[v]", "-t", &length],
+        path,
+    );
+}
+
+/// Makes a mirrored and smaller copy of `from`, from the second `start` on.
+pub(crate) fn mirrored(from: &Path, start: u32, seconds: u32, path: &Path) {
+    let (start, length) = (start.to_string(), seconds.to_string());
+    let from = from.to_str().unwrap();
+    run(
+        &[
+            "-ss",
+            &start,
+            "-t",
+            &length,
+            "-i",
+            from,
+            "-vf",
+            "hflip,scale=320:180",
+        ],
+        path,
+    );
+}
+
+fn run(args: &[&str], path: &Path) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let encoding = [
+        "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-an",
+    ];
+    let mut command = ffmpeg(
+        args.iter()
+            .chain(&encoding)
+            .copied()
+            .chain([path.to_str().unwrap()]),
+    );
+    assert!(
+        command
+            .status()
+            .expect("the ffmpeg command is installed")
+            .success()
+    );
+}
