@@ -291,7 +291,7 @@ fn the_commands_of_the_readme_run() {
     .unwrap();
     // The block is for reading: its commands end with the verdict as their exit code.
     let block = &mut kitchen.blocks[0];
-    *block = format!("set +e\ntrap '[ $? -eq 1 ] || exit 2' ERR\n{block}");
+    *block = format!("set +e\ntrap '[ $? -eq 1 ] || exit 2' ERR\n{block}true\n");
     let said = kitchen.run(0);
     assert!(said.contains("PUBLISHED"), "{said}");
     assert!(kitchen.path("clip.html").exists());
