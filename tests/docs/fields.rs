@@ -137,8 +137,8 @@ fn described(page: &str, heading: &str) -> BTreeSet<String> {
     let mut inside = false;
     let mut names = BTreeSet::new();
     for (_, line) in markdown::prose(page) {
-        if line.starts_with("## ") {
-            inside = line[3..].trim() == heading;
+        if let Some(name) = line.strip_prefix("## ") {
+            inside = name.trim() == heading;
         } else if let Some(rest) = line.strip_prefix("| ").filter(|_| inside) {
             let first = rest.split(" | ").next().unwrap();
             let quoted = first.split('`').skip(1).step_by(2);
