@@ -1,5 +1,5 @@
-//! The answer to one check, for a person: one line of verdict, the matches, what is payable and what
-//! is not, and what was searched (pure).
+//! The answer to one check, for a person: the verdict in one line, the matches, what is payable and
+//! what is not, and what was searched (pure).
 
 mod geometry;
 mod price;
