@@ -78,7 +78,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The process that decoded the file came to a bad end of its own making.
-    #[error("{}: its decoding process {how}, {:.1} s of video decoded; the file may be made to do harm{}", path.display(), reached.as_secs_f64(), if unnoted.is_some() { "; the journal does not know it" } else { "" })]
+    #[error("{}: its decoding process {how}, {:.1} s of video decoded; the file may be malicious: obtain it again, or leave it out{}", path.display(), reached.as_secs_f64(), if unnoted.is_some() { "; the journal does not know it" } else { "" })]
     WorkerDied {
         /// The file.
         path: PathBuf,
@@ -93,7 +93,7 @@ pub enum Error {
     },
     /// The process that decoded the file was ended from outside, again and again; nothing is held
     /// against the file.
-    #[error("{}: its decoding process {how}, {:.1} s of video decoded, {times} times; this is no fault of the file: free memory or find out who ends it, and do it again", path.display(), reached.as_secs_f64())]
+    #[error("{}: its decoding process {how}, {:.1} s of video decoded, {times} times; this is no fault of the file: free memory or find out what ends the process, and do it again", path.display(), reached.as_secs_f64())]
     WorkerKilled {
         /// The file.
         path: PathBuf,
@@ -124,7 +124,7 @@ pub enum Error {
     },
     /// This system lacks protections that the caller insists on.
     #[error(
-        "the decoding process is not fully protected here: {lacking}; uniq doctor tells what to do, or leave out --require-sandbox"
+        "the decoding process is not fully protected here: {lacking}; run uniq doctor to see what to do, or leave out --require-sandbox"
     )]
     Unprotected {
         /// What is missing.
@@ -200,7 +200,7 @@ pub enum Error {
         remedy: &'static str,
     },
     /// The index is whole, and not in the state that the caller insists on.
-    #[error("{}: {what} is {found}, expected {expected}; use the index that is meant, or expect what uniq index stats --json tells of this one", path.display())]
+    #[error("{}: {what} is {found}, expected {expected}; use the intended index, or expect what uniq index stats --json prints for this one", path.display())]
     UnexpectedIndex {
         /// The manifest.
         path: PathBuf,
@@ -220,7 +220,7 @@ pub enum Error {
         owner: Option<u32>,
     },
     /// The file is to be benign material, and is in the index as a source.
-    #[error("{}: is in the index as a source, of which copies are looked for; take it out first with: uniq index remove {id}", path.display())]
+    #[error("{}: in the index as a source already; remove it there first with: uniq index remove {id}", path.display())]
     IsSource {
         /// The file.
         path: PathBuf,
@@ -228,7 +228,7 @@ pub enum Error {
         id: String,
     },
     /// The index holds videos of another role than what is to be added to it or searched in it.
-    #[error("{}: this index holds {role}; published videos and submissions want an index each: name another with --index", path.display())]
+    #[error("{}: this index holds {role}; published videos and submissions need separate indexes: name another one with --index", path.display())]
     OtherRole {
         /// The folder of the index.
         path: PathBuf,
@@ -236,7 +236,7 @@ pub enum Error {
         role: &'static str,
     },
     /// The file is to be benign material, and nothing that it shows could be recognised.
-    #[error("{}: shows nothing that could be recognised, being black, flat or plain; clips that show it are unsearchable there without it", path.display())]
+    #[error("{}: shows nothing that could be recognised, because it is black, flat or plain; leave it out: clips that show it are unsearchable there anyway", path.display())]
     NothingBenign {
         /// The file.
         path: PathBuf,
@@ -304,7 +304,7 @@ pub enum Error {
         reason: String,
     },
     /// A clip was expected, and the file is, or pretends to be, the fingerprint of one.
-    #[error("{}: a fingerprint and no clip; check it by name with: uniq check --fingerprint FILE", path.display())]
+    #[error("{}: a fingerprint, not a clip; check it with: uniq check --fingerprint FILE", path.display())]
     IsFingerprint {
         /// The file.
         path: PathBuf,
@@ -341,7 +341,7 @@ pub enum Error {
     },
     /// The ledger's rows are not those that were written.
     #[error(
-        "{ledger}: damaged or altered: {what}: {found}; keep this file as evidence, and put a backup back that passes: uniq intake verify"
+        "{ledger}: damaged or altered: {what}: {found}; keep this file as evidence, and restore a backup that passes: uniq intake verify"
     )]
     CorruptLedger {
         /// The ledger.
@@ -352,7 +352,7 @@ pub enum Error {
         found: String,
     },
     /// Somebody else has the ledger.
-    #[error("{ledger}: locked by another program for more than {} s; find out who holds it (a backup, an open shell?) and do it again", waited.as_secs())]
+    #[error("{ledger}: another program has locked it for more than {} s; find out which one (a backup, an open shell?), end it and do it again", waited.as_secs())]
     LedgerBusy {
         /// The ledger.
         ledger: String,
@@ -462,7 +462,7 @@ pub enum Error {
         remedy: String,
     },
     /// The local copies of an index in object storage take more room than they may.
-    #[error("{}: the cache may take {limit} bytes, and this index takes {needed} beside what is in use; raise the limit, or let other snapshots go", path.display())]
+    #[error("{}: the cache may take {limit} bytes, and this index needs {needed} beside what is in use; raise the limit with --cache-max or UNIQ_CACHE_MAX, or end the programs that use other indexes of the cache", path.display())]
     CacheFull {
         /// The folder of the cache.
         path: PathBuf,
@@ -562,7 +562,7 @@ fn ledger_advice(cause: &(dyn std::error::Error + 'static)) -> &'static str {
     } else if says(&["readonly", "read-only"]) {
         "; it or its folder cannot be written to: get the permission, or remount it"
     } else if says(&["unable to open"]) {
-        "; its folder is missing or may not be read"
+        "; its folder is missing or may not be read: make it, or get the permission"
     } else {
         ""
     }

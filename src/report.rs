@@ -8,14 +8,19 @@ pub use crate::facts::Quality;
 use crate::index::Publication;
 pub use crate::verdict::{MatchKind, Reason, ReasonCode, SpanState, Verdict};
 
+#[cfg(test)]
+mod tests;
+
 /// Version of the wire format. In version 2, a reason was a string, `code: sentence`, and
 /// `payable_minutes` counted fingerprints too.
 pub const SCHEMA: u32 = 4;
 
 /// The answer to one check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
     /// [`SCHEMA`].
+    #[cfg_attr(test, schemars(extend("const" = SCHEMA)))]
     pub schema: u32,
     /// The clip that was checked.
     pub clip: Clip,
@@ -73,6 +78,7 @@ pub struct Report {
 
 /// What a ledger of submissions says of a clip.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Submission {
     /// Its number.
     pub number: u64,
@@ -106,6 +112,7 @@ pub struct Submission {
 
 /// What persons say of the matches of a submission.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Review {
     /// Their judgements.
     pub judgements: Vec<Judgement>,
@@ -117,6 +124,7 @@ pub struct Review {
 
 /// What a person says of a match.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Judgement {
     /// SHA-256 of the source, in hex.
     pub source_sha256: String,
@@ -133,6 +141,7 @@ pub struct Judgement {
 
 /// Unpublished seconds that are not payable, and on whose account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Deduction {
     /// The seconds of the clip.
     #[serde(flatten)]
@@ -162,6 +171,7 @@ pub struct Deduction {
 
 /// An earlier submission of the same scene.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Related {
     /// Its number.
     pub number: u64,
@@ -178,6 +188,7 @@ pub struct Related {
 
 /// The clip.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Clip {
     /// Path as the caller gave it.
     pub path: String,
@@ -206,6 +217,7 @@ pub struct Clip {
 
 /// A video stream of the clip.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stream {
     /// Number among all streams of the file.
     pub index: u32,
@@ -227,6 +239,7 @@ pub struct Stream {
 
 /// State of a video stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StreamState {
     /// The picture was checked.
@@ -241,6 +254,7 @@ pub enum StreamState {
 
 /// Length of the clip by state, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Seconds {
     /// In a match of kind `copy`.
     pub published: f64,
@@ -255,6 +269,7 @@ pub struct Seconds {
 
 /// A part of the clip with its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Span {
     /// Start in seconds.
     pub start_s: f64,
@@ -268,6 +283,7 @@ pub struct Span {
 
 /// A match of a part of the clip with a part of a source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Match {
     /// Copy, same scene or undecided.
     pub kind: MatchKind,
@@ -281,6 +297,7 @@ pub struct Match {
 
 /// An alignment of the clip with a source; on its own, one that is no match.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NonMatch {
     /// The source.
     pub source: Source,
@@ -331,6 +348,7 @@ fn one() -> f64 {
 
 /// A source as it was indexed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Source {
     /// First 16 hex digits of its SHA-256.
     pub id: String,
@@ -347,6 +365,7 @@ pub struct Source {
 
 /// A time interval of a video.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Interval {
     /// Start in seconds.
     pub start_s: f64,
@@ -356,6 +375,7 @@ pub struct Interval {
 
 /// The overlap of the clip's frame and the source's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Geometry {
     /// In the clip's frame.
     pub clip: Rectangle,
@@ -367,6 +387,7 @@ pub struct Geometry {
 
 /// A rectangle in fractions of the width and height of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Rectangle {
     /// Left edge.
     pub x: f64,
@@ -380,6 +401,7 @@ pub struct Rectangle {
 
 /// What a rate card gives for a clip.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Amount {
     /// ISO 4217 code.
     pub currency: String,
@@ -399,6 +421,7 @@ pub struct Amount {
 
 /// An unpublished span with its rate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PricedSpan {
     /// Start in seconds.
     pub start_s: f64,
@@ -416,6 +439,7 @@ pub struct PricedSpan {
 
 /// The state of the index that was searched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct IndexSummary {
     /// SHA-256 that commits to the state, in hex.
     pub root: String,
@@ -448,6 +472,7 @@ pub struct IndexSummary {
 
 /// Power for a class of edits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EditPower {
     /// The class of edits.
     pub edit: String,
@@ -457,6 +482,7 @@ pub struct EditPower {
 
 /// Contribution of a term of the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Term {
     /// Name of the term.
     pub name: String,
@@ -466,6 +492,7 @@ pub struct Term {
 
 /// Agreement of the thumbnails.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pictures {
     /// Number of thumbnails of the source.
     pub compared: u64,
@@ -477,6 +504,7 @@ pub struct Pictures {
 
 /// Settings of the search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SearchSummary {
     /// `exact` or `screened`.
     pub mode: String,
@@ -499,6 +527,7 @@ pub struct SearchSummary {
 
 /// Effort of the search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Effort {
     /// Half of the keyframes, and only their strongest regions.
@@ -513,6 +542,7 @@ pub enum Effort {
 
 /// The program that made a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tool {
     /// `uniq`.
     pub name: String,

@@ -48,6 +48,7 @@ use timeline::Timeline;
 
 /// The answer of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The search found no copy of any second in this index.
@@ -62,6 +63,7 @@ pub enum Verdict {
 
 /// State of a part of the clip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SpanState {
     /// In a match of kind `copy`.
@@ -74,6 +76,7 @@ pub enum SpanState {
 
 /// Kind of an alignment with enough evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MatchKind {
     /// The same recording.

@@ -41,6 +41,7 @@ pub use measure::Measuring;
 
 /// What makes the price of a clip.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Quality {
     /// Size and native size.
     pub resolution: Resolution,
@@ -64,6 +65,7 @@ pub struct Quality {
 
 /// Native size of the picture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Resolution {
     /// Short side of the stored picture in pixels.
     pub lines: u32,
@@ -80,6 +82,7 @@ pub struct Resolution {
 
 /// Whether a picture was upscaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ResolutionState {
     /// It has detail up to its own resolution.
@@ -92,6 +95,7 @@ pub enum ResolutionState {
 
 /// Frame rate as stored and as seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FrameRate {
     /// Frames a second of the stream.
     pub stored: f64,
@@ -111,6 +115,7 @@ pub struct FrameRate {
 
 /// Whether frames were made of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RateState {
     /// All frames are distinct.
@@ -125,6 +130,7 @@ pub enum RateState {
 
 /// Bits of a luma sample.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BitDepth {
     /// Those of the format; 0 if they are not known.
     pub stored: u32,
@@ -134,6 +140,7 @@ pub struct BitDepth {
 
 /// Whether frames consist of two fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Scan {
     /// Whether they do.
     pub state: ScanState,
@@ -145,6 +152,7 @@ pub struct Scan {
 
 /// Progressive or interlaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ScanState {
     /// Whole frames.
@@ -157,6 +165,7 @@ pub enum ScanState {
 
 /// A rectangle in fractions of the width and height of a displayed frame.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Area {
     /// Left edge.
     pub x: f64,
@@ -170,6 +179,7 @@ pub struct Area {
 
 /// Whether something was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// Looked for, and not there.
@@ -182,6 +192,7 @@ pub enum Finding {
 
 /// Black bars that stay through the clip.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Bars {
     /// Whether there are any.
     pub state: Finding,
@@ -191,6 +202,7 @@ pub struct Bars {
 
 /// Burnt-in logos and captions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Overlays {
     /// Whether there are any.
     pub state: Finding,
@@ -202,6 +214,7 @@ pub struct Overlays {
 
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Overlay {
     /// What it is.
     pub kind: OverlayKind,
@@ -215,6 +228,7 @@ pub struct Overlay {
 
 /// Kind of an overlay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OverlayKind {
     /// It stays the same.
@@ -225,6 +239,7 @@ pub enum OverlayKind {
 
 /// Shares of the clip's frames, 0..=1; `None` if they were not measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Shares {
     /// Too dark to see much.
     pub dark: Option<f64>,
@@ -238,6 +253,7 @@ pub struct Shares {
 
 /// What the container says of the recording, with characters that do not show left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Capture {
     /// Maker of the camera.
     pub make: Option<String>,
@@ -251,6 +267,7 @@ pub struct Capture {
 
 /// What a C2PA manifest declares. Its signature is not verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Declared {
     /// Whether there is a manifest. None is no declaration, and says nothing of how the clip was
     /// made.
@@ -263,6 +280,7 @@ pub struct Declared {
 
 /// State of a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Manifest {
     /// There is no declaration.
@@ -275,6 +293,7 @@ pub enum Manifest {
 
 /// Declared use of a generating model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Generated {
     /// Parts of it.
@@ -285,6 +304,7 @@ pub enum Generated {
 
 /// Declared permission of training and data mining.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Training {
     /// It is allowed.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Where and when a video was published, as far as it is known; nothing here takes part in the
 /// search.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Publication {
     /// Address of the published video.
     pub url: Option<String>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Reason as one stable word for programs, serialised in snake case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ReasonCode {
@@ -56,6 +57,7 @@ pub enum ReasonCode {
 
 /// One reason in a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Reason {
     /// The code, for programs.
     pub code: ReasonCode,

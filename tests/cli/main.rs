@@ -8,6 +8,7 @@ mod daily;
 mod index;
 mod joining;
 mod refusals;
+mod schema;
 #[path = "../support/steady.rs"]
 mod steady;
 
@@ -509,6 +510,39 @@ fn every_command_teaches_with_an_example_of_itself() {
 }
 
 #[test]
+fn the_short_help_of_each_command_fits_on_a_screen_and_names_no_limit() {
+    let sandbox = Sandbox::new();
+    let mut too_long = Vec::new();
+    for words in COMMANDS {
+        let output = sandbox.uniq(&[words, &["-h"]].concat());
+        let help = stdout(&output);
+        assert_eq!(code(&output), 0, "{words:?}");
+        assert!(help.contains("Usage:"), "{words:?}: {help}");
+        assert!(!help.contains("--max-"), "{words:?}: {help}");
+        if help.lines().count() > 25 {
+            too_long.push(format!("{words:?}: {} lines", help.lines().count()));
+        }
+    }
+    assert!(too_long.is_empty(), "{too_long:#?}");
+    let long = stdout(&sandbox.uniq(&["check", "--help"]));
+    for said in ["--max-pixels", "rotated by 90, 180 and 270 degrees"] {
+        assert!(long.contains(said), "{long}");
+    }
+}
+
+#[test]
+fn the_version_names_what_decodes() {
+    let version = stdout(&Sandbox::new().uniq(&["--version"]));
+    let expected = format!("uniq {}", env!("CARGO_PKG_VERSION"));
+    assert!(
+        version.starts_with(&expected)
+            && version.contains(", FFmpeg ")
+            && version.contains("libavcodec "),
+        "{version}"
+    );
+}
+
+#[test]
 fn the_list_of_commands_is_complete() {
     let sandbox = Sandbox::new();
     for group in [
@@ -612,7 +646,7 @@ fn a_wrong_command_line_is_an_error_on_standard_error() {
             "{args:?}"
         );
     }
-    let version = sandbox.uniq(&["--version"]);
+    let version = sandbox.uniq(&["-V"]);
     assert_eq!(
         stdout(&version),
         format!("uniq {}\n", env!("CARGO_PKG_VERSION"))

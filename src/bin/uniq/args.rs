@@ -10,6 +10,7 @@ use uniq::index::SearchMode;
 
 mod certificate;
 mod dedup;
+pub(crate) mod help;
 mod index;
 mod intake;
 
@@ -35,8 +36,7 @@ use crate::expected::Expectation;
     subcommand_required = true,
     after_help = "\
 Example:
-  uniq index build ~/public-videos      make an index of what is public
-  uniq check clip.mp4                   ask whether a clip is in it
+  uniq index build ~/public-videos && uniq check clip.mp4
 
 The index: --index DIR, else $UNIQ_INDEX, else index-data in the current folder if it holds an index, \
 else uniq/index in the user's data folder.
@@ -79,7 +79,13 @@ Example:
 
 CLIP is a video, a folder (with all that is in it), a list of clips (.csv with a column `path`, .jsonl), or - for a list on \
 standard input, which may also be a file a line; with --fingerprint it is a file made by `uniq fingerprint`. The answers come \
-in the order of the clips. With --json each is one object on one line; a clip that cannot be read gives an object with schema, \
+in the order of the clips.
+
+A copy is called certain if its probability is 99 % or more, and likely from 93 % on. From 5 % to 93 % \
+it is undecided: its seconds are neither published nor payable. Each bit of \
+evidence halves the odds that the agreement is a coincidence. Payable are only seconds that were searched and not found.
+
+With --json each is one object on one line; a clip that cannot be read gives an object with schema, \
 clip.path, code and message.
 
 Exit codes: 0 every clip is unpublished, 1 something is published wholly or partly, 2 error, 3 inconclusive; \
@@ -199,7 +205,9 @@ Example:
 /// Where the index is.
 #[derive(Debug, Args)]
 pub(crate) struct IndexOption {
-    /// Use the index in this folder; to read only also s3://BUCKET/PREFIX [env: UNIQ_INDEX]
+    /// Use the index in this folder [env: UNIQ_INDEX]
+    ///
+    /// Commands that only read take s3://BUCKET/PREFIX too.
     #[arg(long = "index", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) dir: Option<PathBuf>,
 }
@@ -213,33 +221,34 @@ pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) index: IndexOption,
     /// Let lists name files anywhere in this folder [default: the folder of each list]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) list_root: Option<PathBuf>,
-    /// Check fingerprint files, made by `uniq fingerprint`, in place of clips; what is payable of
-    /// them is provisional
+    /// Check fingerprint files, made by `uniq fingerprint`, in place of clips
+    ///
+    /// Nothing is payable before the clip itself is checked.
     #[arg(long)]
     pub(crate) fingerprint: bool,
     /// Print one JSON object a clip, one line each
     #[arg(long)]
     pub(crate) json: bool,
-    /// How hard to look: fast at half of the pictures, upright, without small details; standard
-    /// also for turned, tilted, stretched and negative copies by the strongest keys; thorough by
-    /// every key
+    /// How hard to look
     #[arg(long, value_enum, default_value = "standard")]
     pub(crate) effort: Effort,
-    /// Compare every key of a small index and screen a large one, screen, or compare every key
-    #[arg(long, value_enum, default_value = "auto")]
+    /// How to search a large index
+    #[arg(long, hide_short_help = true, value_enum, default_value = "auto")]
     pub(crate) search: Search,
-    /// Also write a certificate of the one clip to this file, and the fingerprint beside it, as
-    /// `uniq certify` does
+    /// Also write a signed certificate of the one clip to this file
+    ///
+    /// Its fingerprint is written beside it, as by `uniq certify`.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "fingerprint")]
     pub(crate) certificate: Option<PathBuf>,
-    /// Price each clip by the classes of this rate card (TOML; docs/rates.md)
+    /// Price each clip by this rate card (TOML; docs/rates.md)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "fingerprint")]
     pub(crate) rates: Option<PathBuf>,
-    /// Do not measure what makes the price: native size, frame rate, overlays; --effort fast never
-    /// does
-    #[arg(long, conflicts_with = "rates")]
+    /// Do not measure what makes the price: native size, frame rate, logos and captions
+    ///
+    /// --effort fast never does.
+    #[arg(long, hide_short_help = true, conflicts_with = "rates")]
     pub(crate) no_quality: bool,
     #[command(flatten)]
     pub(crate) page: Page,
@@ -256,12 +265,19 @@ pub(crate) struct Check {
 /// The evidence page that is wanted.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Page {
-    /// Also write a page that shows the evidence to this file; of several clips one page each into
-    /// this folder
+    /// Also write a page that shows the evidence to this file
+    ///
+    /// Of several clips, one page each is written into this folder.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) html: Option<PathBuf>,
     /// The language of the page
-    #[arg(long, value_enum, default_value = "en", requires = "html")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_enum,
+        default_value = "en",
+        requires = "html"
+    )]
     pub(crate) lang: Lang,
 }
 
@@ -283,8 +299,9 @@ pub(crate) struct Fingerprint {
     /// Write the fingerprint to this file
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: PathBuf,
-    /// Put small pictures of the clip into it, with which a check of it finds what a check of the
-    /// clip does
+    /// Put small pictures of the clip into it
+    ///
+    /// A check of the fingerprint then finds what a check of the clip does.
     #[arg(long)]
     pub(crate) pictures: bool,
     #[command(flatten)]
@@ -295,48 +312,48 @@ pub(crate) struct Fingerprint {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits and protection")]
 pub(crate) struct Guard {
-    /// Refuse to go on where this system lacks a protection (uniq doctor lists them)
-    #[arg(long)]
+    /// Stop if this system lacks a protection against malicious files (see uniq doctor)
+    #[arg(long, hide_short_help = true)]
     pub(crate) require_sandbox: bool,
-    /// Decode in this process, without any protection; for files of your own
-    #[arg(long, conflicts_with = "require_sandbox")]
+    /// Decode without any protection against malicious files: only for files of your own
+    #[arg(long, hide_short_help = true, conflicts_with = "require_sandbox")]
     pub(crate) in_process: bool,
-    /// Read files that are named by a symbolic link
-    #[arg(long)]
+    /// Follow symbolic links to files
+    #[arg(long, hide_short_help = true)]
     pub(crate) follow_links: bool,
-    /// Keep the journal of files that ended their decoding process here [default:
-    /// uniq/quarantine.jsonl in the user's state folder]
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Keep the list of files that crashed the decoder here [default: uniq/quarantine.jsonl in the
+    /// user's state folder]
+    #[arg(long, hide_short_help = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) journal: Option<PathBuf>,
-    /// Try files again that ended their decoding process twice
-    #[arg(long)]
+    /// Try files again that crashed the decoder twice
+    #[arg(long, hide_short_help = true)]
     pub(crate) retry_quarantined: bool,
-    /// Refuse frames with more pixels
-    #[arg(long, value_name = "N", value_parser = size, default_value = "64M")]
+    /// Refuse frames with more pixels (K, M, G, T are powers of 1024)
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = size, default_value = "64M")]
     pub(crate) max_pixels: u64,
     /// Refuse videos with more frames
-    #[arg(long, value_name = "N", value_parser = size, default_value = "4000000")]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = size, default_value = "4000000")]
     pub(crate) max_frames: u64,
     /// Refuse videos that are longer (90, 90s, 15m, 2h)
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "12h")]
+    #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = time, default_value = "12h")]
     pub(crate) max_duration: Duration,
     /// Refuse files with more bytes (K, M, G, T are powers of 1024)
-    #[arg(long, value_name = "N", value_parser = size, default_value = "64G")]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = size, default_value = "64G")]
     pub(crate) max_bytes: u64,
-    /// Let decoding take so much memory
-    #[arg(long, value_name = "N", value_parser = size, default_value = "2G")]
+    /// Stop decoding a file that takes more memory (K, M, G, T are powers of 1024)
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = size, default_value = "2G")]
     pub(crate) max_memory: u64,
-    /// Let decoding of any file take so long
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "60s")]
+    /// Give each file at least this time to be decoded
+    #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = time, default_value = "60s")]
     pub(crate) min_time: Duration,
-    /// Let it take so many seconds more for each second of video
-    #[arg(long, value_name = "N", default_value = "10")]
+    /// Give it so many seconds more for each second of video
+    #[arg(long, hide_short_help = true, value_name = "N", default_value = "10")]
     pub(crate) time_ratio: u32,
-    /// Let it never take longer than this
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "4h")]
+    /// Stop decoding a file after this time in any case
+    #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = time, default_value = "4h")]
     pub(crate) max_time: Duration,
-    /// End a decoding process that stands still for so long
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
+    /// Stop decoding a file when nothing has come for this time
+    #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = time, default_value = "30s")]
     pub(crate) max_stall: Duration,
 }
 
@@ -351,8 +368,11 @@ pub(crate) struct Threads {
 /// How the index is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Search {
+    /// Compare every video of a small index, and screen a large one first
     Auto,
+    /// Compare only videos that a quick screening proposes
     Screened,
+    /// Compare every video, which is slow in a large index
     Exact,
 }
 
@@ -369,8 +389,13 @@ impl From<Search> for SearchMode {
 /// How hard copies are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Effort {
+    /// Look at half of the frames, upright or mirrored, and at no small details
     Fast,
+    /// Look at all frames; by their strongest details also search rotated, tilted, stretched and
+    /// negative copies
     Standard,
+    /// Also search copies rotated by 90, 180 and 270 degrees, and negatives, by every detail; takes
+    /// several times as long
     Thorough,
 }
 
@@ -495,5 +520,28 @@ mod tests {
             crate::guard::limits(&check.guard),
             uniq::media::Limits::default()
         );
+    }
+
+    #[test]
+    fn the_help_names_the_limits_of_the_words_for_a_copy() {
+        let policy = uniq::verdict::Policy::default();
+        let percent = |probability: f64| format!("{:.0} %", 100.0 * probability);
+        let likely = percent(policy.published_min().into());
+        let help = help::command();
+        let help = help.find_subcommand("check").unwrap();
+        let help = help.get_after_long_help().unwrap().to_string();
+        for said in [
+            format!(
+                "certain if its probability is {}",
+                percent(crate::render::CERTAIN)
+            ),
+            format!("likely from {likely} on"),
+            format!(
+                "From {} to {likely} it is undecided",
+                percent(policy.payable_max().into())
+            ),
+        ] {
+            assert!(help.contains(&said), "{said}: {help}");
+        }
     }
 }

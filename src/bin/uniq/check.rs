@@ -158,7 +158,7 @@ pub(crate) fn card(
     let fast = matches!(effort, crate::args::Effort::Fast);
     anyhow::ensure!(
         file.is_none() || !fast,
-        "--rates prices what is measured, and --effort fast measures nothing"
+        "--rates prices what is measured, and --effort fast measures nothing; choose --effort standard"
     );
     Ok(file.map(RateCard::open).transpose()?)
 }
@@ -184,7 +184,7 @@ fn certificate_of(
     };
     anyhow::ensure!(
         clips.len() == 1,
-        "--certificate is for one clip; uniq certify signs several"
+        "--certificate is for one clip; sign several with: uniq certify"
     );
     Ok(Some((file.clone(), signer::required(&args.signing)?)))
 }

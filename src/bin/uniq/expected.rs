@@ -8,12 +8,13 @@ use uniq::index::Expected;
 /// Options that refuse another state of the index.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Expectation {
-    /// Refuse an index whose root is another: 64 hexadecimal digits, as `uniq index stats --json`
-    /// tells
-    #[arg(long, visible_alias = "root", value_name = "HEX", value_parser = root)]
+    /// Refuse an index whose root is another
+    ///
+    /// The root has 64 hexadecimal digits; `uniq index stats --json` prints it.
+    #[arg(long, hide_short_help = true, visible_alias = "root", value_name = "HEX", value_parser = root)]
     expect_root: Option<[u8; 32]>,
-    /// Refuse an index of a generation before this one, such as one put back from an old copy
-    #[arg(long, value_name = "N")]
+    /// Refuse an index older than this generation, such as one put back from an old copy
+    #[arg(long, hide_short_help = true, value_name = "N")]
     min_generation: Option<u64>,
 }
 

@@ -131,7 +131,9 @@ pub(crate) fn serve(args: &[OsString]) -> anyhow::Result<Exit> {
 
 #[cfg(not(unix))]
 pub(crate) fn serve(_: &[OsString]) -> anyhow::Result<Exit> {
-    anyhow::bail!("this system has no decoding processes")
+    anyhow::bail!(
+        "this system has no decoding processes; decode files of your own with --in-process"
+    )
 }
 
 /// The program that runs, also when its file was replaced meanwhile by another version.

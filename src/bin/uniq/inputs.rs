@@ -68,7 +68,10 @@ pub(crate) fn clips_within(inputs: &[PathBuf], reach: &Reach) -> anyhow::Result<
             .iter()
             .map(|path| path.display().to_string())
             .collect();
-        anyhow::bail!("no clip found in {}", given.join(", "));
+        anyhow::bail!(
+            "no clip found in {}; name a video, or a folder or list that has one",
+            given.join(", ")
+        );
     }
     Ok(found)
 }
@@ -91,7 +94,8 @@ fn listed(text: Vec<u8>) -> anyhow::Result<String> {
     if text.len() as u64 >= LIST_MAX {
         anyhow::bail!("the list on standard input has {LIST_MAX} bytes and more; divide it");
     }
-    String::from_utf8(text).context("the list on standard input is no text in UTF-8")
+    String::from_utf8(text)
+        .context("the list on standard input is no text in UTF-8; save it as UTF-8")
 }
 
 /// Longest list in bytes: some millions of lines.

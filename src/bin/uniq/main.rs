@@ -34,7 +34,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches as _;
 
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
@@ -61,7 +61,12 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
     if guard::is_worker(args) {
         return guard::serve(args);
     }
-    let cli = match Cli::try_parse_from(env::args_os()) {
+    let mut definition = args::help::command_for(args);
+    let parsed = definition
+        .try_get_matches_from_mut(env::args_os())
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(|error| error.format(&mut definition));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(answer) => return usage(args, &answer),
     };
@@ -71,7 +76,7 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
         .filter(|name| !uniq::index::choose_scan_instructions(name))
     {
         anyhow::bail!(
-            "this processor does not have the instructions {name}; it has {}",
+            "this processor does not have the instructions {name}; choose one of: {}",
             uniq::index::scan_instructions()
         );
     }

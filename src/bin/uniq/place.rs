@@ -193,7 +193,9 @@ fn is_address(_: &str) -> bool {
 
 #[cfg(not(feature = "remote"))]
 fn fetched(address: &str, _: Origin) -> anyhow::Result<Place> {
-    anyhow::bail!("{address}: this program was built without object storage")
+    anyhow::bail!(
+        "{address}: this program was built without object storage; build it with the feature remote, or name a folder"
+    )
 }
 
 /// The variable's value; an empty one counts as not set.

@@ -67,18 +67,28 @@ pub(crate) struct Signing {
     /// Sign with the private key in this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "signer_command")]
     pub(crate) key: Option<PathBuf>,
-    /// Have this shell command sign: it reads the bytes to be signed on standard input and writes
-    /// the signature, raw or in DER
-    #[arg(long, value_name = "COMMAND", requires = "public_key")]
+    /// Let this shell command sign: it reads the bytes on standard input and writes the signature,
+    /// raw or in DER
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "COMMAND",
+        requires = "public_key"
+    )]
     pub(crate) signer_command: Option<String>,
     /// The public key of what --signer-command signs with
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "signer_command")]
+    #[arg(long, hide_short_help = true, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "signer_command")]
     pub(crate) public_key: Option<PathBuf>,
-    /// What the certificate calls the collection of sources
-    #[arg(long, value_name = "NAME", default_value = "unnamed")]
+    /// Name of the collection of sources in the certificate
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "NAME",
+        default_value = "unnamed"
+    )]
     pub(crate) name: String,
-    /// Where the policy is written down
-    #[arg(long, value_name = "URI")]
+    /// Address of the policy that is in force
+    #[arg(long, hide_short_help = true, value_name = "URI")]
     pub(crate) policy_uri: Option<String>,
 }
 
@@ -86,11 +96,11 @@ pub(crate) struct Signing {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Extras {
     /// Also write the certificate as a Sigstore bundle
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) sigstore_bundle: bool,
-    /// Have this shell command stamp the time: it reads the signature on standard input and writes
+    /// Let this shell command add a time stamp: it reads the signature on standard input and writes
     /// an RFC 3161 response
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, hide_short_help = true, value_name = "COMMAND")]
     pub(crate) timestamp_command: Option<String>,
 }
 
@@ -104,17 +114,18 @@ pub(crate) struct Certify {
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = ".")]
     pub(crate) output: PathBuf,
     /// Write only what would be signed, for another program to sign
-    #[arg(long, conflicts_with_all = ["key", "signer_command", "sigstore_bundle", "timestamp_command"])]
+    #[arg(long, hide_short_help = true, conflicts_with_all = ["key", "signer_command", "sigstore_bundle", "timestamp_command"])]
     pub(crate) statement_only: bool,
     /// Print one JSON object a clip, one line each
     #[arg(long)]
     pub(crate) json: bool,
-    /// How hard to look, as for `uniq check`
+    /// How hard to look
     #[arg(long, value_enum, default_value = "standard")]
     pub(crate) effort: Effort,
-    /// Compare every key of the index, so that the search can be run again on a grown index, or as
-    /// `uniq check` does
-    #[arg(long, value_enum, default_value = "exact")]
+    /// How to search a large index
+    ///
+    /// Only an exact search can be run again on an index that has grown.
+    #[arg(long, hide_short_help = true, value_enum, default_value = "exact")]
     pub(crate) search: Search,
     #[command(flatten)]
     pub(crate) index: IndexOption,
@@ -284,10 +295,10 @@ pub(crate) struct RecheckArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) revocations: Option<PathBuf>,
     /// Believe old certificates that this public key has signed
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "trust_keyring")]
+    #[arg(long, hide_short_help = true, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "trust_keyring")]
     pub(crate) trust_key: Option<PathBuf>,
     /// Believe old certificates that the keys of this keyring have signed
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, hide_short_help = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) trust_keyring: Option<PathBuf>,
     /// Print one JSON object a certificate
     #[arg(long)]

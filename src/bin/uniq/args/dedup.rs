@@ -12,18 +12,24 @@ pub(crate) struct Dedup {
     /// The clips, folders and lists of clips
     #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
-    /// Compare with the clips in this folder too, which are never proposed for deletion
+    /// Compare with the clips in this folder too, which are always kept
     #[arg(long = "reference", value_name = "DIR", value_hint = ValueHint::AnyPath)]
     pub(crate) references: Vec<PathBuf>,
     /// Let lists name files anywhere in this folder [default: the folder of each list]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) list_root: Option<PathBuf>,
-    /// How hard to look: fast decodes and compares quickly; standard looks quickly for pairs that
-    /// are alike, and compares these in full; thorough looks for every pair in full
-    #[arg(long, value_enum, default_value = "standard")]
+    /// How hard to look
+    ///
+    /// fast: decode and compare quickly. standard: look quickly for pairs that are alike, and compare
+    /// these in full. thorough: compare every pair in full.
+    #[arg(
+        long,
+        value_enum,
+        hide_possible_values = true,
+        default_value = "standard"
+    )]
     pub(crate) effort: Effort,
-    /// Which clip of a group to keep: the first given, the longest, or the one with the most pixels
-    /// and then bits
+    /// Which clip of a group to keep
     #[arg(long, value_enum, default_value = "first")]
     pub(crate) keep: Keep,
     /// Print one JSON object
@@ -36,11 +42,19 @@ pub(crate) struct Dedup {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) html: Option<PathBuf>,
     /// The language of the page
-    #[arg(long, value_enum, default_value = "en", requires = "html")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_enum,
+        default_value = "en",
+        requires = "html"
+    )]
     pub(crate) lang: Lang,
-    /// Keep what was decoded in this folder, for later runs; it shows what the clips show [default:
-    /// a folder in the user's cache, removed at the end]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    /// Keep what was decoded in this folder, for later runs [default: a folder in the user's cache,
+    /// removed at the end]
+    ///
+    /// It holds small pictures of the clips.
+    #[arg(long, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) work: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) threads: Threads,
@@ -51,8 +65,11 @@ pub(crate) struct Dedup {
 /// Which clip of a group is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Keep {
+    /// The first that was given
     First,
+    /// The longest
     Longest,
+    /// The one with the most pixels; among equals, with the most bits
     Quality,
 }
 

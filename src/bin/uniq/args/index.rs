@@ -438,7 +438,7 @@ pub(crate) struct Benign {
     #[command(flatten)]
     pub(crate) index: IndexOption,
     /// Let lists name files anywhere in this folder [default: the folder of each list]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) list_root: Option<PathBuf>,
     /// Name each failure, also those known from before and many of one kind
     #[arg(long)]
@@ -484,12 +484,14 @@ pub(crate) struct Sourced {
     pub(crate) sources: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) index: IndexOption,
-    /// Look at a frame at least every so many seconds, 0.1 to 60; the limits of the verdict were
-    /// chosen at the default [default: 0.5, or what the index has]
-    #[arg(long, value_name = "SECONDS", value_parser = interval)]
+    /// Look at a frame at least every so many seconds, 0.1 to 60 [default: 0.5, or what the index
+    /// has]
+    ///
+    /// The limits of the verdict were chosen at the default.
+    #[arg(long, hide_short_help = true, value_name = "SECONDS", value_parser = interval)]
     pub(crate) interval: Option<Duration>,
     /// Let lists name files anywhere in this folder [default: the folder of each list]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) list_root: Option<PathBuf>,
     /// Name each failure, also those known from before and many of one kind
     #[arg(long)]

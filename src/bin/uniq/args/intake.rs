@@ -10,8 +10,7 @@ use super::{Effort, Extras, Guard, IndexOption, Page, Search, Signing, Threads};
 /// The commands of `uniq intake`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum IntakeCommand {
-    /// Give clips their numbers, hold them against what is public and all earlier submissions, and
-    /// record what they claim
+    /// Number clips, search them, and record what they claim
     #[command(after_help = "\
 Example:
   uniq intake add clip.mp4 --by alice
@@ -40,8 +39,9 @@ With --json each submission is one object on one line, as of `uniq intake export
         /// Only those of this creator
         #[arg(long, value_name = "CREATOR")]
         by: Option<String>,
-        /// Only those in this state: received, decided, failed, lapsed, withdrawn; or undecided:
-        /// those of which a person has to decide whether they show an earlier one
+        /// Only those in this state: received, decided, failed, lapsed, withdrawn or undecided
+        ///
+        /// Undecided: a person has to decide whether they show the same as an earlier one.
         #[arg(long, value_name = "STATE")]
         state: Option<String>,
         /// Print one JSON object a submission, one line each
@@ -208,12 +208,13 @@ Exit codes: 0 both are in step, 2 something is still missing.")]
 /// Where the ledger is.
 #[derive(Debug, Args)]
 pub(crate) struct LedgerOption {
-    /// Use the ledger in this SQLite file, or the PostgreSQL database of this URL (postgres://…)
-    /// [env: UNIQ_LEDGER] [default: uniq/ledger.db in the user's data folder]
+    /// Use this ledger: an SQLite file or a PostgreSQL URL [env: UNIQ_LEDGER]
+    ///
+    /// The default is uniq/ledger.db in the user's data folder.
     #[arg(long, value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
     pub(crate) ledger: Option<String>,
     /// Keep the keys of the submissions in this folder [default: the ledger's name with .index]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) submissions: Option<PathBuf>,
 }
 
@@ -229,7 +230,9 @@ pub(crate) struct IntakeAdd {
     /// What the creator calls them
     #[arg(long = "ref", value_name = "TEXT")]
     pub(crate) reference: Option<String>,
-    /// Submit fingerprint files, made by `uniq fingerprint`; what is payable of them is provisional
+    /// Submit fingerprint files, made by `uniq fingerprint`, in place of clips
+    ///
+    /// What is payable of them is provisional.
     #[arg(long, conflicts_with = "certificate")]
     pub(crate) fingerprint: bool,
     /// Confirm by the one clip the fingerprint that has this number
@@ -240,22 +243,24 @@ pub(crate) struct IntakeAdd {
     #[command(flatten)]
     pub(crate) index: IndexOption,
     /// Let lists name files anywhere in this folder [default: the folder of each list]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) list_root: Option<PathBuf>,
     /// Print one JSON object a clip, one line each
     #[arg(long)]
     pub(crate) json: bool,
-    /// How hard to look, as for `uniq check`
-    #[arg(long, value_enum, default_value = "standard")]
+    /// How hard to look
+    #[arg(long, hide_short_help = true, value_enum, default_value = "standard")]
     pub(crate) effort: Effort,
-    /// Compare every key of a small index and screen a large one, screen, or compare every key
-    #[arg(long, value_enum, default_value = "auto")]
+    /// How to search a large index
+    #[arg(long, hide_short_help = true, value_enum, default_value = "auto")]
     pub(crate) search: Search,
-    /// Also write a certificate of the one clip to this file, and the fingerprint beside it
+    /// Also write a signed certificate of the one clip to this file
+    ///
+    /// Its fingerprint is written beside it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) certificate: Option<PathBuf>,
-    /// Price what is payable of each clip by the classes of this rate card (TOML; docs/rates.md)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "fingerprint")]
+    /// Price what is payable of each clip by this rate card (TOML; docs/rates.md)
+    #[arg(long, hide_short_help = true, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "fingerprint")]
     pub(crate) rates: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) page: Page,

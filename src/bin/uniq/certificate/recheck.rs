@@ -223,7 +223,7 @@ fn fingerprints(args: &RecheckArgs) -> anyhow::Result<HashMap<String, PathBuf>> 
         } else if args.fingerprint.contains(place) {
             anyhow::ensure!(
                 place.exists(),
-                "{}: no such file or folder",
+                "{}: no such file or folder; name a fingerprint (.uniq), or a folder of them",
                 place.display()
             );
             take(place.clone());

@@ -51,7 +51,10 @@ pub(super) fn build(
             .iter()
             .map(|path| path.display().to_string())
             .collect();
-        anyhow::bail!("no video found in {}", given.join(", "));
+        anyhow::bail!(
+            "no video found in {}; name a video, or a folder or list that has one",
+            given.join(", ")
+        );
     }
     let options = BuildOptions {
         role,

@@ -99,13 +99,13 @@ pub(super) fn prove(
     match (&proof, absent) {
         (Proof::Inclusion { .. }, true) => {
             anyhow::bail!(
-                "{}: is among the sources, so that its absence cannot be proved",
+                "{}: is among the sources, so that its absence cannot be proved; leave out --absent to prove that it is there",
                 proof.sha256()
             )
         }
         (Proof::Absence { .. }, false) => {
             anyhow::bail!(
-                "{}: is not among the sources; that can be proved with --absent",
+                "{}: is not among the sources; prove that with --absent",
                 proof.sha256()
             )
         }

@@ -210,8 +210,12 @@ pub(super) fn cache(dir: Option<PathBuf>, bytes_max: Option<u64>) -> anyhow::Res
         (None, _) => CACHE_MAX,
     };
     // What is printed of it is meant for other folders, too.
-    let dir =
-        std::path::absolute(&dir).with_context(|| format!("{}: no such folder", dir.display()))?;
+    let dir = std::path::absolute(&dir).with_context(|| {
+        format!(
+            "{}: no such folder; make it first, or name another one with --cache",
+            dir.display()
+        )
+    })?;
     Ok(Cache::new(dir, bytes_max))
 }
 

@@ -45,7 +45,10 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
     }
     let clips = clips.clips;
     if args.confirms.is_some() {
-        anyhow::ensure!(clips.len() == 1, "--for is for one clip");
+        anyhow::ensure!(
+            clips.len() == 1,
+            "--for is for one clip; add the clips one by one"
+        );
     }
     let seal = seal_of(args, &clips)?;
     let pages = args

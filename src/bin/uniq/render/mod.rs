@@ -1,7 +1,9 @@
-//! The answer to one check, for a person: verdict, matches, seconds, nearest non-match (pure).
+//! The answer to one check, for a person: the verdict in one line, the matches, what is payable and
+//! what is not, and what was searched (pure).
 
 mod geometry;
 mod price;
+mod seconds;
 #[cfg(test)]
 mod tests;
 
@@ -9,71 +11,82 @@ use std::io::{self, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
 use uniq::report::{
-    Interval, Match, MatchKind, NonMatch, ReasonCode, Report, Source, SpanState, Verdict,
+    Interval, Match, MatchKind, NonMatch, Reason, ReasonCode, Report, Source, SpanState, Verdict,
 };
 
 use crate::output::Paint;
-use crate::text::{clock, count, grouped, hours, plain, tenths, whole};
+use crate::text::{clock, count, hours, plain, tenths, whole};
 
+/// Minimum probability of a copy that is called certain, 0..=1. Below it, and from the policy's
+/// limit on, a copy is called likely. `uniq check --help` gives both limits.
+pub(crate) const CERTAIN: f64 = 0.99;
 /// Digits of the index's root that are shown; the whole root is in the JSON.
 const ROOT_DIGITS: usize = 12;
 /// Speeds nearer to 1 than this are not worth a word: the measurement is no finer.
 const SPEED_TOLERANCE: f64 = 0.02;
+/// Matches of the same scene that are shown.
+const RELATED_SHOWN: usize = 3;
 const DIM: Style = Style::new().dimmed();
 
 /// Writes the report.
 pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::Result<()> {
     let name = plain(&report.clip.path);
-    writeln!(out, "{name}: {}", verdict(report.verdict, paint))?;
-    writeln!(out, "  {}", sentence(report))?;
-    for reason in &report.reasons {
-        writeln!(out, "  - {}", plain(&reason.text))?;
+    writeln!(
+        out,
+        "{name}: {}, {}",
+        verdict(report.verdict, paint),
+        sentence(report)
+    )?;
+    let matches = shown(report);
+    for (at, found) in matches.iter().enumerate() {
+        writeln!(out)?;
+        alignment(out, found, at == 0, paint)?;
     }
+    if report.more_sources > 0 {
+        let more = count(report.more_sources, "more source");
+        writeln!(out, "\n  {more} of the same seconds")?;
+    }
+    let related = of_scene(report) - of_scene_in(&matches);
+    if related > 0 {
+        let more = count(related as u64, "more take");
+        writeln!(out, "\n  {more} of the same scene: see --json")?;
+    }
+    writeln!(out)?;
+    seconds::lines(out, report)?;
+    for note in notes(report) {
+        writeln!(out, "  note          {}", plain(&note.text))?;
+    }
+    price::lines(out, report)?;
+    if matches.is_empty() {
+        nearest(out, report)?;
+    }
+    origin(out, report)
+}
+
+/// The matches that are shown, copies first: of other takes, which decide nothing, a few are
+/// enough.
+fn shown(report: &Report) -> Vec<&Match> {
     let rank = |found: &&Match| match found.kind {
         MatchKind::Copy => 0,
         MatchKind::Undecided => 1,
         MatchKind::SameScene => 2,
     };
-    // What matters comes first, and of what decides nothing a few are enough.
     let mut matches: Vec<&Match> = report.matches.iter().collect();
     matches.sort_by_key(rank);
-    let related = matches
-        .iter()
-        .filter(|found| found.kind == MatchKind::SameScene)
-        .count();
-    matches.truncate(matches.len() - related.saturating_sub(RELATED_TOLD));
-    for found in matches {
-        writeln!(out)?;
-        let (heading, style) = match found.kind {
-            MatchKind::Copy => ("the same recording", Style::new().bold()),
-            MatchKind::SameScene => ("the same scene, not counted as published", Style::new()),
-            MatchKind::Undecided => (
-                "the same scene, and perhaps the same recording: undecided",
-                Style::new(),
-            ),
-        };
-        writeln!(out, "  {}", paint.style(style, heading))?;
-        alignment(out, &found.alignment, paint)?;
-    }
-    if report.more_sources > 0 {
-        writeln!(out, "\n  and {}", count(report.more_sources, "more source"))?;
-    }
-    if related > RELATED_TOLD {
-        writeln!(
-            out,
-            "\n  and the same scene {} more times: see --json",
-            related - RELATED_TOLD
-        )?;
-    }
-    writeln!(out)?;
-    seconds(out, report)?;
-    price::lines(out, report)?;
-    nearest(out, report)?;
-    origin(out, report)
+    let hidden = of_scene(report).saturating_sub(RELATED_SHOWN);
+    matches.truncate(matches.len() - hidden);
+    matches
 }
 
-/// Matches of the same scene that are told in full.
-const RELATED_TOLD: usize = 3;
+fn of_scene(report: &Report) -> usize {
+    let matches: Vec<&Match> = report.matches.iter().collect();
+    of_scene_in(&matches)
+}
+
+fn of_scene_in(matches: &[&Match]) -> usize {
+    let is_related = |found: &&&Match| found.kind == MatchKind::SameScene;
+    matches.iter().filter(is_related).count()
+}
 
 fn verdict(verdict: Verdict, paint: Paint) -> String {
     let (word, colour) = match verdict {
@@ -85,90 +98,132 @@ fn verdict(verdict: Verdict, paint: Paint) -> String {
     paint.style(colour.on_default().bold(), word)
 }
 
-/// What the verdict says, and of what it says it.
+/// What the verdict means for this clip.
 fn sentence(report: &Report) -> String {
-    let index = &report.index;
-    let root: String = index.root.chars().take(ROOT_DIGITS).collect();
-    let scope = format!(
-        "{} ({}), index root {}",
-        count(index.videos, "video"),
-        hours(index.hours),
-        plain(&root)
-    );
-    let (found, whole) = (
-        tenths(report.seconds.published),
-        tenths(report.clip.duration_s),
-    );
+    let scope = format!("among {}", count(report.index.videos, "indexed video"));
+    let found = tenths(report.seconds.published);
+    let length = tenths(report.clip.duration_s);
     match report.verdict {
-        Verdict::Unpublished => format!("no second of it was found in {scope}"),
-        Verdict::PartlyPublished => format!("{found} s of {whole} s were found in {scope}"),
+        Verdict::Unpublished => format!("no second of it was found {scope}"),
+        Verdict::PartlyPublished => format!("{found} s of its {length} s were found {scope}"),
+        Verdict::Published if found == length => format!("all {length} s were found {scope}"),
         Verdict::Published => {
-            format!("all of it that can be judged, {found} s of {whole} s, was found in {scope}")
+            format!("{found} s of its {length} s were found {scope}, and the rest cannot be judged")
         }
-        Verdict::Inconclusive
-            if report
-                .reasons
-                .first()
-                .is_some_and(|why| why.code == ReasonCode::Short) =>
-        {
-            format!("too short to judge: it cannot be said whether it is in {scope}")
-        }
-        Verdict::Inconclusive => format!("it cannot be said whether it is in {scope}"),
+        Verdict::Inconclusive => main_reason(report).map_or_else(
+            || "too little of it can be judged".to_owned(),
+            |why| plain(&why.text).into_owned(),
+        ),
     }
 }
 
-fn alignment(out: &mut dyn Write, found: &NonMatch, paint: Paint) -> io::Result<()> {
-    writeln!(out, "    clip       {}", interval(found.clip))?;
-    let source = paint.style(Style::new().bold(), &name(&found.source));
+/// The reason that concerns the most of an inconclusive clip.
+fn main_reason(report: &Report) -> Option<&Reason> {
+    let length = |why: &Reason| why.seconds.unwrap_or(f64::INFINITY);
+    let reasons = report.reasons.iter().filter(|why| !is_of_match(why));
+    reasons.reduce(|most, why| {
+        if length(why) > length(most) && most.code != ReasonCode::Short {
+            why
+        } else {
+            most
+        }
+    })
+}
+
+/// Whether the matches, or the line of the verdict, already say it.
+fn is_of_match(why: &Reason) -> bool {
+    matches!(
+        why.code,
+        ReasonCode::Copy | ReasonCode::SameScene | ReasonCode::NoMatch
+    )
+}
+
+/// Reasons that no other line gives.
+fn notes(report: &Report) -> impl Iterator<Item = &Reason> {
+    let said = match report.verdict {
+        Verdict::Inconclusive => main_reason(report),
+        _ => None,
+    };
+    report.reasons.iter().filter(move |why| {
+        let is_of_span = report.spans.iter().any(|span| {
+            let reason = span.reason.as_ref();
+            span.state == SpanState::Unsearchable && reason.is_some_and(|of| of.code == why.code)
+        });
+        !is_of_match(why)
+            && !is_of_span
+            && why.code != ReasonCode::FromFingerprint
+            && said.is_none_or(|said| !std::ptr::eq(said, *why))
+    })
+}
+
+fn alignment(out: &mut dyn Write, of: &Match, first: bool, paint: Paint) -> io::Result<()> {
+    let found = &of.alignment;
+    let source = name(&found.source);
+    let (heading, style) = match of.kind {
+        MatchKind::Copy if found.probability >= CERTAIN => {
+            (format!("certain copy of {source}"), Style::new().bold())
+        }
+        MatchKind::Copy => (format!("likely copy of {source}"), Style::new().bold()),
+        MatchKind::Undecided => (
+            format!("undecided, perhaps a copy of {source}"),
+            Style::new(),
+        ),
+        MatchKind::SameScene => (
+            format!("another take of a scene of {source}, no copy"),
+            Style::new(),
+        ),
+    };
+    writeln!(out, "  {}", paint.style(style, &heading))?;
     writeln!(
         out,
-        "    published  {} of {source}",
+        "    {} of the clip is {} of the source",
+        interval(found.clip),
         interval(found.reference)
     )?;
-    for line in publication(&found.source) {
-        writeln!(out, "               {}", paint.style(DIM, &line))?;
+    for line in publication(&found.source, found.reference.start_s) {
+        writeln!(out, "    {}", paint.style(DIM, &line))?;
     }
     if found.identical {
         // Nothing had to be compared.
-        return writeln!(out, "    evidence   the same file, byte for byte");
+        return writeln!(out, "    the same file, byte for byte");
     }
-    writeln!(out, "    picture    {}", picture(found))?;
+    // One explanation is enough.
+    let bits = if first {
+        " (each halves the odds of a coincidence)"
+    } else {
+        ""
+    };
     writeln!(
         out,
-        "    evidence   {} bits, {} of them for this moment, from {}",
-        whole(found.evidence_bits),
-        whole(found.moment_bits),
-        count(found.hits, "hit")
+        "    probability of a copy {}, {} bits of evidence{bits}",
+        probability(found.probability),
+        whole(found.evidence_bits)
     )?;
-    if let Some(pictures) = found.pictures {
-        writeln!(
-            out,
-            "    pictures   {} compared: what moves correlates by {:.2}, over {:.0} % of it",
-            grouped(pictures.compared),
-            pictures.correlation,
-            100.0 * pictures.share
-        )?;
-    }
-    writeln!(
-        out,
-        "    copy       with a probability of {}",
-        probability(found.probability)
-    )?;
-    Ok(())
+    writeln!(out, "    {}", picture(found))
 }
 
-/// In hundredths, and never certain where it is not.
+/// In per cent, and never 100 where it is not certain.
 fn probability(probability: f64) -> String {
     match probability {
-        p if p >= 1.0 => "1".to_owned(),
-        p if p > 0.99 => "more than 0.99".to_owned(),
-        p if p < 0.01 => "less than 0.01".to_owned(),
-        p => format!("{p:.2}"),
+        p if p >= 1.0 => "100 %".to_owned(),
+        p if p > 0.99 => "above 99 %".to_owned(),
+        p if p < 0.01 => "below 1 %".to_owned(),
+        p => format!("{:.0} %", 100.0 * p),
     }
 }
 
 fn interval(interval: Interval) -> String {
-    format!("{} to {}", clock(interval.start_s), clock(interval.end_s))
+    format!("{}-{}", moment(interval.start_s), moment(interval.end_s))
+}
+
+/// A place in a video, without hours before the first.
+fn moment(seconds: f64) -> String {
+    let clock = clock(seconds);
+    match clock.strip_prefix("0:").map(|rest| rest.strip_prefix('0')) {
+        Some(Some(rest)) => rest.to_owned(),
+        Some(None) => clock["0:".len()..].to_owned(),
+        None => clock,
+    }
 }
 
 /// The title, or else the file's path.
@@ -179,13 +234,13 @@ fn name(source: &Source) -> String {
     }
 }
 
-/// What is known of where and when the source was published, a line each: address, who and when,
-/// file.
-fn publication(source: &Source) -> Vec<String> {
+/// What is known of where and when the source was published, a line each: address at this time, who
+/// and when, file.
+fn publication(source: &Source, start_s: f64) -> Vec<String> {
     let publication = &source.publication;
     let mut lines = Vec::new();
     if let Some(url) = &publication.url {
-        lines.push(plain(url).into_owned());
+        lines.push(plain(&at_time(url, start_s)).into_owned());
     }
     let mut origin = Vec::new();
     for known in [&publication.platform, &publication.uploader] {
@@ -198,12 +253,34 @@ fn publication(source: &Source) -> Vec<String> {
         lines.push(origin.join(", "));
     }
     if publication.title.is_some() {
-        lines.push(plain(&source.path).into_owned());
+        lines.push(format!("file {}", plain(&source.path)));
     }
     lines
 }
 
-/// Mirrored, speed, and which part of the frame.
+/// The address with the time in whole seconds, as players of most platforms read it.
+fn at_time(url: &str, start_s: f64) -> String {
+    // The second that the times beside it show.
+    let seconds = ((start_s.max(0.0) * 10.0).round() / 10.0) as u64;
+    if seconds == 0 || !(url.starts_with("https://") || url.starts_with("http://")) {
+        return url.to_owned();
+    }
+    let (page, fragment) = match url.split_once('#') {
+        Some((page, fragment)) => (page, format!("#{fragment}")),
+        None => (url, String::new()),
+    };
+    let (page, query) = page.split_once('?').unwrap_or((page, ""));
+    // A time that is there already is another one.
+    let mut pairs: Vec<&str> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("t="))
+        .collect();
+    let time = format!("t={seconds}");
+    pairs.push(&time);
+    format!("{page}?{}{fragment}", pairs.join("&"))
+}
+
+/// How the clip's picture differs from the source's: mirrored, speed, and which part of the frame.
 fn picture(found: &NonMatch) -> String {
     let mut parts = Vec::new();
     if found.mirrored {
@@ -252,107 +329,49 @@ fn picture(found: &NonMatch) -> String {
     parts.join(", ")
 }
 
-/// How the clip's length divides; what is unpublished beside other parts is listed, and what cannot
-/// be searched with its reason.
-fn seconds(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    let seconds = &report.seconds;
-    writeln!(out, "  published     {:>8} s", tenths(seconds.published))?;
-    let (payable, minutes) = match report.clip.from_fingerprint {
-        true => ("provisionally payable", report.provisional_minutes),
-        false => ("payable", report.payable_minutes),
-    };
-    let why = match report.verdict {
-        Verdict::Inconclusive => ": the clip as a whole is inconclusive",
-        _ if report.clip.from_fingerprint => ", until the clip is seen",
-        _ => "",
-    };
-    writeln!(
-        out,
-        "  unpublished   {:>8} s, {payable} {minutes:.2} minutes{why}",
-        tenths(seconds.unpublished)
-    )?;
-    if report.spans.len() > 1 {
-        for span in report
-            .spans
-            .iter()
-            .filter(|span| span.state == SpanState::Unpublished)
-        {
-            let part = Interval {
-                start_s: span.start_s,
-                end_s: span.end_s,
-            };
-            writeln!(out, "                {}", interval(part))?;
-        }
-    }
-    writeln!(out, "  unsearchable  {:>8} s", tenths(seconds.unsearchable))?;
-    for span in &report.spans {
-        if span.state == SpanState::Unsearchable {
-            let reason = span
-                .reason
-                .as_ref()
-                .map_or("no reason known", |reason| reason.text.as_str());
-            let part = Interval {
-                start_s: span.start_s,
-                end_s: span.end_s,
-            };
-            writeln!(out, "                {}: {}", interval(part), plain(reason))?;
-        }
-    }
-    if !report.power.is_empty() {
-        let mean = report.power.iter().sum::<f64>() / report.power.len() as f64;
-        writeln!(
-            out,
-            "  power         {mean:>8.2}: how probably a copy of such seconds is found"
-        )?;
-    }
-    let clip = &report.clip;
-    if clip.benign_keys > 0 {
-        let (aside, keys) = (grouped(clip.benign_keys), grouped(clip.keys));
-        writeln!(
-            out,
-            "  set aside     {aside} of {keys} keys, as of benign material"
-        )?;
-    }
-    Ok(())
-}
-
+/// What comes nearest to a copy, so that a person can look at it.
 fn nearest(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     match &report.nearest_non_match {
         Some(near) => writeln!(
             out,
-            "  nearest non-match: {} against {} of {}, a copy with a probability of {}",
+            "  closest       {} resembles {} of {}; probability of a copy {}",
             interval(near.clip),
             interval(near.reference),
             name(&near.source),
             probability(near.probability)
         ),
-        None => writeln!(
-            out,
-            "  nearest non-match: none, nothing else was alike at all"
-        ),
+        None => writeln!(out, "  closest       nothing in the index resembles it"),
     }
 }
 
 /// What was checked when and by what, so that it can be done again.
 fn origin(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    let tool = &report.tool;
-    writeln!(out, "  clip's SHA-256    {}", plain(&report.clip.sha256))?;
-    let at = report
-        .checked_at
-        .as_deref()
-        .map_or(String::new(), |at| format!("{}, ", plain(at)));
+    let (tool, index) = (&report.tool, &report.index);
+    let root: String = index.root.chars().take(ROOT_DIGITS).collect();
     let effort = match report.search.effort {
         uniq::Effort::Fast => "fast",
         uniq::Effort::Standard => "standard",
         uniq::Effort::Thorough => "thorough",
     };
+    writeln!(
+        out,
+        "  searched      {} ({}), index root {}, effort {effort}",
+        count(index.videos, "video"),
+        hours(index.hours),
+        plain(&root)
+    )?;
+    writeln!(out, "  clip SHA-256  {}", plain(&report.clip.sha256))?;
+    let at = report
+        .checked_at
+        .as_deref()
+        .map_or(String::new(), |at| format!("{} by ", plain(at)));
     let commit = tool
         .commit
         .as_deref()
         .map_or(String::new(), |commit| format!(" ({})", plain(commit)));
     writeln!(
         out,
-        "  checked           {at}effort {effort}, {} {}{commit}, FFmpeg {} (libavcodec {})",
+        "  checked       {at}{} {}{commit}, FFmpeg {}, libavcodec {}",
         plain(&tool.name),
         plain(&tool.version),
         plain(&tool.media),

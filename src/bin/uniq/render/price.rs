@@ -26,16 +26,18 @@ fn quality_words(quality: &Quality) -> Vec<String> {
     let resolution = &quality.resolution;
     let mut words = vec![match (resolution.state, resolution.native_lines) {
         (ResolutionState::Native, _) => format!(
-            "{} lines, native ({:.2})",
-            resolution.lines, resolution.confidence
+            "{} lines, not upscaled ({:.0} % sure)",
+            resolution.lines,
+            100.0 * resolution.confidence
         ),
         (ResolutionState::Upscaled, Some(native)) => {
             format!(
-                "{} lines, upscaled from about {native} ({:.2})",
-                resolution.lines, resolution.confidence
+                "{} lines, upscaled from about {native} ({:.0} % sure)",
+                resolution.lines,
+                100.0 * resolution.confidence
             )
         }
-        _ => format!("{} lines, native size undecided", resolution.lines),
+        _ => format!("{} lines, perhaps upscaled", resolution.lines),
     }];
     let rate = &quality.frame_rate;
     words.push(match (rate.state, rate.distinct) {
@@ -52,10 +54,7 @@ fn quality_words(quality: &Quality) -> Vec<String> {
                 rate.stored
             )
         }
-        _ => format!(
-            "{:.2} frames a second, distinct ones undecided",
-            rate.stored
-        ),
+        _ => format!("{:.2} frames a second, some perhaps repeated", rate.stored),
     });
     match (quality.bit_depth.stored, quality.bit_depth.used) {
         (0..=8, _) => {}
@@ -65,7 +64,7 @@ fn quality_words(quality: &Quality) -> Vec<String> {
         (stored, used) => words.push(format!(
             "{stored} bits{}",
             if used.is_none() {
-                ", use undecided"
+                ", not all perhaps used"
             } else {
                 ""
             }
@@ -99,7 +98,7 @@ fn quality_words(quality: &Quality) -> Vec<String> {
         (shares.frozen, "frozen"),
     ] {
         if let Some(share) = share.filter(|share| *share >= SHARE_TOLD) {
-            words.push(format!("{:.0} % {name}", 100.0 * share));
+            words.push(format!("{name} for {:.0} % of the time", 100.0 * share));
         }
     }
     let camera: Vec<_> = [&quality.capture.make, &quality.capture.model]
@@ -114,12 +113,16 @@ fn quality_words(quality: &Quality) -> Vec<String> {
     match (declared.manifest, declared.generated) {
         (_, Some(Generated::Wholly)) => words.push("declared as made by a model".to_owned()),
         (_, Some(Generated::Partly)) => words.push("declared as partly made by a model".to_owned()),
-        (Manifest::Unreadable, _) => words.push("C2PA manifest unreadable".to_owned()),
-        (Manifest::Unverified, _) => words.push("C2PA manifest, unverified".to_owned()),
+        (Manifest::Unreadable, _) => {
+            words.push("its statement of origin (C2PA) is unreadable".to_owned())
+        }
+        (Manifest::Unverified, _) => {
+            words.push("with a statement of origin (C2PA), not verified".to_owned())
+        }
         (Manifest::NoDeclaration, _) => {}
     }
     if declared.training == Some(Training::NotAllowed) {
-        words.push("training not allowed".to_owned());
+        words.push("its file does not allow training".to_owned());
     }
     words
 }

@@ -51,7 +51,12 @@ fn base(verdict: Verdict) -> Report {
         },
         payable_minutes: 10.0 / 60.0,
         provisional_minutes: 0.0,
-        spans: vec![],
+        spans: vec![Span {
+            start_s: 0.0,
+            end_s: 10.0,
+            state: SpanState::Unpublished,
+            reason: None,
+        }],
         searchable: None,
         matches: vec![],
         more_sources: 0,
@@ -171,17 +176,14 @@ fn an_unpublished_clip_says_among_what_it_was_searched() {
     assert_eq!(
         rendered(&base(Verdict::Unpublished), Paint::Plain),
         "\
-clip.mp4: UNPUBLISHED
-  no second of it was found in 1 200 videos (81.3 hours), index root 3fa9c1d2e4b5
-  - nothing was found
+clip.mp4: UNPUBLISHED, no second of it was found among 1 200 indexed videos
 
-  published          0.0 s
-  unpublished       10.0 s, payable 0.17 minutes
-  unsearchable       0.0 s
-  power             0.85: how probably a copy of such seconds is found
-  nearest non-match: none, nothing else was alike at all
-  clip's SHA-256    0000000000000000000000000000000000000000000000000000000000000000
-  checked           2026-11-29T03:05:33Z, effort standard, uniq 0.1.0 (97a2fe1c0ffe), FFmpeg 5.1.6 (libavcodec 59.37.100)
+  payable          10.0 s (0.17 minutes)
+  reliability   85 % of such seconds would be found if they were copies with the usual edits
+  closest       nothing in the index resembles it
+  searched      1 200 videos (81.3 hours), index root 3fa9c1d2e4b5, effort standard
+  clip SHA-256  0000000000000000000000000000000000000000000000000000000000000000
+  checked       2026-11-29T03:05:33Z by uniq 0.1.0 (97a2fe1c0ffe), FFmpeg 5.1.6, libavcodec 59.37.100
 "
     );
 }
@@ -224,30 +226,23 @@ fn a_partly_published_clip_shows_each_match_and_each_unsearchable_part() {
     assert_eq!(
         rendered(&report, Paint::Plain),
         "\
-clip.mp4: PARTLY PUBLISHED
-  6.0 s of 10.0 s were found in 1 200 videos (81.3 hours), index root 3fa9c1d2e4b5
-  - 6.0 s are in one video
+clip.mp4: PARTLY PUBLISHED, 6.0 s of its 10.0 s were found among 1 200 indexed videos
 
-  the same recording
-    clip       0:00:02.0 to 0:00:08.0
-    published  0:01:12.0 to 0:01:19.5 of \"Market\"
-               https://example.com/watch?v=1
-               Example, Ada, published 2021-03-04
-               /videos/market.mp4
-    picture    mirrored, faster (1.25 times the published speed), the clip shows the middle 60 % of width and height of the published frame
-    evidence   312 bits, 280 of them for this moment, from 42 hits
-    pictures   1 200 compared: what moves correlates by 0.97, over 93 % of it
-    copy       with a probability of more than 0.99
+  certain copy of \"Market\"
+    0:02.0-0:08.0 of the clip is 1:12.0-1:19.5 of the source
+    https://example.com/watch?v=1&t=72
+    Example, Ada, published 2021-03-04
+    file /videos/market.mp4
+    probability of a copy above 99 %, 312 bits of evidence (each halves the odds of a coincidence)
+    mirrored, faster (1.25 times the published speed), the clip shows the middle 60 % of width and height of the published frame
 
-  published          6.0 s
-  unpublished        2.0 s, payable 0.03 minutes
-                0:00:00.0 to 0:00:02.0
-  unsearchable       2.0 s
-                0:00:08.0 to 0:00:10.0: the picture is black
-  power             0.85: how probably a copy of such seconds is found
-  nearest non-match: 0:00:02.0 to 0:00:08.0 against 0:01:12.0 to 0:01:19.5 of /videos/market.mp4, a copy with a probability of 0.03
-  clip's SHA-256    0000000000000000000000000000000000000000000000000000000000000000
-  checked           2026-11-29T03:05:33Z, effort standard, uniq 0.1.0 (97a2fe1c0ffe), FFmpeg 5.1.6 (libavcodec 59.37.100)
+  payable           2.0 s (0.03 minutes)  0:00.0-0:02.0
+  withheld          6.0 s  already published
+                    2.0 s  the picture is black (0:08.0-0:10.0)
+  reliability   90 % of such seconds would be found if they were copies with the usual edits
+  searched      1 200 videos (81.3 hours), index root 3fa9c1d2e4b5, effort standard
+  clip SHA-256  0000000000000000000000000000000000000000000000000000000000000000
+  checked       2026-11-29T03:05:33Z by uniq 0.1.0 (97a2fe1c0ffe), FFmpeg 5.1.6, libavcodec 59.37.100
 "
     );
 }
@@ -255,13 +250,13 @@ clip.mp4: PARTLY PUBLISHED
 #[test]
 fn a_probability_never_reads_as_certain_where_it_is_not() {
     for (probability, told) in [
-        (1.0, "1"),
-        (0.9999, "more than 0.99"),
-        (0.99, "0.99"),
-        (0.5, "0.50"),
-        (0.01, "0.01"),
-        (0.0049, "less than 0.01"),
-        (0.0, "less than 0.01"),
+        (1.0, "100 %"),
+        (0.9999, "above 99 %"),
+        (0.99, "99 %"),
+        (0.5, "50 %"),
+        (0.01, "1 %"),
+        (0.0049, "below 1 %"),
+        (0.0, "below 1 %"),
     ] {
         let mut report = base(Verdict::Inconclusive);
         let alignment = NonMatch {
@@ -276,11 +271,11 @@ fn a_probability_never_reads_as_certain_where_it_is_not() {
         }];
         let text = rendered(&report, Paint::Plain);
         assert!(
-            text.contains(&format!("\n    copy       with a probability of {told}\n")),
+            text.contains(&format!("\n    probability of a copy {told}, 312 bits")),
             "{probability}: {text}"
         );
         assert!(
-            text.contains("undecided\n") && !text.contains("pictures"),
+            text.contains("\n  undecided, perhaps a copy of /videos/market.mp4\n"),
             "{text}"
         );
     }
@@ -344,7 +339,7 @@ fn keys_that_were_set_aside_as_benign_are_told() {
     };
     let told = rendered(&report, Paint::Plain);
     assert!(
-        told.contains("\n  set aside     1 of 1 400 keys, as of benign material\n"),
+        told.contains("\n  set aside     1 of 1 400 details of the picture: "),
         "{told}"
     );
 }
@@ -361,7 +356,7 @@ fn a_copy_byte_for_byte_says_so_instead_of_bits_from_no_hits() {
     }];
     let told = rendered(&report, Paint::Plain);
     assert!(
-        told.contains("\n    evidence   the same file, byte for byte\n") && !told.contains(" hits"),
+        told.contains("\n    the same file, byte for byte\n") && !told.contains(" bits"),
         "{told}"
     );
 }
@@ -376,9 +371,9 @@ fn a_clip_too_short_to_judge_says_that_first() {
     let told = rendered(&report, Paint::Plain);
     assert!(
         told.lines()
-            .nth(1)
+            .next()
             .unwrap()
-            .starts_with("  too short to judge: "),
+            .starts_with("clip.mp4: INCONCLUSIVE, 1.0 s is too short to judge"),
         "{told}"
     );
 }
@@ -389,7 +384,7 @@ fn numbers_of_many_digits_read_alike_everywhere() {
     report.seconds.published = 12_345.67;
     let told = rendered(&report, Paint::Plain);
     assert!(
-        told.contains("12 345.7 s of 10.0 s") && told.contains("published     12 345.7 s"),
+        told.contains("12 345.7 s of its 10.0 s") && told.contains("withheld      12 345.7 s"),
         "{told}"
     );
 }
@@ -421,7 +416,109 @@ fn a_copy_is_told_before_many_takes_of_its_scene_of_which_three_are() {
         "{told}"
     );
     assert!(
-        told.contains("\n  and the same scene 5 more times: see --json\n"),
+        told.contains("\n  5 more takes of the same scene: see --json\n"),
         "{told}"
+    );
+}
+
+#[test]
+fn the_words_for_a_copy_follow_its_probability() {
+    for (probability, heading) in [
+        (1.0, "certain copy of "),
+        (0.99, "certain copy of "),
+        (0.989, "likely copy of "),
+        (0.95, "likely copy of "),
+    ] {
+        let mut report = base(Verdict::Published);
+        report.matches = vec![Match {
+            kind: MatchKind::Copy,
+            stream: None,
+            alignment: NonMatch {
+                probability,
+                ..found(None)
+            },
+        }];
+        let text = rendered(&report, Paint::Plain);
+        assert!(text.contains(&format!("\n  {heading}")), "{text}");
+    }
+}
+
+#[test]
+fn an_address_opens_at_the_time_of_the_match_and_keeps_what_else_it_says() {
+    for (url, at) in [
+        ("https://a.example/v/7", "https://a.example/v/7?t=72"),
+        (
+            "https://a.example/w?v=1&t=5#top",
+            "https://a.example/w?v=1&t=72#top",
+        ),
+        ("http://a.example/?t=5", "http://a.example/?t=72"),
+        ("file:///a.mp4", "file:///a.mp4"),
+    ] {
+        assert_eq!(super::at_time(url, 72.9), at);
+    }
+    assert_eq!(
+        super::at_time("https://a.example/w", 1.98),
+        "https://a.example/w?t=2"
+    );
+    assert_eq!(
+        super::at_time("https://a.example/w?v=1", 0.9),
+        "https://a.example/w?v=1"
+    );
+}
+
+#[test]
+fn times_have_hours_only_from_the_first_on() {
+    let said = [2.0, 72.0, 754.6, 3_725.0, 36_000.0].map(super::moment);
+    assert_eq!(
+        said,
+        ["0:02.0", "1:12.0", "12:34.6", "1:02:05.0", "10:00:00.0"]
+    );
+}
+
+#[test]
+fn many_unsearchable_parts_are_one_line_for_each_reason() {
+    let mut report = base(Verdict::Unpublished);
+    report.spans = (0..10)
+        .map(|second: u32| Span {
+            start_s: second.into(),
+            end_s: (second + 1).into(),
+            state: SpanState::Unsearchable,
+            reason: Some(match second % 2 {
+                0 => reason(ReasonCode::Black, "the picture is black"),
+                _ => reason(ReasonCode::Flat, "the picture has no contrast"),
+            }),
+        })
+        .collect();
+    report.seconds.unpublished = 0.0;
+    report.payable_minutes = 0.0;
+    let text = rendered(&report, Paint::Plain);
+    assert!(
+        text.contains(
+            "
+  payable           0.0 s
+  withheld          5.0 s  the picture is black (0:00.0-0:01.0, 0:02.0-0:03.0, 0:04.0-0:05.0, 2 more)
+                    5.0 s  the picture has no contrast (0:01.0-0:02.0, 0:03.0-0:04.0, 0:05.0-0:06.0, 2 more)
+"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn seconds_that_were_not_found_and_are_not_payable_say_why() {
+    let mut report = base(Verdict::Inconclusive);
+    report.payable_minutes = 0.0;
+    let of_clip = rendered(&report, Paint::Plain);
+    assert!(
+        of_clip.contains("10.0 s  not found, but the clip as a whole cannot be judged\n"),
+        "{of_clip}"
+    );
+    report.verdict = Verdict::Unpublished;
+    report.clip.from_fingerprint = true;
+    report.provisional_minutes = 10.0 / 60.0;
+    let of_fingerprint = rendered(&report, Paint::Plain);
+    assert!(
+        of_fingerprint.contains("10.0 s  not found; payable (0.17 minutes) once the clip"),
+        "{of_fingerprint}"
     );
 }
