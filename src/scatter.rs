@@ -436,8 +436,6 @@ pub fn merge(
     let report = match &request.asked {
         Asked::Fingerprint(fingerprint) => {
             checked(&gathered[0], fingerprint, Origin::Given, &options)
-                .map(|report| vec![report])
-                .and_then(|mut reports| reports.pop().ok_or(Error::Cancelled))
         }
         Asked::Clip(looked) => {
             // All are tried, so that all their needs are met at once.
