@@ -43,7 +43,7 @@ pub use compare::{Comparison, Passage, compare};
 pub use envelope::{BUNDLE_MEDIA_TYPE, ENVELOPE_MAX, Envelope, PAYLOAD_TYPE, pae};
 pub use keyring::{Keyring, TrustedKey, Validity};
 pub use keys::{KeyKind, PrivateKey, PublicKey, Signer};
-pub use make::{Certified, Terms, certify, certify_pictures, policy_digest};
+pub use make::{Certified, Terms, certify, certify_pictures, certify_searched, policy_digest};
 pub use predicate::{
     Clip, ClipDigest, Corpus, Decoder, Deduction, Evidence, FingerprintDigest, Grade, Interval,
     Match, Method, PREDICATE_TYPE, Power, Predicate, Reason, STATEMENT_TYPE, Search, Source, Span,

@@ -172,39 +172,6 @@ pub(crate) fn of_pictures(
     })
 }
 
-/// Checks a decoded clip that has one picture, using only what its fingerprint file keeps, and
-/// returns the fingerprint too: a check of the file then finds the same.
-///
-/// # Errors
-///
-/// Those of [`check_pictures`], and [`Error::SeveralPictures`].
-pub(crate) fn check_kept_pictures(
-    index: &Index,
-    looked: &fingerprint::ClipPictures,
-    clip: &Path,
-    options: &CheckOptions<'_>,
-) -> Result<(Report, Fingerprint)> {
-    let made = looked.clone().only(clip)?;
-    let invalid = |reason| Error::InvalidFingerprint {
-        path: clip.to_owned(),
-        reason,
-    };
-    let kept = made.kept().map_err(invalid)?;
-    let report = checked(index, &kept, Origin::Computed, options)?;
-    let merged = merge::merge(
-        looked,
-        vec![report],
-        options.policy.searchable_min.as_secs_f64(),
-    );
-    let none = || Error::Undecodable {
-        path: clip.to_owned(),
-        reason: "the stream holds no picture".to_owned(),
-    };
-    let mut report = with_quality(merged.ok_or_else(none)?, looked);
-    report.clip.path = clip.to_string_lossy().into_owned();
-    Ok((report, kept))
-}
-
 /// Decodes a clip in full detail, and measures it if the options say so.
 pub(crate) fn pictures_for(
     clip: &Path,

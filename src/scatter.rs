@@ -54,11 +54,12 @@ use sha2::{Digest as _, Sha256};
 use crate::align::{self, Corpus};
 use crate::check::clock::Clock;
 use crate::check::{
-    CheckOptions, Origin, Query, check_role, checked, of_pictures, pictures_for, windows,
+    CheckOptions, Origin, Query, check_fingerprint, check_pictures, check_role, checked,
+    of_pictures, pictures_for, windows,
 };
 use crate::fingerprint::{self, ClipPictures, Fingerprint};
 use crate::index::{
-    Gathered, Lookup as _, Missing, Reads, Recorder, Role, Sealed, SearchMode, Shard, State,
+    Gathered, Index, Lookup as _, Missing, Reads, Recorder, Role, Sealed, SearchMode, Shard, State,
     TRACKS_AT_A_TIME, VideoRef,
 };
 use crate::report::{Effort, Report};
@@ -188,19 +189,31 @@ impl Request {
                     }
                     _ => pictures_for(clip, options)?,
                 };
-                let fingerprints: Vec<&Fingerprint> = looked
-                    .pictures
-                    .iter()
-                    .map(|picture| &picture.fingerprint)
-                    .collect();
-                let question = Question::new(&fingerprints, options)?;
-                Ok(Request {
-                    question,
-                    path: clip.to_owned(),
-                    asked: Asked::Clip(Box::new(looked)),
-                })
+                Request::of_pictures(looked, clip, options)
             }
         }
+    }
+
+    /// The request for a clip that was decoded; `path` is what the report calls it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it is larger than a gigabyte.
+    pub fn of_pictures(
+        looked: ClipPictures,
+        path: &Path,
+        options: &CheckOptions<'_>,
+    ) -> Result<Request> {
+        let fingerprints: Vec<&Fingerprint> = looked
+            .pictures
+            .iter()
+            .map(|picture| &picture.fingerprint)
+            .collect();
+        let question = Question::new(&fingerprints, options)?;
+        Ok(Request {
+            question,
+            path: path.to_owned(),
+            asked: Asked::Clip(Box::new(looked)),
+        })
     }
 
     /// The request for a fingerprint in memory; `path` is what the report calls it.
@@ -436,8 +449,6 @@ pub fn merge(
     let report = match &request.asked {
         Asked::Fingerprint(fingerprint) => {
             checked(&gathered[0], fingerprint, Origin::Given, &options)
-                .map(|report| vec![report])
-                .and_then(|mut reports| reports.pop().ok_or(Error::Cancelled))
         }
         Asked::Clip(looked) => {
             // All are tried, so that all their needs are met at once.
@@ -473,6 +484,123 @@ pub fn merge(
         });
     }
     Ok(Merged::Needs(needs))
+}
+
+/// Shards that other processes have open.
+pub trait Shards: Sync {
+    /// What all of them have read for a question about an index in this state.
+    ///
+    /// # Errors
+    /// Those of [`search`], and [`Error::IncompleteAnswer`] if some cannot be asked: whoever asked
+    /// may do so again later. [`Error::LimitExceeded`] need not name the clip.
+    fn search(
+        &self,
+        question: &Question,
+        state: &State,
+        needs: &Needs,
+        options: &CheckOptions<'_>,
+    ) -> Result<Vec<Candidates>>;
+}
+
+/// Asks the shards until nothing is missing.
+///
+/// # Errors
+/// Those of [`Shards::search`] and [`merge`].
+pub fn ask(
+    shards: &dyn Shards,
+    request: &Request,
+    state: &State,
+    options: &CheckOptions<'_>,
+) -> Result<Report> {
+    let named = |error| match error {
+        Error::LimitExceeded {
+            limit,
+            found,
+            allowed,
+            option,
+            ..
+        } => Error::LimitExceeded {
+            path: request.path.clone(),
+            limit,
+            found,
+            allowed,
+            option,
+        },
+        other => other,
+    };
+    let (mut needs, mut candidates) = (Needs::first(), Vec::new());
+    loop {
+        let found = shards.search(&request.question, state, &needs, options);
+        candidates.extend(found.map_err(named)?);
+        match merge(request, state, &candidates, options)? {
+            Merged::Report(report) => return Ok(*report),
+            Merged::Needs(more) => needs = more,
+        }
+    }
+}
+
+/// An index, and where it is searched.
+#[derive(Clone, Copy)]
+pub struct Searched<'a> {
+    /// The index.
+    pub index: &'a Index,
+    /// Who searches it; `None` for this process.
+    pub shards: Option<&'a dyn Shards>,
+}
+
+impl<'a> From<&'a Index> for Searched<'a> {
+    /// The index, searched by this process.
+    fn from(index: &'a Index) -> Searched<'a> {
+        Searched {
+            index,
+            shards: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Searched<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Searched")
+            .field("index", &self.index.dir())
+            .field("elsewhere", &self.shards.is_some())
+            .finish()
+    }
+}
+
+impl Searched<'_> {
+    /// As [`check_pictures`].
+    ///
+    /// # Errors
+    /// Those of [`check_pictures`] and [`ask`].
+    pub fn check_pictures(
+        &self,
+        looked: &ClipPictures,
+        clip: &Path,
+        options: &CheckOptions<'_>,
+    ) -> Result<Report> {
+        let Some(shards) = self.shards else {
+            return check_pictures(self.index, looked, clip, options);
+        };
+        let request = Request::of_pictures(looked.clone(), clip, options)?;
+        ask(shards, &request, &State::of(self.index), options)
+    }
+
+    /// As [`check_fingerprint`].
+    ///
+    /// # Errors
+    /// Those of [`check_fingerprint`] and [`ask`].
+    pub fn check_fingerprint(
+        &self,
+        fingerprint: &Fingerprint,
+        options: &CheckOptions<'_>,
+    ) -> Result<Report> {
+        let Some(shards) = self.shards else {
+            return check_fingerprint(self.index, fingerprint, options);
+        };
+        let path = Path::new(&fingerprint.path);
+        let request = Request::of_fingerprint(fingerprint.clone(), path, options)?;
+        ask(shards, &request, &State::of(self.index), options)
+    }
 }
 
 /// Fails unless the candidates are of this question and index, and each search covers all segments.

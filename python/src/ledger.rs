@@ -112,6 +112,7 @@ impl Ledger {
             let intake = Intake {
                 books: self.books(),
                 index: &index,
+                shards: None,
                 options: &options,
                 lease: LEASE,
                 notice: &|notice| {

@@ -58,7 +58,9 @@ pub(crate) fn describe_state<'py>(
     let state = py
         .detach(|| State::from_bytes(&state))
         .map_err(|error| errors::raise(py, &error))?;
-    json(py, state.index())
+    let mut described = serde_json::to_value(state.index()).unwrap_or_default();
+    described["committed_at"] = state.committed_at().into();
+    json(py, &described)
 }
 
 /// Some segments of an index, opened for searching.

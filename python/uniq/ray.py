@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import ray as _ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
 from . import segments
 from .checking import Fingerprint
@@ -224,11 +224,18 @@ class _Holder:
         self._shard = segments.Shard(self._index, self._numbers)
         return self._shard.holdings()
 
+    @ray.method(concurrency_group="looks")  # type: ignore[untyped-decorator]
+    def is_there(self) -> bool:
+        return True
+
     def search(self, question: bytes, state: bytes, needs: bytes | None, deadline: float | None) -> bytes:
         return self._shard.search(question, state, needs, deadline=deadline)
 
 
-_HolderActor: Any = ray.remote(max_restarts=-1, max_task_retries=2, max_concurrency=4)(_Holder)
+# A look need not wait for searches.
+_HolderActor: Any = ray.remote(
+    max_restarts=-1, max_task_retries=2, max_concurrency=4, concurrency_groups={"looks": 1}
+)(_Holder)
 
 
 def _place(parts: Sequence[segments.Part], holders: int) -> list[list[int]]:
@@ -300,6 +307,11 @@ class Corpus:
         """Folder of the index."""
         return Path(self._index)
 
+    @property
+    def state(self) -> bytes:
+        """State of the index that it answers for, as `segments.state_of_shards` gives it."""
+        return self._state
+
     def holders(self) -> list[list[Any]]:
         """The actors, those that hold the same segments together."""
         return [list(group) for group in self._groups]
@@ -343,25 +355,80 @@ class Corpus:
         """
         end = None if deadline is None else time.monotonic() + deadline
         request = segments.Request(clip, deadline=deadline, **options)
-        question, state = ray.put(request.question()), ray.put(self._state)
+        question = request.question()
         candidates: list[bytes] = []
         needs: bytes | None = None
         while True:
-            candidates += self._ask_all(question, state, needs, end)
+            candidates += self.ask(question, needs, deadline=_left(end))
             report, needs = request.merge(self._state, candidates, deadline=_left(end))
             if report is not None:
                 return report
 
-    def _ask_all(self, question: Any, state: Any, needs: bytes | None, end: float | None) -> list[bytes]:
-        """What all groups have read. All are asked before the first answer is waited for."""
+    def ask(
+        self,
+        question: bytes,
+        needs: bytes | None = None,
+        *,
+        state: bytes | None = None,
+        deadline: float | None = None,
+    ) -> list[bytes]:
+        """Ask all segments, for who merges the answers itself.
+
+        Parameters
+        ----------
+        question : bytes
+            Of `segments.Request.question`.
+        needs : bytes, optional
+            What `segments.Request.merge` asked for after the first search.
+        state : bytes, optional
+            State of the same commit of the index, if the caller has one of its own.
+        deadline : float, optional
+            Seconds after which it is given up.
+
+        Returns
+        -------
+        list of bytes
+            Candidates, in which each segment occurs once.
+
+        Raises
+        ------
+        CorpusError
+            If some segment could not be searched (code ``incomplete_answer``), or is damaged.
+        DeadlineExceeded
+            If it was given up.
+        """
+        end = None if deadline is None else time.monotonic() + deadline
+        # Sent to each machine once.
+        asked, about = ray.put(question), ray.put(state or self._state)
 
         def ask(holder: Any) -> Any:
-            return holder.search.remote(question, state, needs, _left(end))
+            return holder.search.remote(asked, about, needs, _left(end))
 
+        # All are asked before the first answer is waited for.
         first = [ask(group[0]) for group in self._groups]
         return [
-            self._of_group(group, ask, end, asked) for group, asked in zip(self._groups, first, strict=True)
+            self._of_group(group, ask, end, answer) for group, answer in zip(self._groups, first, strict=True)
         ]
+
+    def lacking(self, wait: float) -> int:
+        """Tell how many groups of segments have no actor that answers.
+
+        Parameters
+        ----------
+        wait : float
+            Seconds to wait for their answers.
+
+        Returns
+        -------
+        int
+            Groups of which no actor has answered; 0 if a check can be made now.
+        """
+        asked = [[holder.is_there.remote() for holder in group] for group in self._groups]
+        of_all = [answer for group in asked for answer in group]
+        if not of_all:
+            return 0
+        ray.wait(of_all, num_returns=len(of_all), timeout=wait)
+        return sum(not any(_is_true(answer) for answer in group) for group in asked)
 
     def _of_group(self, group: list[Any], ask: Callable[[Any], Any], end: float | None, asked: Any = None) -> bytes:
         """The answer of one of the actors that hold the same segments."""
@@ -399,6 +466,14 @@ class Corpus:
                 message = f"{self._index}: no complete answer: {len(group)} actors of a segment do not answer: {wrong}"
                 raise CorpusError(message, "incomplete_answer") from wrong
             time.sleep(0.2)
+
+
+def _is_true(answer: Any) -> bool:
+    """Whether an answer has come, and is no error."""
+    try:
+        return bool(ray.get(answer, timeout=0))
+    except (GetTimeoutError, RayError):
+        return False
 
 
 def _may_heal(error: UniqError) -> bool:

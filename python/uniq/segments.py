@@ -207,7 +207,7 @@ def describe_state(state: bytes) -> IndexState:
     Returns
     -------
     IndexState
-        Size and condition, without the time of the commit.
+        Size and condition.
 
     Raises
     ------

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use tokio::sync::broadcast;
 use uniq::ledger::{Intake, Ledger, Notice, Slots, Submission};
 use uniq::rates::RateCard;
+use uniq::scatter::Shards;
 use uniq::{CheckOptions, Decoding};
 
 use crate::api::stream::Streams;
@@ -18,6 +19,7 @@ use crate::idempotency::Secrets;
 use crate::limits::Limits;
 use crate::oidc::Oidc;
 use crate::problem::Problem;
+use crate::ray::Ray;
 use crate::uploads::Uploads;
 
 /// The service; clones are the same one.
@@ -40,6 +42,8 @@ pub struct Parts {
     pub database: Database,
     /// The index of what is public.
     pub corpus: Corpus,
+    /// Who searches it, if not this process.
+    pub ray: Option<Arc<Ray>>,
     /// Where clips are decoded, and with which limits.
     pub decoding: Decoding,
     /// How many clips are decoded at a time.
@@ -108,6 +112,7 @@ impl App {
         let intake = Intake {
             books: self.database.books(),
             index: &index,
+            shards: self.ray.as_deref().map(|ray| ray as &dyn Shards),
             options: &options,
             lease: LEASE,
             notice: &|notice: Notice<'_>| {
@@ -122,6 +127,11 @@ impl App {
             slots: Some(&self.slots),
         };
         work(&intake, ledger)
+    }
+
+    /// Whether clips can be checked now: there is an index, and somebody to search it.
+    pub fn can_check(&self) -> bool {
+        self.corpus.is_there() && self.ray.as_deref().is_none_or(Ray::is_up)
     }
 
     /// The folder of clips as the ledger has it.

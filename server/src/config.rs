@@ -48,6 +48,55 @@ pub struct Config {
     pub review: ReviewConfig,
     /// Who tells reviewers from others, by OpenID Connect.
     pub oidc: Option<OidcConfig>,
+    /// The Ray cluster that searches the index; this process does without one.
+    pub ray: Option<RayConfig>,
+}
+
+/// A Ray cluster that searches the index.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RayConfig {
+    /// Its address, as `ray.init` takes it; `auto` for the one that this host belongs to.
+    pub address: String,
+    /// A Python that has the packages `uniq` and `ray`.
+    pub python: PathBuf,
+    /// Actors that share the segments; one for each processor of the cluster unless told otherwise.
+    pub holders: Option<u32>,
+    /// Actors that hold each segment.
+    pub copies: u32,
+    /// Seconds after which an answer is not waited for any more, and the check is tried again.
+    pub time_out_seconds: u64,
+}
+
+impl Default for RayConfig {
+    fn default() -> RayConfig {
+        RayConfig {
+            address: "auto".to_owned(),
+            python: "python3".into(),
+            holders: None,
+            copies: 1,
+            time_out_seconds: 600,
+        }
+    }
+}
+
+impl RayConfig {
+    fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            !self.address.is_empty(),
+            "ray.address: give the address of a Ray cluster, or auto"
+        );
+        anyhow::ensure!(
+            (1..=100).contains(&self.copies),
+            "ray.copies: give 1 to 100"
+        );
+        anyhow::ensure!(self.holders != Some(0), "ray.holders: give at least 1");
+        anyhow::ensure!(
+            (1..=86_400).contains(&self.time_out_seconds),
+            "ray.time_out_seconds: give 1 to 86400"
+        );
+        Ok(())
+    }
 }
 
 /// How people review.
@@ -278,6 +327,7 @@ impl Default for Config {
             recheck: RecheckConfig::default(),
             review: ReviewConfig::default(),
             oidc: None,
+            ray: None,
         }
     }
 }
@@ -352,6 +402,9 @@ impl Config {
         );
         if let Some(oidc) = &config.oidc {
             oidc.check()?;
+        }
+        if let Some(ray) = &config.ray {
+            ray.check()?;
         }
         Ok(config)
     }

@@ -42,7 +42,7 @@ async fn healthz() -> &'static str {
 pub struct Readiness {
     /// Whether it can.
     pub ready: bool,
-    /// What is amiss, if anything is: `database`, `index`, `disk` or `stopping`.
+    /// What is amiss, if anything is: `database`, `index`, `ray`, `disk` or `stopping`.
     pub lacking: Vec<String>,
 }
 
@@ -69,6 +69,9 @@ async fn readyz(State(app): State<App>) -> Response {
     let index = tokio::task::spawn_blocking(move || opening.corpus.is_there()).await;
     if !matches!(index, Ok(true)) {
         lacking.push("index".to_owned());
+    }
+    if app.ray.as_deref().is_some_and(|ray| !ray.is_up()) {
+        lacking.push("ray".to_owned());
     }
     if free_bytes(&app).is_none_or(|free| free < app.config.uploads.min_free_bytes) {
         lacking.push("disk".to_owned());

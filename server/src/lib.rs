@@ -27,6 +27,7 @@ pub mod idempotency;
 pub mod limits;
 pub mod oidc;
 pub mod problem;
+pub mod ray;
 mod recheck;
 pub mod review;
 pub mod service;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -21,6 +22,7 @@ Example:
   uniq serve --demo                                        look at it with made footage
   uniq serve key --tenant acme --name uploader             make an API key, printed once
   uniq serve --config uniq.toml                            run it
+  uniq serve --config uniq.toml --ray auto                 search by the Ray cluster of this host
 
 The settings and the interface are described in docs/service.md.";
 
@@ -34,6 +36,10 @@ struct Args {
     /// Show the service with made footage in a folder of its own, which is removed at the end
     #[arg(long)]
     demo: bool,
+    /// Search the index by the Ray cluster at this address (auto: the one of this host), for which a
+    /// Python with the packages uniq and ray is started
+    #[arg(long, value_name = "ADDRESS", value_parser = NonEmptyStringValueParser::new())]
+    ray: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -102,7 +108,10 @@ fn run(args: Args) -> anyhow::Result<()> {
         return print(&uniq_server::api::document()?);
     }
     allow_many_files();
-    let config = Config::load(args.config.as_deref(), std::env::vars())?;
+    let mut config = Config::load(args.config.as_deref(), std::env::vars())?;
+    if let Some(address) = args.ray {
+        config.ray.get_or_insert_default().address = address;
+    }
     match args.command {
         Some(Command::Key {
             tenant,
@@ -187,6 +196,8 @@ fn serve(config: Config, is_demo: bool) -> anyhow::Result<()> {
         let address = config.listen;
         let app = tokio::task::spawn_blocking(move || service::open(config)).await??;
         let _alone = service::alone(&app.config)?;
+        let reaching = app.clone();
+        let ray = tokio::task::spawn_blocking(move || service::reach(&reaching)).await??;
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("{address}: cannot be listened on; name another `listen`"))?;
@@ -201,7 +212,11 @@ fn serve(config: Config, is_demo: bool) -> anyhow::Result<()> {
         let stop = async move {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
         };
-        service::serve(app, listener, stop).await
+        let served = service::serve(app, listener, stop).await;
+        if let Some(ray) = ray {
+            tokio::task::spawn_blocking(move || drop(ray.join())).await?;
+        }
+        served
     })
 }
 

@@ -153,6 +153,10 @@ impl From<uniq::Error> for Problem {
                 tracing::error!(code = error.code(), error = %chain(&error), "there is no index to answer by");
                 Problem::no_index()
             }
+            Error::IncompleteAnswer { .. } => {
+                tracing::error!(code = error.code(), error = %chain(&error), "the index is not searched as a whole");
+                Problem::unavailable("the index cannot be searched as a whole now; try again", 30)
+            }
             Error::LedgerRefused { .. } => Problem::conflict(bare(&error)),
             Error::Cancelled => {
                 Problem::unavailable("the service stops; try again when it is back", 5)

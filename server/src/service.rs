@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
@@ -26,6 +27,7 @@ use crate::events::Outbox;
 use crate::limits::Limits;
 use crate::oidc::Oidc;
 use crate::problem::Problem;
+use crate::ray::Ray;
 use crate::store::{idempotency, jobs};
 use crate::{api, body, connections, health, review, webhooks, worker};
 
@@ -50,6 +52,10 @@ pub fn open(config: Config) -> anyhow::Result<App> {
     }
     let database = Database::open(config.ledger(), config.submissions(), Arc::new(Outbox))?;
     let corpus = Corpus::new(config.index());
+    let ray = config
+        .ray
+        .clone()
+        .map(|ray| Arc::new(Ray::new(ray, corpus.dir())));
     if !corpus.is_there() {
         tracing::warn!("there is no index of what is public: submissions wait until there is one");
     }
@@ -63,6 +69,7 @@ pub fn open(config: Config) -> anyhow::Result<App> {
     Ok(App::new(Parts {
         database,
         corpus,
+        ray,
         decoding: decoding(&config)?,
         slots: Slots::new(workers),
         card: config.rates.as_deref().map(RateCard::open).transpose()?,
@@ -169,6 +176,15 @@ pub fn alone(config: &Config) -> anyhow::Result<std::fs::File> {
         )
     })?;
     Ok(file)
+}
+
+/// Reaches the Ray cluster, if one is to search the index.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub fn reach(app: &App) -> anyhow::Result<Option<JoinHandle<()>>> {
+    let start = |ray: &Arc<Ray>| ray.start(Arc::clone(&app.stopping));
+    app.ray.as_ref().map(start).transpose()
 }
 
 /// All routes.

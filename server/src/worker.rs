@@ -68,8 +68,8 @@ fn work(app: &App, which: Which, worker: &str) {
     let mut ledger: Option<Ledger> = None;
     let (mut planned, mut swept) = (None, None::<Instant>);
     while !app.stopping.load(Ordering::Relaxed) {
-        // Submissions wait until there is an index.
-        if which != Which::Upkeep && !app.corpus.is_there() {
+        // Submissions wait until there is an index, and somebody to search it.
+        if which != Which::Upkeep && !app.can_check() {
             pause(app, AFTER_ERROR);
             continue;
         }

@@ -12,11 +12,12 @@ use super::predicate::{
     total,
 };
 use super::result;
-use crate::check::{CheckOptions, check_kept_pictures, pictures_for};
+use crate::check::{CheckOptions, pictures_for};
 use crate::error::{Error, Result};
 use crate::fingerprint::{ClipPictures, Fingerprint};
 use crate::index::{Index, hex};
 use crate::report::{self, NonMatch, Report, SpanState, Verdict};
+use crate::scatter::Searched;
 use crate::search::RADIUS;
 use crate::verdict::{Model, Policy};
 
@@ -71,15 +72,51 @@ pub fn certify_pictures(
     options: &CheckOptions<'_>,
     terms: &Terms<'_>,
 ) -> Result<Certified> {
+    certify_searched(&index.into(), looked, clip, options, terms)
+}
+
+/// As [`certify_pictures`], wherever the index is searched.
+///
+/// # Errors
+///
+/// See there, and those of [`scatter::ask`](crate::scatter::ask).
+pub fn certify_searched(
+    searched: &Searched<'_>,
+    looked: &ClipPictures,
+    clip: &Path,
+    options: &CheckOptions<'_>,
+    terms: &Terms<'_>,
+) -> Result<Certified> {
     let now = now(options)?;
-    let (report, fingerprint) = check_kept_pictures(index, looked, clip, options)?;
-    let predicate = predicate(&report, index, &fingerprint, options, terms, now);
+    let kept = kept(looked, clip)?;
+    let report = searched.check_pictures(&kept, clip, options)?;
+    let fingerprint = kept.only(clip)?;
+    let predicate = predicate(&report, searched.index, &fingerprint, options, terms, now);
     let statement = Statement::new(report.clip.sha256.clone(), predicate);
     Ok(Certified {
         report,
         fingerprint,
         statement,
     })
+}
+
+/// What the fingerprint file of a clip keeps of its one picture: a check of the file then finds the
+/// same.
+///
+/// # Errors
+///
+/// [`Error::SeveralPictures`].
+fn kept(looked: &ClipPictures, clip: &Path) -> Result<ClipPictures> {
+    let made = looked.clone().only(clip)?;
+    let kept = made.kept().map_err(|reason| Error::InvalidFingerprint {
+        path: clip.to_owned(),
+        reason,
+    })?;
+    let mut looked = looked.clone();
+    for picture in &mut looked.pictures {
+        picture.fingerprint = kept.clone();
+    }
+    Ok(looked)
 }
 
 impl Certified {

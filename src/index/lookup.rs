@@ -14,15 +14,43 @@ use super::{IndexState, Neighbour};
 use crate::error::Result;
 use crate::fingerprint::{Key, PictureTrack, Run};
 
-/// The reads of a check. All errors are those of the methods of [`Index`] of the same names.
+/// What a check knows of an index before it reads any key.
 #[allow(missing_docs)] // The methods do what those of `Index` do.
-pub trait Lookup {
+pub trait Described {
     fn dir(&self) -> &Path;
     fn state(&self) -> &IndexState;
     fn searched_role(&self) -> Role;
     fn committed_at(&self) -> Option<String>;
     /// Number of cells to probe for each key, if it was measured.
     fn probes(&self) -> Option<usize>;
+}
+
+/// The reads of a check. All errors are those of the methods of [`Index`] of the same names.
+#[allow(missing_docs)] // The methods do what those of `Index` do.
+pub trait Lookup {
+    /// The whole index, of which this may be a part.
+    fn whole(&self) -> &dyn Described;
+
+    fn dir(&self) -> &Path {
+        self.whole().dir()
+    }
+
+    fn state(&self) -> &IndexState {
+        self.whole().state()
+    }
+
+    fn searched_role(&self) -> Role {
+        self.whole().searched_role()
+    }
+
+    fn committed_at(&self) -> Option<String> {
+        self.whole().committed_at()
+    }
+
+    fn probes(&self) -> Option<usize> {
+        self.whole().probes()
+    }
+
     fn video(&self, video: VideoRef) -> Result<Cow<'_, Video>>;
     /// The searched video that [`Index::find`] finds first by a whole SHA-256.
     fn identical(&self, sha256: &[u8; 32]) -> Option<VideoRef>;
@@ -35,7 +63,7 @@ pub trait Lookup {
     fn pictures(&self, video: VideoRef) -> Result<PictureTrack>;
 }
 
-impl Lookup for Index {
+impl Described for Index {
     fn dir(&self) -> &Path {
         Index::dir(self)
     }
@@ -54,6 +82,12 @@ impl Lookup for Index {
 
     fn probes(&self) -> Option<usize> {
         self.screening().map(|screening| screening.probes as usize)
+    }
+}
+
+impl Lookup for Index {
+    fn whole(&self) -> &dyn Described {
+        self
     }
 
     fn video(&self, video: VideoRef) -> Result<Cow<'_, Video>> {

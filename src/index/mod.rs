@@ -67,7 +67,7 @@ pub(crate) use format::hex;
 pub use format::{FORMAT_VERSION, OLDEST_READABLE};
 pub use joining::{Conflict, Joined};
 pub use live::Live;
-pub use lookup::Lookup;
+pub use lookup::{Described, Lookup};
 pub use nearest::Screen;
 pub use newest::Expected;
 pub use past::{Change, Copied};

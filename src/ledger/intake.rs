@@ -32,6 +32,7 @@ use crate::check::{CheckOptions, check_fingerprint, check_pictures, pictures_for
 use crate::fingerprint::{ClipPictures, Fingerprint};
 use crate::index::{Index, Role, hex};
 use crate::report::Report;
+use crate::scatter::{Searched, Shards};
 use crate::{Error, Result};
 
 /// A ledger, and what belongs to it.
@@ -64,6 +65,8 @@ pub struct Intake<'a> {
     pub books: Books<'a>,
     /// The index of what is public.
     pub index: &'a Index,
+    /// Who searches it; `None` for this process.
+    pub shards: Option<&'a dyn Shards>,
     /// How clips are decoded and searched for.
     pub options: &'a CheckOptions<'a>,
     /// How long a worker has a submission before another may take it over; it is renewed while the
@@ -273,6 +276,23 @@ impl<'a> Intake<'a> {
         })
     }
 
+    /// The index of what is public, and where it is searched.
+    pub(super) fn searched(&self) -> Searched<'a> {
+        Searched {
+            index: self.index,
+            shards: self.shards,
+        }
+    }
+
+    fn certified(
+        &self,
+        looked: &ClipPictures,
+        file: &Path,
+        terms: &Terms<'_>,
+    ) -> Result<Certified> {
+        certificate::certify_searched(&self.searched(), looked, file, self.options, terms)
+    }
+
     /// What the ledger keeps of a file.
     pub(super) fn receipt(&self, offer: &Offer<'_>) -> Result<Receipt> {
         receipt(offer, self.options)
@@ -403,7 +423,9 @@ impl<'a> Intake<'a> {
                     path: file.to_owned(),
                 });
             }
-            let mut report = check_fingerprint(self.index, &fingerprint, self.options)?;
+            let mut report = self
+                .searched()
+                .check_fingerprint(&fingerprint, self.options)?;
             report.clip.path = file.to_string_lossy().into_owned();
             return Ok(Prepared {
                 looked: Looked::Fingerprint(Box::new(fingerprint)),
@@ -414,12 +436,12 @@ impl<'a> Intake<'a> {
         let looked = decoded(file, sha256, self.options)?;
         let (report, certified) = match terms {
             Some(terms) => {
-                let certified =
-                    certificate::certify_pictures(self.index, &looked, file, self.options, terms)?;
+                let certified = self.certified(&looked, file, terms)?;
                 (certified.report.clone(), Some(certified))
             }
             None => (
-                check_pictures(self.index, &looked, file, self.options)?,
+                self.searched()
+                    .check_pictures(&looked, file, self.options)?,
                 None,
             ),
         };
@@ -533,13 +555,7 @@ impl<'a> Intake<'a> {
         let certified = match (certified, terms) {
             (None, Some(terms)) if of.kind == Kind::Clip => {
                 let looked = decoded(file, &of.sha256, self.options)?;
-                Some(certificate::certify_pictures(
-                    self.index,
-                    &looked,
-                    file,
-                    self.options,
-                    terms,
-                )?)
+                Some(self.certified(&looked, file, terms)?)
             }
             (certified, _) => certified,
         };

@@ -15,12 +15,13 @@ use super::record::{ClaimState, Kind, State};
 use super::review::{here, is_withheld};
 use super::store::Mode;
 use crate::certificate::Since;
-use crate::check::{CheckOptions, check_fingerprint, check_pictures};
+use crate::check::CheckOptions;
 use crate::fingerprint::{ClipPictures, Fingerprint};
 use crate::index::{Index, hex};
 use crate::report::{
     self, Match, MatchKind, ReasonCode, Report, Seconds, Span, SpanState, Verdict,
 };
+use crate::scatter::Searched;
 use crate::{Error, Result};
 
 /// What a submission is searched by when it is rechecked.
@@ -174,11 +175,17 @@ impl<'a> Rechecks<'a> {
             ..*self.intake.options
         };
         if let Some(new) = &new
-            && looked.check(&new.sources, options)?.matches.is_empty()
+            && looked
+                .check(&Searched::from(&new.sources), options)?
+                .matches
+                .is_empty()
         {
             return Ok(None);
         }
-        let worse = worse(&known.report, looked.check(self.intake.index, options)?);
+        let worse = worse(
+            &known.report,
+            looked.check(&self.intake.searched(), options)?,
+        );
         Ok(says_more(&known.report, &worse).then_some(worse))
     }
 
@@ -272,10 +279,10 @@ enum Looked {
 }
 
 impl Looked {
-    fn check(&self, index: &Index, options: &CheckOptions<'_>) -> Result<Report> {
+    fn check(&self, searched: &Searched<'_>, options: &CheckOptions<'_>) -> Result<Report> {
         match self {
-            Looked::Clip(clip) => check_pictures(index, clip, Path::new(""), options),
-            Looked::Fingerprint(fingerprint) => check_fingerprint(index, fingerprint, options),
+            Looked::Clip(clip) => searched.check_pictures(clip, Path::new(""), options),
+            Looked::Fingerprint(fingerprint) => searched.check_fingerprint(fingerprint, options),
         }
     }
 }

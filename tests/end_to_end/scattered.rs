@@ -2,13 +2,17 @@
 //! says, and a part that is missing is an error.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use crate::everywhere;
 use crate::support::scenes;
+use uniq::certificate::{Terms, certify_pictures, certify_searched};
 use uniq::index::{Part, Role, SearchMode, Shard, State, Writer, parts};
 use uniq::ingest::{self, BuildOptions};
-use uniq::scatter::{Candidates, Merged, Needs, Question, Request, merge, search};
+use uniq::scatter::{
+    self, Candidates, Merged, Needs, Question, Request, Searched, Shards, merge, search,
+};
 use uniq::{CheckOptions, Decoding, Error, Index, Query, Report, Verdict};
 
 /// Films that are published, and how many each commit adds.
@@ -65,32 +69,49 @@ fn state(dir: &Path, shards: &[Shard]) -> State {
     State::of_shards(dir, &holdings).unwrap()
 }
 
-/// Searches all shards until nothing is missing; returns the number of rounds too. Everything goes
-/// through the bytes that would be sent.
-fn ask(dir: &Path, request: &Request, options: &CheckOptions<'_>) -> (Report, usize) {
-    let shards = shards(dir);
-    let state = State::from_bytes(&state(dir, &shards).to_bytes().unwrap()).unwrap();
-    let question = Question::from_bytes(&request.question().to_bytes().unwrap()).unwrap();
-    let (mut needs, mut candidates, mut rounds) = (Needs::first(), Vec::new(), 0);
-    loop {
-        rounds += 1;
-        let asked = Needs::from_bytes(&needs.to_bytes().unwrap()).unwrap();
-        for shard in shards.iter().rev() {
-            let found = search(
-                shard,
-                &question,
-                &state,
-                &asked,
-                &CheckOptions::new(options.decoding),
-            )
-            .unwrap();
-            candidates.push(Candidates::from_bytes(&found.to_bytes().unwrap()).unwrap());
-        }
-        match merge(request, &state, &candidates, options).unwrap() {
-            Merged::Report(report) => return (*report, rounds),
-            Merged::Needs(more) => needs = more,
+/// Segments that are open apart from each other. Everything goes through the bytes that would be
+/// sent.
+struct Apart {
+    shards: Vec<Shard>,
+    rounds: AtomicUsize,
+}
+
+impl Apart {
+    fn open(dir: &Path) -> Apart {
+        Apart {
+            shards: shards(dir),
+            rounds: AtomicUsize::new(0),
         }
     }
+}
+
+impl Shards for Apart {
+    fn search(
+        &self,
+        question: &Question,
+        state: &State,
+        needs: &Needs,
+        options: &CheckOptions<'_>,
+    ) -> uniq::Result<Vec<Candidates>> {
+        self.rounds.fetch_add(1, Ordering::Relaxed);
+        let question = Question::from_bytes(&question.to_bytes()?)?;
+        let state = State::from_bytes(&state.to_bytes()?)?;
+        let needs = Needs::from_bytes(&needs.to_bytes()?)?;
+        let options = CheckOptions::new(options.decoding);
+        let found = self.shards.iter().rev().map(|shard| {
+            let found = search(shard, &question, &state, &needs, &options)?;
+            Candidates::from_bytes(&found.to_bytes()?)
+        });
+        found.collect()
+    }
+}
+
+/// Searches all shards until nothing is missing; returns the number of rounds too.
+fn ask(dir: &Path, request: &Request, options: &CheckOptions<'_>) -> (Report, usize) {
+    let apart = Apart::open(dir);
+    let state = state(dir, &apart.shards);
+    let report = scatter::ask(&apart, request, &state, options).unwrap();
+    (report, apart.rounds.into_inner())
 }
 
 fn json(report: &Report) -> String {
@@ -173,6 +194,42 @@ fn the_report_is_that_of_the_whole_index_to_the_byte() {
         .1
         .sha256;
     compare(SearchMode::Screened, &[sha256]);
+}
+
+#[test]
+fn a_certificate_is_the_same_wherever_the_index_is_searched() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("index");
+    index(&dir);
+    let (whole, apart) = (Index::open(&dir).unwrap(), Apart::open(&dir));
+    let searched = Searched {
+        index: &whole,
+        shards: Some(&apart),
+    };
+    let decoding = Decoding::in_process();
+    let options = CheckOptions {
+        now: Some(SystemTime::UNIX_EPOCH),
+        ..CheckOptions::new(&decoding)
+    };
+    let clip = scenes::excerpt(&scenes::moving(72, 16), 3.0, 8.0);
+    let looked = uniq::fingerprint::measured_pictures_of_clip(&clip, &decoding, None).unwrap();
+    let terms = Terms::default();
+    let here = certify_pictures(&whole, &looked, &clip, &options, &terms).unwrap();
+    let there = certify_searched(&searched, &looked, &clip, &options, &terms).unwrap();
+    assert_eq!(apart.rounds.load(Ordering::Relaxed), 1);
+    assert_eq!(here.report.verdict, Verdict::Published);
+    assert_eq!(json(&there.report), json(&here.report));
+    assert_eq!(
+        there.statement.payload().unwrap(),
+        here.statement.payload().unwrap()
+    );
+    assert_eq!(there.fingerprint.digest(), here.fingerprint.digest());
+    // And a check of that fingerprint.
+    let fingerprint = &here.fingerprint;
+    let there = searched.check_fingerprint(fingerprint, &options).unwrap();
+    let here = uniq::check_fingerprint(&whole, fingerprint, &options).unwrap();
+    assert_eq!(apart.rounds.load(Ordering::Relaxed), 2);
+    assert_eq!(json(&there), json(&here));
 }
 
 #[test]

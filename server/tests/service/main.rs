@@ -5,6 +5,7 @@ mod basics;
 mod footage;
 mod hooks;
 mod ops;
+mod ray;
 mod review;
 mod support;
 mod uploads;

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +10,12 @@ use super::State;
 use super::reads::{NearBy, RawTrack, Reads};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Key, Motion, PictureTrack, Run};
-use crate::index::lookup::Lookup;
+use crate::index::Neighbour;
+use crate::index::lookup::{Described, Lookup};
 use crate::index::nearest::Screen;
 use crate::index::run::{self, RawRun};
 use crate::index::snapshot::Track;
-use crate::index::video::{Role, Video, VideoRef};
-use crate::index::{IndexState, Neighbour};
+use crate::index::video::{Video, VideoRef};
 
 /// What a check needs beyond what the shards have sent.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -121,24 +120,8 @@ impl<'a> Gathered<'a> {
 }
 
 impl Lookup for Gathered<'_> {
-    fn dir(&self) -> &Path {
-        &self.state.dir
-    }
-
-    fn state(&self) -> &IndexState {
-        &self.state.state
-    }
-
-    fn searched_role(&self) -> Role {
-        self.state.searched
-    }
-
-    fn committed_at(&self) -> Option<String> {
-        self.state.committed_at.clone()
-    }
-
-    fn probes(&self) -> Option<usize> {
-        self.state.probes.map(|probes| probes as usize)
+    fn whole(&self) -> &dyn Described {
+        self.state
     }
 
     fn video(&self, video: VideoRef) -> Result<Cow<'_, Video>> {

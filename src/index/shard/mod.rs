@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::format::hex;
+use super::lookup::Described;
 use super::manifest::{self, SegmentEntry, Stored};
 use super::newest;
 use super::snapshot::{self, Held, Index};
@@ -309,6 +310,11 @@ impl State {
         State::unseal(bytes)
     }
 
+    /// When its last commit was made, in RFC 3339, if that is known.
+    pub fn committed_at(&self) -> Option<&str> {
+        self.committed_at.as_deref()
+    }
+
     /// Size and condition of the index.
     pub fn index(&self) -> &IndexState {
         &self.state
@@ -355,5 +361,27 @@ impl State {
             )),
             None => Ok(()),
         }
+    }
+}
+
+impl Described for State {
+    fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn state(&self) -> &IndexState {
+        &self.state
+    }
+
+    fn searched_role(&self) -> Role {
+        self.searched
+    }
+
+    fn committed_at(&self) -> Option<String> {
+        self.committed_at.clone()
+    }
+
+    fn probes(&self) -> Option<usize> {
+        self.probes.map(|probes| probes as usize)
     }
 }

@@ -2,19 +2,18 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::path::Path;
 
 use super::reads::{NearBy, RawTrack, Reads};
 use super::{Shard, State};
 use crate::error::Result;
 use crate::fingerprint::{Key, PictureTrack, Run};
 use crate::index::format::hex;
-use crate::index::lookup::Lookup;
+use crate::index::lookup::{Described, Lookup};
 use crate::index::nearest::Screen;
 use crate::index::run;
 use crate::index::snapshot::Track;
-use crate::index::video::{Role, Video, VideoRef};
-use crate::index::{Index, IndexState, Neighbour};
+use crate::index::video::{Video, VideoRef};
+use crate::index::{Index, Neighbour};
 
 /// A shard that appears as the whole index: its videos bear the numbers of the whole.
 pub(crate) struct Recorder<'a> {
@@ -121,24 +120,8 @@ impl<'a> Recorder<'a> {
 }
 
 impl Lookup for Recorder<'_> {
-    fn dir(&self) -> &Path {
-        &self.state.dir
-    }
-
-    fn state(&self) -> &IndexState {
-        &self.state.state
-    }
-
-    fn searched_role(&self) -> Role {
-        self.state.searched
-    }
-
-    fn committed_at(&self) -> Option<String> {
-        self.state.committed_at.clone()
-    }
-
-    fn probes(&self) -> Option<usize> {
-        self.state.probes.map(|probes| probes as usize)
+    fn whole(&self) -> &dyn Described {
+        self.state
     }
 
     fn video(&self, video: VideoRef) -> Result<Cow<'_, Video>> {

@@ -84,6 +84,7 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
     let intake = Intake {
         books: books.books(),
         index: &index,
+        shards: None,
         options: &options,
         lease: LEASE,
         notice: &notice,

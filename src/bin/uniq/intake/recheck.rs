@@ -39,6 +39,7 @@ pub(super) fn recheck(args: &IntakeRecheck, quiet: bool) -> anyhow::Result<Exit>
     let intake = Intake {
         books: books.books(),
         index: &index,
+        shards: None,
         options: &options,
         lease: LEASE,
         notice: &|_| (),

@@ -1,0 +1,220 @@
+//! Searches the index by a Ray cluster in place of this process.
+//!
+//! The service decodes clips as ever, and asks a helper for what lies in the segments: a process of
+//! Python that is connected to the cluster ([`helper`]). What comes back is merged here, so that the
+//! report is that of this process, and a part that is missing, damaged or of another commit is an
+//! error: the submission waits, and is checked again.
+//!
+//! A helper that ends, or does not answer, is started anew. Until it can be asked, no check begins.
+
+mod frames;
+mod helper;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use uniq::index::State;
+use uniq::scatter::{Candidates, Needs, Question, Shards};
+use uniq::{CheckOptions, Error, Result};
+
+use crate::config::RayConfig;
+use helper::{Helper, Outcome};
+
+/// A cluster that searches the index.
+#[derive(Debug)]
+pub struct Ray {
+    config: RayConfig,
+    index: PathBuf,
+    now: Mutex<Now>,
+}
+
+#[derive(Debug)]
+struct Now {
+    helper: Option<Arc<Helper>>,
+    /// Why it cannot be asked, if it cannot.
+    wrong: Option<String>,
+}
+
+impl Ray {
+    /// A cluster that nobody has called yet.
+    pub fn new(config: RayConfig, index: &Path) -> Ray {
+        Ray {
+            config,
+            index: index.to_owned(),
+            now: Mutex::new(Now {
+                helper: None,
+                wrong: Some("its helper was not started".to_owned()),
+            }),
+        }
+    }
+
+    /// Reaches the cluster, and keeps it in reach until `stopping` is set.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub fn start(self: &Arc<Ray>, stopping: Arc<AtomicBool>) -> anyhow::Result<JoinHandle<()>> {
+        let helper = Helper::start(&self.config, &self.index, &|| false)
+            .map_err(|wrong| anyhow::anyhow!("ray: {wrong}"))?;
+        self.set(Some(Arc::new(helper)), None);
+        let kept = Arc::clone(self);
+        Ok(thread::Builder::new()
+            .name("ray".to_owned())
+            .spawn(move || kept.keep(&stopping))?)
+    }
+
+    /// Whether checks can be made now.
+    pub fn is_up(&self) -> bool {
+        self.now().wrong.is_none()
+    }
+
+    /// Looks after the helper.
+    fn keep(&self, stopping: &AtomicBool) {
+        let is_stopping = || stopping.load(Ordering::Relaxed);
+        let mut failing: Option<Instant> = None;
+        while !is_stopping() {
+            let helper = self.now().helper.clone();
+            let Some(helper) = helper else {
+                match Helper::start(&self.config, &self.index, &is_stopping) {
+                    Ok(helper) => self.set(Some(Arc::new(helper)), None),
+                    Err(wrong) => self.set(None, Some(wrong)),
+                }
+                wait(REST, &is_stopping);
+                continue;
+            };
+            let (wrong, is_lost) = match helper.ask("ready", &[], LOOK_MAX, &is_stopping) {
+                Outcome::Answered(_) => (None, false),
+                Outcome::Cancelled => break,
+                Outcome::Wrong(wrong) => {
+                    let since = failing.get_or_insert_with(Instant::now).elapsed();
+                    (Some(wrong.message), since > FAILING_MAX)
+                }
+                Outcome::Late => (Some("its helper does not answer".to_owned()), true),
+                Outcome::Ended(why) => (Some(format!("its helper is lost: {why}")), true),
+            };
+            if wrong.is_none() {
+                failing = None;
+            }
+            if is_lost {
+                failing = None;
+                self.set(None, wrong);
+                // Whoever still waits for an answer learns that none will come.
+                helper.end(Duration::ZERO);
+            } else {
+                self.set(Some(helper), wrong);
+                wait(LOOK_EVERY, &is_stopping);
+            }
+        }
+        let helper = self.now().helper.take();
+        if let Some(helper) = helper {
+            helper.end(GRACE);
+        }
+    }
+
+    fn set(&self, helper: Option<Arc<Helper>>, wrong: Option<String>) {
+        let mut now = self.now();
+        match (&now.wrong, &wrong) {
+            (Some(_), None) => tracing::info!("the Ray cluster can be asked"),
+            (before, Some(wrong)) if before.as_ref() != Some(wrong) => {
+                tracing::error!(
+                    error = wrong,
+                    "the Ray cluster cannot be asked; submissions wait until it can"
+                );
+            }
+            _ => {}
+        }
+        *now = Now { helper, wrong };
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An error that leaves a submission as it was.
+    fn lacking(&self, why: &str) -> Error {
+        Error::IncompleteAnswer {
+            path: self.index.clone(),
+            reason: format!("the Ray cluster cannot be asked ({why}); ask again when it can"),
+        }
+    }
+}
+
+impl Shards for Ray {
+    fn search(
+        &self,
+        question: &Question,
+        state: &State,
+        needs: &Needs,
+        options: &CheckOptions<'_>,
+    ) -> Result<Vec<Candidates>> {
+        let (helper, wrong) = {
+            let now = self.now();
+            (now.helper.clone(), now.wrong.clone())
+        };
+        let helper = helper.ok_or_else(|| self.lacking(&wrong.unwrap_or_default()))?;
+        let sent = [question.to_bytes()?, state.to_bytes()?, needs.to_bytes()?];
+        let is_cancelled = || {
+            options
+                .cancel
+                .is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+        };
+        let at_most = Duration::from_secs(self.config.time_out_seconds);
+        let parts = sent.each_ref().map(Vec::as_slice);
+        match helper.ask("search", &parts, at_most, &is_cancelled) {
+            Outcome::Answered(parts) => parts
+                .iter()
+                .map(|part| Candidates::from_bytes(part))
+                .collect(),
+            Outcome::Cancelled => Err(Error::Cancelled),
+            // It is the clip that takes too long, and would again.
+            Outcome::Wrong(wrong) if wrong.code == "limit_exceeded" => Err(Error::LimitExceeded {
+                path: PathBuf::new(),
+                limit: "time",
+                found: "a machine of the cluster has not searched for it in time".to_owned(),
+                allowed: format!(
+                    "{} s at most",
+                    options.decoding.limits.time_ceiling.as_secs()
+                ),
+                option: "--max-time",
+            }),
+            Outcome::Wrong(wrong) => Err(self.lacking(&wrong.message)),
+            Outcome::Late => {
+                let seconds = self.config.time_out_seconds;
+                Err(self.lacking(&format!(
+                    "no answer after {seconds} s; ray.time_out_seconds allows more"
+                )))
+            }
+            Outcome::Ended(why) => Err(self.lacking(&format!("its helper is lost: {why}"))),
+        }
+    }
+}
+
+/// Waits, but not beyond the end of the service.
+fn wait(at_most: Duration, is_stopping: &dyn Fn() -> bool) {
+    let begun = Instant::now();
+    while begun.elapsed() < at_most && !is_stopping() {
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Between two looks at the helper.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Time in which a helper has to say how the cluster is. It waits for the cluster for 5 s itself,
+/// and has more because the host may be busy.
+const LOOK_MAX: Duration = Duration::from_secs(20);
+
+/// After this time without a sound cluster another helper is started: Ray replaces actors and
+/// machines by itself in less.
+const FAILING_MAX: Duration = Duration::from_secs(30);
+
+/// After the start of a helper, whatever came of it.
+const REST: Duration = Duration::from_secs(2);
+
+/// Time in which a helper has to end by itself.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Between two looks at whether the service stops.
+const PAUSE: Duration = Duration::from_millis(50);
