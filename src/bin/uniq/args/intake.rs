@@ -91,7 +91,7 @@ another one may follow. What is sold stays sold. The submissions whose claims ar
     /// Hold submissions against what was added to the index of what is public since their answers
     #[command(after_help = "\
 Example:
-  uniq index update && uniq intake recheck
+  uniq index add new.mp4 && uniq intake recheck
   uniq intake recheck 17 18 --from /srv/uniq/certificates --json
 
 Without numbers, all submissions that stand and are not sold. Only what is new is searched; where something of a submission is found \
