@@ -33,11 +33,12 @@ struct Args {
     /// File with the settings, in TOML
     #[arg(long, value_name = "FILE", global = true, env = "UNIQ_SERVE_CONFIG")]
     config: Option<PathBuf>,
-    /// Show the service with made footage in a folder of its own, which is removed at the end
+    /// Show the service with made footage, in a folder that is removed at the end
     #[arg(long)]
     demo: bool,
-    /// Search the index by the Ray cluster at this address (auto: the one of this host), for which a
-    /// Python with the packages uniq and ray is started
+    /// Search by the Ray cluster at this address; auto: the one of this host
+    ///
+    /// A helper is started for it, in a Python that has the packages uniq and ray.
     #[arg(long, value_name = "ADDRESS", value_parser = NonEmptyStringValueParser::new())]
     ray: Option<String>,
     #[command(subcommand)]
