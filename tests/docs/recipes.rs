@@ -170,12 +170,14 @@ fn a_thousand_uploads_a_day() {
     );
     assert_eq!(answers[2]["verdict"], "published");
     assert_eq!(answers[3]["code"], "not_media");
-    assert!(kitchen.path("failed/dave/broken.mp4").exists());
+    let failed: Vec<_> = fs::read_dir(kitchen.path("failed")).unwrap().collect();
+    let failed = failed[0].as_ref().unwrap().path();
+    assert!(failed.join("broken.mp4").exists());
     assert!(!own.exists());
 
     // At night what alice offered became public.
     fs::copy(
-        kitchen.path("archive/alice/own.mp4"),
+        kitchen.path("archive/1/own.mp4"),
         kitchen.path("public/news.mp4"),
     )
     .unwrap();
@@ -259,6 +261,7 @@ fn auditing_what_a_video_model_gives_out() {
     footage::life(&film, 7, 10);
     footage::mirrored(&film, 2, 6, &kitchen.path("outputs/copied.mp4"));
     footage::life(&kitchen.path("outputs/new.mp4"), 4711, 8);
+    fs::write(kitchen.path("outputs/broken.mp4"), "no video").unwrap();
 
     let said = kitchen.run(0);
     let copies = fs::read_to_string(kitchen.path("copies.csv")).unwrap();
@@ -271,6 +274,8 @@ fn auditing_what_a_video_model_gives_out() {
     let sums: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(sums["outputs"], 2);
     assert_eq!(sums["copied_s"], 6.0);
+    let unread = fs::read_to_string(kitchen.path("unread.txt")).unwrap();
+    assert!(unread.contains("outputs/broken.mp4"), "{unread}");
     let pages: Vec<_> = fs::read_dir(kitchen.path("pages")).unwrap().collect();
     assert_eq!(pages.len(), 2);
 }
