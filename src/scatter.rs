@@ -326,7 +326,7 @@ impl Candidates {
 /// the rest is part of the question.
 ///
 /// # Errors
-/// Those of [`check_fingerprint`](crate::check_fingerprint), and [`Error::IncompleteAnswer`] if the
+/// Those of [`check_fingerprint`], and [`Error::IncompleteAnswer`] if the
 /// shard is of another commit than the state.
 pub fn search(
     shard: &Shard,

@@ -1,7 +1,7 @@
 //! Searches the index by a Ray cluster in place of this process.
 //!
 //! The service decodes clips as ever, and asks a helper for what lies in the segments: a process of
-//! Python that is connected to the cluster ([`helper`]). What comes back is merged here, so that the
+//! Python that is connected to the cluster (`helper`). What comes back is merged here, so that the
 //! report is that of this process, and a part that is missing, damaged or of another commit is an
 //! error: the submission waits, and is checked again.
 //!
