@@ -1,5 +1,5 @@
-//! The index is searched by a cluster. A stand-in for the helper searches it in truth, and does wrong
-//! things where it is told to.
+//! The index is searched by a cluster. A stand-in for the helper really searches it, and misbehaves
+//! where a test wants it to.
 
 mod stand_in;
 

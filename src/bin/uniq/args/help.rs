@@ -19,6 +19,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
         tool.version, tool.media, tool.libavcodec
     )
 });
+
 /// Commands that the short help of `uniq index` leaves out, because few people need them.
 const SELDOM: [&str; 9] = [
     "canaries",

@@ -46,7 +46,7 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
         let more = count(report.more_sources, "more source");
         writeln!(out, "\n  {more} of the same seconds")?;
     }
-    let related = of_scene(report) - of_scene_in(&matches);
+    let related = of_scene(&report.matches) - of_scene(matches.iter().copied());
     if related > 0 {
         let more = count(related as u64, "more take");
         writeln!(out, "\n  {more} of the same scene: see --json")?;
@@ -73,19 +73,15 @@ fn shown(report: &Report) -> Vec<&Match> {
     };
     let mut matches: Vec<&Match> = report.matches.iter().collect();
     matches.sort_by_key(rank);
-    let hidden = of_scene(report).saturating_sub(RELATED_SHOWN);
+    let hidden = of_scene(&report.matches).saturating_sub(RELATED_SHOWN);
     matches.truncate(matches.len() - hidden);
     matches
 }
 
-fn of_scene(report: &Report) -> usize {
-    let matches: Vec<&Match> = report.matches.iter().collect();
-    of_scene_in(&matches)
-}
-
-fn of_scene_in(matches: &[&Match]) -> usize {
-    let is_related = |found: &&&Match| found.kind == MatchKind::SameScene;
-    matches.iter().filter(is_related).count()
+/// How many of these are other takes of a scene.
+fn of_scene<'a>(matches: impl IntoIterator<Item = &'a Match>) -> usize {
+    let is_related = |found: &&Match| found.kind == MatchKind::SameScene;
+    matches.into_iter().filter(is_related).count()
 }
 
 fn verdict(verdict: Verdict, paint: Paint) -> String {
