@@ -2,6 +2,8 @@
 //! field, as follows.
 #![doc = include_str!("../docs/report.md")]
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 pub use crate::facts::Quality;
@@ -570,5 +572,16 @@ impl Tool {
             media,
             libavcodec,
         }
+    }
+}
+
+/// Version, commit and FFmpeg, in one line.
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.version)?;
+        if let Some(commit) = &self.commit {
+            write!(f, " ({commit})")?;
+        }
+        write!(f, ", FFmpeg {}, libavcodec {}", self.media, self.libavcodec)
     }
 }

@@ -128,7 +128,7 @@ class Certificate:
         name: str = "",
         policy_uri: str | None = None,
         effort: Effort = "standard",
-        search: Literal["auto", "exact", "screened"] = "auto",
+        search: Literal["auto", "exact", "screened"] = "exact",
         exclude: Iterable[str] = (),
         decoding: Decoding | None = None,
         deadline: float | None = None,
@@ -151,7 +151,8 @@ class Certificate:
         effort : {"fast", "standard", "thorough"}
             Effort of the search.
         search : {"auto", "exact", "screened"}
-            Whether all keys are compared.
+            Whether all keys are compared. Only an exact search can be run again on an index that
+            has grown.
         exclude : iterable of str
             SHA-256s of sources to leave out.
         decoding : Decoding, optional

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use anyhow::Context as _;
 use clap::builder::NonEmptyStringValueParser;
@@ -26,9 +27,12 @@ Example:
 
 The settings and the interface are described in docs/service.md.";
 
+/// What `uniq serve --version` prints: version, commit and the FFmpeg of this computer.
+static VERSION: LazyLock<String> = LazyLock::new(|| uniq::report::Tool::this().to_string());
+
 /// Run the intake service
 #[derive(Debug, Parser)]
-#[command(name = "uniq serve", bin_name = "uniq serve", version, after_help = EXAMPLE)]
+#[command(name = "uniq serve", bin_name = "uniq serve", version = VERSION.as_str(), after_help = EXAMPLE)]
 struct Args {
     /// File with the settings, in TOML
     #[arg(long, value_name = "FILE", global = true, env = "UNIQ_SERVE_CONFIG")]

@@ -14,7 +14,7 @@ use super::predicate::{
 use super::result;
 use crate::check::{CheckOptions, pictures_for};
 use crate::error::{Error, Result};
-use crate::fingerprint::{ClipPictures, Fingerprint};
+use crate::fingerprint::{ClipPictures, Fingerprint, Picture};
 use crate::index::{Index, hex};
 use crate::report::{self, NonMatch, Report, SpanState, Verdict};
 use crate::scatter::Searched;
@@ -107,16 +107,23 @@ pub fn certify_searched(
 ///
 /// [`Error::SeveralPictures`].
 fn kept(looked: &ClipPictures, clip: &Path) -> Result<ClipPictures> {
-    let made = looked.clone().only(clip)?;
-    let kept = made.kept().map_err(|reason| Error::InvalidFingerprint {
-        path: clip.to_owned(),
-        reason,
-    })?;
-    let mut looked = looked.clone();
-    for picture in &mut looked.pictures {
-        picture.fingerprint = kept.clone();
-    }
-    Ok(looked)
+    let picture = looked.sole(clip)?;
+    let fingerprint = picture
+        .fingerprint
+        .kept()
+        .map_err(|reason| Error::InvalidFingerprint {
+            path: clip.to_owned(),
+            reason,
+        })?;
+    Ok(ClipPictures {
+        pictures: vec![Picture {
+            streams: picture.streams.clone(),
+            start: picture.start,
+            fingerprint,
+            quality: picture.quality.clone(),
+        }],
+        streams: looked.streams.clone(),
+    })
 }
 
 impl Certified {

@@ -330,7 +330,7 @@ fn member(input: &Input, content: &Content, overlap: &Overlap, traits: &Traits) 
     let length_s = traits.duration_s;
     let why = if whole {
         format!(
-            "{copied_s:.1} of its {length_s:.1} s are in the kept one, which leaves nothing of its own"
+            "{copied_s:.1} of its {length_s:.1} s are in the kept one; the rest is too short to count"
         )
     } else if grouping::is_whole(length_s, rest_s) {
         "what could be decoded of it is in the kept one, and it has streams that could not"

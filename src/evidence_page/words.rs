@@ -249,7 +249,7 @@ words! {
     why_undecided: "it looks like a source, and whether it is a copy cannot be decided", "يشبه مصدرًا، ولا يمكن الجزم بأنه نسخة";
     why_quick_cuts: "its shots are too short to be recognised", "لقطاته أقصر من أن تُعرف";
     why_repeated: "the clip has shown it before", "أظهره المقطع من قبل";
-    why_treated: "the picture is altered too much to be recognised", "غُيّرت الصورة أكثر مما يسمح بالتعرف عليها";
+    why_treated: "the picture is altered, or so fine or noisy, that a copy could not be recognised", "الصورة معدّلة أو دقيقة التفاصيل أو مشوّشة إلى حد لا يسمح بالتعرف على نسخة منها";
     why_short: "it is too short to judge", "أقصر من أن يُحكم عليه";
     why_benign: "it shows material that is marked as benign", "يُظهر مادة معلّمة بأنها لا تثبت شيئًا";
     why_beside: "next to a copy; too little evidence to decide", "بجوار نسخة؛ والدليل أقل من أن يحسم";

@@ -54,21 +54,29 @@ impl ClipPictures {
     ///
     /// [`Error::SeveralPictures`] if the clip has, or may have, others.
     pub fn only(mut self, path: &Path) -> Result<Fingerprint> {
+        self.sole(path)?;
+        Ok(self.pictures.remove(0).fingerprint)
+    }
+
+    /// The only picture, borrowed.
+    pub(crate) fn sole(&self, path: &Path) -> Result<&Picture> {
         let unseen = self
             .streams
             .iter()
             .any(|(_, looked)| matches!(looked, Looked::Not(_)));
-        if unseen || self.pictures.len() != 1 {
-            let shown = self
-                .streams
-                .iter()
-                .filter(|(_, looked)| matches!(looked, Looked::At(_) | Looked::Not(_)));
-            return Err(Error::SeveralPictures {
-                path: path.to_owned(),
-                streams: shown.count(),
-            });
+        match &*self.pictures {
+            [picture] if !unseen => Ok(picture),
+            _ => {
+                let shown = self
+                    .streams
+                    .iter()
+                    .filter(|(_, looked)| matches!(looked, Looked::At(_) | Looked::Not(_)));
+                Err(Error::SeveralPictures {
+                    path: path.to_owned(),
+                    streams: shown.count(),
+                })
+            }
         }
-        Ok(self.pictures.remove(0).fingerprint)
     }
 }
 

@@ -137,7 +137,9 @@ impl ReasonCode {
             ReasonCode::Indistinct => "too few distinctive details to recognise a copy",
             ReasonCode::QuickCuts => "its shots are too short to be recognised",
             ReasonCode::Repeated => "the clip has shown it before",
-            ReasonCode::Treated => "the picture is altered too much to be recognised",
+            ReasonCode::Treated => {
+                "the picture is altered, or so fine or noisy, that a copy could not be recognised"
+            }
             ReasonCode::FromFingerprint => "a fingerprint was checked in place of the clip",
             ReasonCode::Short => "it is too short to judge",
             ReasonCode::Benign => "it shows material that is marked as benign",

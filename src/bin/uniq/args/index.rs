@@ -9,7 +9,8 @@ use clap::{Args, Subcommand, ValueHint};
 use super::{Guard, IndexOption, Signing, Threads, interval};
 use crate::expected::Expectation;
 
-/// The commands of `uniq index`.
+/// The commands of `uniq index`. The short help leaves out those that are hidden, which few people
+/// need.
 #[derive(Debug, Subcommand)]
 pub(crate) enum IndexCommand {
     /// Build an index of videos, or go on with one
@@ -36,7 +37,9 @@ Example:
 SOURCE is what it is for `uniq index build`. Adding takes as long in a large index as in a small one.")]
     Add(Sourced),
     /// Correct what the index knows of its videos, without decoding them
-    #[command(after_help = "\
+    #[command(
+        hide = true,
+        after_help = "\
 Example:
   uniq index update corrected.csv
 
@@ -46,10 +49,13 @@ add` do the same for what is there already.
 
 With --json one object is printed, as by `uniq index build`.
 
-Exit codes: 0 done, 2 error, 4 something is not in the index or cannot be read.")]
+Exit codes: 0 done, 2 error, 4 something is not in the index or cannot be read."
+    )]
     Update(Benign),
     /// Make the small pictures of indexed videos that have none, from their files
-    #[command(after_help = "\
+    #[command(
+        hide = true,
+        after_help = "\
 Example:
   uniq index refresh ~/public-videos
 
@@ -59,7 +65,8 @@ left without. Interrupted, it keeps what is finished, and the same command again
 
 With --json one object is printed, as by `uniq index build`; its field refreshed counts the videos.
 
-Exit codes: 0 done, 2 error, or interrupted, 4 something is not in the index or cannot be read.")]
+Exit codes: 0 done, 2 error, or interrupted, 4 something is not in the index or cannot be read."
+    )]
     Refresh(Benign),
     /// Remove videos from the index
     #[command(after_help = "\
@@ -117,7 +124,9 @@ Exit codes: 0 done, 2 error, or interrupted, 4 done, but videos are here for som
         index: IndexOption,
     },
     /// Bring an index of format 4 to the present format, without its videos
-    #[command(after_help = "\
+    #[command(
+        hide = true,
+        after_help = "\
 Example:
   uniq index upgrade
 
@@ -127,7 +136,8 @@ until `uniq index refresh` meets their files again. An index of the present form
 
 With --json one object is printed: schema, from_format, to_format, cancelled, index.
 
-Exit codes: 0 done, or nothing to do; 2 error, or interrupted.")]
+Exit codes: 0 done, or nothing to do; 2 error, or interrupted."
+    )]
     Upgrade {
         /// Print one JSON object
         #[arg(long)]
@@ -136,7 +146,9 @@ Exit codes: 0 done, or nothing to do; 2 error, or interrupted.")]
         index: IndexOption,
     },
     /// Measure on the index itself what a search by cells finds
-    #[command(after_help = "\
+    #[command(
+        hide = true,
+        after_help = "\
 Example:
   uniq index canaries
 
@@ -147,7 +159,8 @@ committed, and told with each answer. `uniq index build` and `add` do this by th
 
 With --json one object is printed: generation, keys, probes, strengths (name, excerpts, nominated each), recall.
 
-Exit codes: 0 done, 2 error, or interrupted.")]
+Exit codes: 0 done, 2 error, or interrupted."
+    )]
     Canaries {
         /// Look for so many excerpts of each strength
         #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -189,12 +202,15 @@ Exit codes: 0 whole, 2 damaged, not as expected, or no index.")]
         index: IndexOption,
     },
     /// List the commits of the index
-    #[command(after_help = "\
+    #[command(
+        hide = true,
+        after_help = "\
 Example:
   uniq index log
 
 The history is read and checked as a whole. With --json each commit is one object on one line: generation, root, sources_root, \
-allowlist_root, committed_at.")]
+allowlist_root, committed_at."
+    )]
     Log {
         /// Print one JSON object a line
         #[arg(long)]
@@ -203,7 +219,9 @@ allowlist_root, committed_at.")]
         index: IndexOption,
     },
     /// Copy the index to where it lasts, so that certificates of it can be run again
-    #[command(after_help = "\
+    #[command(
+        hide = true,
+        after_help = "\
 Example:
   uniq index snapshot /archive/2026-01
 
@@ -212,7 +230,8 @@ copy, as out of the index, unless something of it was cleared out, which is told
 
 With --json one object is printed: schema, generation, readable_generation, linked, copied.
 
-Exit codes: 0 done, 2 error, or that generation is gone.")]
+Exit codes: 0 done, 2 error, or that generation is gone."
+    )]
     Snapshot {
         /// Make sure that this generation can be read out of the copy
         #[arg(long, value_name = "N")]
@@ -227,7 +246,9 @@ Exit codes: 0 done, 2 error, or that generation is gone.")]
         index: IndexOption,
     },
     /// Prove that a file is, or is not, among the sources
-    #[command(after_help = "\
+    #[command(
+        hide = true,
+        after_help = "\
 Example:
   uniq index prove 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 > proof.json
   uniq certificate verify clip.certificate.json --key checks.key.pub --proof proof.json
@@ -235,7 +256,8 @@ Example:
 The proof is printed as one JSON object; it leads to the root over the sources that certificates and `uniq index stats` tell. \
 A proof of absence says that this very file is no source, and nothing of near copies of it.
 
-Exit codes: 0 proved, 2 it is the other way round, or error.")]
+Exit codes: 0 proved, 2 it is the other way round, or error."
+    )]
     Prove {
         /// SHA-256 of the file
         #[arg(value_name = "SHA256", value_parser = crate::expected::root)]
@@ -250,13 +272,16 @@ Exit codes: 0 proved, 2 it is the other way round, or error.")]
         index: IndexOption,
     },
     /// Sign how long the history is and what is in it
-    #[command(after_help = "\
+    #[command(
+        hide = true,
+        after_help = "\
 Example:
   uniq index checkpoint --key checks.key > checkpoint
   uniq index verify --checkpoint checkpoint --key checks.key.pub
 
 The checkpoint is printed as C2SP has it: a signed note of three lines. Give it to somebody else: whoever has it can tell \
-later whether a commit before it was changed.")]
+later whether a commit before it was changed."
+    )]
     Checkpoint {
         #[command(flatten)]
         index: IndexOption,
@@ -323,7 +348,9 @@ Exit codes: 0 the folder has the newest state, 2 error, or interrupted.")]
     },
     /// Fetch the newest index from object storage into the cache, and print its folder
     #[cfg(feature = "remote")]
-    #[command(after_help = "\
+    #[command(
+        hide = true,
+        after_help = "\
 Example:
   uniq index open s3://bucket/index
   uniq check --index \"$(uniq index open s3://bucket/index)\" clip.mp4
@@ -336,7 +363,8 @@ The cache: --cache, else $UNIQ_CACHE, else uniq in the user's cache folder; its 
 
 With --json one object is printed: schema, store, dir, generation, root, files, bytes.
 
-Exit codes: 0 printed, 2 error, or interrupted.")]
+Exit codes: 0 printed, 2 error, or interrupted."
+    )]
     Open {
         /// Where from
         #[arg(value_name = "STORE")]

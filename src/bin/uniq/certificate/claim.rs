@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use uniq::certificate::{Evidence, Grade, Interval, Statement};
 use uniq::report::{MatchKind, SpanState, Verdict};
 
+use crate::render::probability;
 use crate::text::{clock, count, grouped, length, plain, tenths};
 
 /// Writes what, of what, when, against what.
@@ -143,11 +144,11 @@ fn evidence(found: &Evidence) -> String {
         .or(source.url.as_deref())
         .map_or(String::new(), |name| format!(" {}", plain(name)));
     format!(
-        "{} is {} of source {}{name}, a copy with a probability of {:.2}",
+        "{} is {} of source {}{name}, a copy (probability {})",
         interval(found.clip),
         interval(found.reference),
         source.sha256.get(..16).unwrap_or_default(),
-        f64::from(found.probability_ppm) / 1e6
+        probability(f64::from(found.probability_ppm) / 1e6)
     )
 }
 

@@ -8,6 +8,7 @@ use uniq::dedup::{Deduplication, Extent, Pair};
 use uniq::report::{Interval, MatchKind};
 
 use crate::output::Paint;
+use crate::render::probability;
 use crate::text::{clock, count, plain, tenths, whole};
 
 /// Speeds nearer to 1 than this are not worth a word: the measurement is no finer.
@@ -44,8 +45,8 @@ pub(super) fn deduplication(
         }
         let bits = whole(group.evidence_bits);
         let score = format!(
-            "weakest pair: probability {}, {bits} bits",
-            percent(group.probability)
+            "lowest probability {}, fewest bits {bits}",
+            probability(group.probability)
         );
         writeln!(out, "  {}\n", paint.style(DIM, &score))?;
     }
@@ -122,7 +123,10 @@ fn pair(out: &mut dyn Write, pair: &Pair, first: &str, kind: MatchKind) -> io::R
             words.push(format!("turned {} degrees", alignment.turned_degrees));
         }
         words.extend(pace(speed));
-        words.push(format!("probability {}", percent(alignment.probability)));
+        words.push(format!(
+            "probability {}",
+            probability(alignment.probability)
+        ));
         words.push(format!("{} bits", whole(alignment.evidence_bits)));
         writeln!(out, "        {}", words.join(", "))?;
     }
@@ -223,10 +227,6 @@ fn not_compared(out: &mut dyn Write, found: &Deduplication, paint: Paint) -> io:
 
 /// Parts of a clip that are told one by one.
 const SPANS_TOLD: usize = 3;
-
-fn percent(probability: f64) -> String {
-    format!("{:.1} %", 100.0 * probability)
-}
 
 #[cfg(test)]
 mod tests {

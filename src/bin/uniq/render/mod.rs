@@ -199,7 +199,7 @@ fn alignment(out: &mut dyn Write, of: &Match, first: bool, paint: Paint) -> io::
 }
 
 /// In per cent, and never 100 where it is not certain.
-fn probability(probability: f64) -> String {
+pub(crate) fn probability(probability: f64) -> String {
     match probability {
         p if p >= 1.0 => "100 %".to_owned(),
         p if p > 0.99 => "above 99 %".to_owned(),
