@@ -201,7 +201,7 @@ impl<'a, 'b> Run<'a, 'b> {
                 Action::Drain => self.drain()?,
                 Action::StartAt(time) => {
                     self.start_at = time;
-                    // At the stream's own start there is nothing earlier to refer to.
+                    // At the stream's own start any first picture is accepted.
                     self.entering = self.frames > 0;
                 }
                 Action::Send(stamped) => self.send(&stamped)?,
@@ -375,7 +375,7 @@ impl<'a, 'b> Run<'a, 'b> {
         let origin = *self.origin.get_or_insert_with(|| {
             let first = self.first_packet.unwrap_or(stamp).min(stamp);
             let slack = START_SLACK.max(2 * length);
-            // Time lost at the start counts; one or two start-up pictures do not.
+            // Frames lost at the start keep their time; one or two start-up pictures get none.
             if self.damage.is_open() || stamp - first > slack {
                 self.damage.trouble();
                 first
