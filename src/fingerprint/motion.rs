@@ -202,13 +202,13 @@ const BRIGHTER: u8 = 1;
 const DARKER: u8 = 2;
 
 /// Minimum difference from the mean at which a cell moves, in grey levels. Measured on excerpts
-/// cropped to vertical, shown as a small picture or edited for a short form: 3 and 6 levels told 91
-/// and 90 of 100 pictures of a copy from those of other times.
+/// cropped to vertical, shown as a small picture or edited for a short form: 3 and 6 levels
+/// distinguish 91 and 90 of 100 pictures of a copy from those of other times.
 pub const STILL: f32 = 3.0;
 
 /// How far the neighbours of a picture extend on either side. On the same excerpts, with the mean
-/// of the cells subtracted, two seconds and one told 89 and 88 of 100 apart; with medians instead
-/// of means it was 89 and 85.
+/// of the cells subtracted, two seconds and one distinguish 89 and 88 of 100 pictures; with medians
+/// instead of means it is 89 and 85.
 const REACH: Duration = Duration::from_secs(2);
 
 /// Minimum number of pictures, including the neighbours, for a meaningful mean.

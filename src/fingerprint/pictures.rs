@@ -40,7 +40,7 @@ pub enum Looked {
     At(usize),
     /// It is the file's cover and no part of its video.
     Cover,
-    /// It is a single picture beside a video.
+    /// It is a single picture in a file with a video.
     Still,
     /// It was not decoded, for this reason. The clip is then inconclusive, unless it was published
     /// anyway.

@@ -120,7 +120,7 @@ pub trait Selector {
     }
 }
 
-/// What is known of the chosen video stream before decoding.
+/// The properties of the chosen video stream before decoding.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct StreamInfo {
     /// Displayed columns, after rotation and with square pixels.
