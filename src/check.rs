@@ -183,7 +183,7 @@ pub(crate) fn pictures_for(
     }
 }
 
-/// Adds the quality, which determines the price, and a reason if the clip may not be sold.
+/// Adds the quality, which determines the price, and a reason if a manifest does not allow training.
 fn with_quality(mut report: Report, looked: &fingerprint::ClipPictures) -> Report {
     report.quality = looked
         .pictures

@@ -215,7 +215,7 @@ fn found(steps: &[Step]) -> Vec<Duration> {
     cuts.into_iter().collect()
 }
 
-/// Whether a step is much newer than those around it.
+/// Whether a step has much more novelty than those around it.
 fn stands_out(steps: &[Step], number: usize) -> bool {
     let novelty = steps[number].novelty;
     if novelty < NEW_MIN {
@@ -305,7 +305,8 @@ const NEW_SURELY: f32 = 0.45;
 /// ten steps of a train shown many times as fast, it is less than 0.32.
 const NEW_ALWAYS: f32 = 0.33;
 
-/// Multiple of that quartile from which a step is a cut, if it is below [`NEW_SURELY`].
+/// Multiple of the first quartile around a step from which the step is a cut, if it is below
+/// [`NEW_SURELY`].
 const TIMES_USUAL: f32 = 2.0;
 
 /// Steps on either side that count as around a step: half a second.
