@@ -183,7 +183,7 @@ pub(crate) fn pictures_for(
     }
 }
 
-/// Adds the quality, which determines the price, and a reason if a manifest does not allow training.
+/// Adds the quality, which determines the price, and a reason if a manifest forbids training.
 fn with_quality(mut report: Report, looked: &fingerprint::ClipPictures) -> Report {
     report.quality = looked
         .pictures
