@@ -39,11 +39,11 @@ pub struct CheckOptions<'a> {
     pub decoding: &'a Decoding,
     /// Whether the search may use the screening.
     pub search: SearchMode,
-    /// What the index has to hold: published videos, unless it is the index of a ledger.
+    /// The expected role of the index: published videos, unless it is the index of a ledger.
     pub among: Role,
     /// Costs of mistakes and other limits of the verdict.
     pub policy: Policy,
-    /// SHA-256 of sources to leave out: a clip that is itself in the index would be found to be a
+    /// SHA-256 of sources to leave out. A clip that is itself in the index would otherwise be a
     /// copy of itself.
     pub exclude: &'a [[u8; 32]],
     /// Cancels the check once it is set.
@@ -183,7 +183,7 @@ pub(crate) fn pictures_for(
     }
 }
 
-/// Adds what makes the price, and what a person has to know of it.
+/// Adds the quality, which determines the price, and a reason if a manifest forbids training.
 fn with_quality(mut report: Report, looked: &fingerprint::ClipPictures) -> Report {
     report.quality = looked
         .pictures
@@ -279,7 +279,7 @@ fn checked_among(
         policy,
         &model,
     );
-    // What would be said of it if nothing had matched.
+    // The judgement if nothing had matched.
     let alone = judge(
         &filtered.clip,
         &[],
@@ -299,7 +299,7 @@ fn checked_among(
     report(index, clip, origin, filtered.keys, found, options)
 }
 
-/// Fails if a copy of what the index holds would mean something else than the caller takes it for.
+/// Returns an error if the index does not have the role that the caller expects.
 pub(crate) fn check_role(index: &dyn Lookup, options: &CheckOptions<'_>) -> Result<()> {
     let role = index.searched_role();
     if role == options.among || index.state().videos == 0 {
@@ -312,7 +312,7 @@ pub(crate) fn check_role(index: &dyn Lookup, options: &CheckOptions<'_>) -> Resu
 }
 
 /// Alignments of a fingerprint with sources before the verdict, strongest first. If many sources
-/// share a part beyond doubt, only as many of them are aligned as a report lists.
+/// certainly share a part, only as many of them are aligned as a report lists.
 ///
 /// # Errors
 ///
@@ -552,7 +552,7 @@ fn compare_thumbnails(
 /// Margin of thumbnails on both sides of an alignment, for the offset refinement.
 const REFINEMENT_MARGIN: Duration = Duration::from_secs(1);
 
-/// Makes the report of a clip, of which `benign_keys` were filtered out.
+/// Makes the report of a clip from which `benign_keys` were filtered out.
 fn report(
     index: &dyn Lookup,
     clip: &Fingerprint,

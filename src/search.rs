@@ -184,7 +184,7 @@ pub(crate) fn search_part(
     Ok(search.done(exact))
 }
 
-/// As [`search`], among the keys of these sources alone, all of which are compared.
+/// As [`search`], but compares the clip with all keys of these sources only.
 ///
 /// # Errors
 /// Those of [`search`].
@@ -534,7 +534,7 @@ mod testing {
     };
     use crate::media::StreamInfo;
 
-    /// A clip of four keyframes a second with so many regions each.
+    /// A clip with four keyframes a second and `regions` regions each.
     pub(super) fn clip(keyframes: u32, regions: u32) -> Fingerprint {
         let time = |number: u32| Duration::from_millis(250 * u64::from(number));
         let keyframe = |number| Keyframe {

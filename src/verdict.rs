@@ -349,7 +349,7 @@ const MISSING_MAX: Duration = Duration::from_millis(500);
 /// keyframe interval of the sources. A shorter part joins the published one.
 const SEGMENT_MIN: Duration = Duration::from_secs(1);
 
-/// Minimum total time that is worth a reason.
+/// Minimum total time for which a reason is given.
 const REASON_MIN: Duration = Duration::from_millis(50);
 
 /// Guard interval on either side of an undecided match: a copy that is hard to recognise gives only
@@ -419,7 +419,7 @@ fn unsearchable(clip: &Fingerprint) -> Vec<(Span, ReasonCode)> {
             if shot.length() < SHOT_MIN {
                 parts.push((shot, ReasonCode::QuickCuts));
             } else if keyframes[last].still_since <= keyframes[first].time {
-                // A slide show is no video.
+                // A slide show is not a video.
                 parts.push((shot, ReasonCode::Frozen));
             }
         }

@@ -43,8 +43,8 @@ impl BinomialTest {
         }
     }
 
-    /// Improbability of so many successes at the null rate, in bits (of so few, as a negative
-    /// number): Chernoff's bound on a binomial tail, `n * D(q || p)`.
+    /// Improbability of at least this number of successes at the null rate, in bits, or of at most
+    /// this number, as a negative value: Chernoff's bound on a binomial tail, `n * D(q || p)`.
     pub fn bits(&self) -> f32 {
         if self.trials <= 0.0 || self.null_successes <= 0.0 {
             return 0.0;

@@ -584,7 +584,7 @@ impl Context<'_> {
         best.map(|(_, hypothesis)| hypothesis)
     }
 
-    /// Lays the clip beside the reference in one orientation and geometry.
+    /// The candidate pair of clip and reference in one orientation and geometry.
     fn candidate<'a>(
         &'a self,
         orientation: Orientation,

@@ -45,7 +45,7 @@ impl Random {
     }
 }
 
-/// Ten keys a second that are distinctive, and eight that stay for the whole reference.
+/// Ten distinctive keys a second, and eight that stay for the whole reference.
 pub(super) fn reference(random: &mut Random) -> Vec<Run> {
     reference_of(random, REFERENCE_SECONDS)
 }
@@ -156,7 +156,7 @@ pub(super) fn clip(runs: &[Run], edit: Edit, random: &mut Random) -> Fingerprint
     }
 }
 
-/// A clip with nothing but a length.
+/// A clip with only a length.
 pub(super) fn still_clip(seconds: f32) -> Fingerprint {
     Fingerprint {
         path: String::new(),
@@ -550,8 +550,8 @@ fn a_long_copy_with_another_moment_in_its_middle_is_found_in_full() {
                 );
             }
             assert_eq!(parts.len(), expected.len(), "{parts:?}");
-            // The segment in the middle pays the selection penalty, though its half minute has no
-            // other.
+            // The segment in the middle pays the selection penalty, though its half minute contains
+            // no other segment.
             let chosen = found
                 .iter()
                 .filter(|alignment| alignment.consistency.selection_penalty > 0.0);
@@ -633,8 +633,8 @@ fn static_keys_do_not_displace_copies_on_either_side() {
 
 #[test]
 fn a_preferred_hypothesis_without_alignments_displaces_nothing() {
-    // For nine seconds another time fits better by frames, by keys beyond the search radius but for
-    // some; in the first `lead` frames there are no other keys.
+    // For nine seconds, frames fit another time better, almost only by keys beyond the search
+    // radius. The first `lead` frames have no other keys.
     for (found, lead) in [None, Some(60), Some(66), Some(70)]
         .into_iter()
         .flat_map(|found| [0, 2, 8].map(|lead| (found, lead)))
@@ -664,7 +664,7 @@ fn a_preferred_hypothesis_without_alignments_displaces_nothing() {
             kept[key.keyframe as usize] <= 3
         });
         second = away(second, &runs, |_, _| 60, &mut random);
-        // The others are one key of every twelfth frame, or two keys of the first frames.
+        // The others are one key in every twelfth frame, or two keys in the first frames.
         let (mut last, mut scrap) = (None, 0);
         let bits = |frame, _: &Run| {
             let first = last.replace(frame) != Some(frame);
@@ -712,7 +712,7 @@ fn a_preferred_hypothesis_without_alignments_displaces_nothing() {
 fn distinctive_evidence_is_reported_as_superseded_if_a_better_fit_has_no_alignment() {
     let mut random = Random(101);
     let mut runs = reference(&mut random);
-    // What stays does so only until 13 s, and the frames fit those from 19 s on, by keys beyond the
+    // Static keys stay only until 13 s, and the frames fit those from 19 s on, by keys beyond the
     // search radius.
     runs.iter_mut()
         .filter(|run| run.recurs)
@@ -737,7 +737,7 @@ fn distinctive_evidence_is_reported_as_superseded_if_a_better_fit_has_no_alignme
         .keys
         .extend(away(later, &runs, |_, _| BEYOND_SEARCH, &mut random).keys);
     whole.keys.sort_by_key(|key| key.keyframe);
-    // One key of each frame matches where the reference shows it, after that.
+    // After that, one key of each frame matches at its time in the reference.
     let mut last = clip(
         &runs,
         Edit {

@@ -82,8 +82,8 @@ impl Vote {
 impl Similarity {
     /// Whether it maps a place of the clip to a place of the reference within the tolerances.
     pub(super) fn takes(&self, clip: &Place, reference: &Place) -> bool {
-        // Runs for each pair of keys: with hypot, which guards against overflow, it would take half
-        // of the time of a check.
+        // It runs for each pair of keys. With hypot, which guards against overflow, it would take
+        // half of a check's time.
         self.squared_residual(clip, reference) <= SHIFT_TOLERANCE * SHIFT_TOLERANCE
             && (reference.size / (clip.size * self.scale)).log2().abs() <= ZOOM_TOLERANCE
     }

@@ -201,8 +201,8 @@ pub(super) fn merge(
     Some(report)
 }
 
-/// What would be unpublished in all pictures if nothing had matched; `None` if that is not known of
-/// one.
+/// The parts that would be unpublished in all pictures if nothing had matched; `None` if one
+/// picture does not state them.
 fn searchable(pictures: &[(f64, Report)], is_whole: bool) -> Option<Vec<Interval>> {
     let mut common: Option<Vec<(u64, u64)>> = None;
     for (start, report) in pictures {

@@ -1,5 +1,5 @@
-//! Compares a clip with single videos of an index: which of them may share a passage with it, and
-//! what one of them does.
+//! Compares a clip with single videos of an index: finds those that may share a passage with it,
+//! and checks the clip against chosen ones.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,8 +22,8 @@ pub(crate) struct Candidate {
     pub(crate) bits: f32,
 }
 
-/// The videos whose hits can make an alignment, in the order of the index: a check of the clip
-/// against them finds all that a check against the whole index with the same effort does.
+/// The videos whose hits can make an alignment, in the order of the index. A check of the clip
+/// against them finds all that a check against the whole index with the same effort finds.
 ///
 /// # Errors
 ///
@@ -70,8 +70,8 @@ pub(crate) fn candidates(
         .collect())
 }
 
-/// Checks a clip against these videos alone, each key against each of theirs; against none of them,
-/// the report tells what of the clip can be searched.
+/// Checks a clip against these videos alone, comparing all keys. Without videos, the report only
+/// says which parts of the clip are searchable.
 ///
 /// # Errors
 ///
@@ -85,7 +85,7 @@ pub(crate) fn compare(
     checked_among(index, clip, Some(videos), Origin::Computed, options)
 }
 
-/// The match of a clip with a file of the same bytes; the index, being open, gives no error.
+/// The match of a clip with a file of the same bytes. An open index causes no error.
 pub(crate) fn identical(index: &Index, clip: &Fingerprint, video: VideoRef) -> Result<Match> {
     let alignment = Alignment::identical(video, clip.duration);
     let opinion = Model::default().opinion(&alignment);

@@ -1,8 +1,8 @@
-//! Makes of a clip's fingerprint what an index keeps of a source, so that a clip that was decoded
-//! to be checked can be indexed as well.
+//! Converts a clip's fingerprint into what an index keeps of a source, so that a clip that was
+//! decoded for a check can be indexed too.
 //!
-//! A clip has twice as many keyframes and more regions than a source: of these, as many are taken
-//! as a source would have. A clip of which no small pictures are known gives none.
+//! A clip has twice as many keyframes and more regions than a source. Only as many are kept as a
+//! source would have. A clip without small pictures gives a source without them.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::media::{Decoded, Frame};
 use crate::sample::CORPUS_INTERVAL;
 
 impl Fingerprint {
-    /// What an index keeps of the clip, as of a source: keyframes at most [`CORPUS_INTERVAL`]
+    /// Returns what an index keeps of the clip as a source: keyframes at most [`CORPUS_INTERVAL`]
     /// apart, if the clip has them that close, with the strongest [`SOURCE_REGIONS`] regions each.
     pub fn to_source(&self) -> SourceFingerprint {
         let kept = self.sparse();
@@ -68,7 +68,7 @@ impl Fingerprint {
         }
     }
 
-    /// Numbers of the keyframes that a source would have.
+    /// Indices of the keyframes that a source would have.
     fn sparse(&self) -> Vec<usize> {
         let mut kept = Vec::new();
         let mut last: Option<Duration> = None;
@@ -101,7 +101,7 @@ impl Fingerprint {
         }
     }
 
-    /// The small pictures nearest to these times, which ascend.
+    /// The small pictures nearest to these ascending times.
     fn pictures_at(&self, times: &[Duration]) -> PictureTrack {
         let mut track = PictureTrackBuilder::default();
         let mut last = None;

@@ -1,14 +1,14 @@
 //! Blobs: extrema of the difference of Gaussians (Lowe 2004, "Distinctive Image Features from
-//! Scale-Invariant Keypoints", sections 3 and 4), three scales an octave, edges rejected by the
-//! ratio of the principal curvatures.
+//! Scale-Invariant Keypoints", sections 3 and 4). There are three scales per octave, and edges are
+//! rejected by the ratio of the principal curvatures.
 
 use super::plane::{Plane, Space};
 use super::wide::widened;
 
-/// In which octaves of the scale space blobs are looked for.
+/// The octaves of the scale space that are searched for blobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Octaves {
-    /// In the first, of the smallest ones.
+    /// Only the first octave, which has the smallest blobs.
     First,
     All,
 }
@@ -22,34 +22,34 @@ pub(super) struct Blob {
     pub(super) strength: f32,
 }
 
-/// Looks for blobs; keeps what it works in for the next picture.
+/// Finds blobs; keeps its buffers for the next picture.
 #[derive(Debug, Default)]
 pub(super) struct Detector {
     octaves: Vec<Octave>,
     space: Space,
 }
 
-/// A picture at the last three scales of an octave, each blurred more than the one before, and what
-/// each has more than that: those of a scale lie where its number by three leaves.
+/// A picture at the last three scales of an octave, each more blurred than the one before, and the
+/// difference of each to the one before. A scale is stored at its number modulo three.
 #[derive(Debug, Default)]
 struct Octave {
     blurred: [Plane; 3],
     differences: [Plane; 3],
 }
 
-/// Blur of the first scale in pixels.
+/// Blur of the first scale, in pixels.
 const SIGMA_BASE: f32 = 2.0;
 
-/// Blur that a frame is taken to have already, in pixels.
+/// Assumed blur of the frame itself, in pixels.
 const SIGMA_CAMERA: f32 = 0.5;
 
-/// Scales at which blobs are looked for in an octave.
+/// Scales searched per octave.
 const SCALES: usize = 3;
 
-/// Least absolute difference of Gaussians of a blob in grey levels.
+/// Minimum absolute difference of Gaussians of a blob, in grey levels.
 const STRENGTH_MIN: f32 = 1.0;
 
-/// Largest `trace^2 / determinant` of the Hessian: above, the blob is an edge.
+/// Maximum `trace^2 / determinant` of the Hessian; a blob above it is an edge.
 const EDGE_MAX: f32 = 12.0;
 
 impl Detector {
@@ -115,8 +115,8 @@ fn sigma_at(scale: f32) -> f32 {
     SIGMA_BASE * (scale / SCALES as f32).exp2()
 }
 
-/// Adds the extrema of one scale: strict among the 26 neighbours, strong, not an edge, refined to a
-/// fraction.
+/// Adds the extrema of one scale: strict among the 26 neighbours, strong, not on an edge, refined
+/// to subpixels.
 fn extrema(planes: [&Plane; 3], scale: usize, pixel: f32, found: &mut Vec<Blob>) {
     let here = planes[1];
     let mut marks = vec![false; (here.width - 2).next_multiple_of(MARKS)];
@@ -133,12 +133,12 @@ fn extrema(planes: [&Plane; 3], scale: usize, pixel: f32, found: &mut Vec<Blob>)
     }
 }
 
-/// Pixels that are passed over at a time where none is marked.
+/// Pixels skipped at a time if none is marked.
 const MARKS: usize = 16;
 
 widened! {
-    /// Marks the pixels of a row, without its ends, that are strong and surpass the nearest six of
-    /// their neighbours.
+    /// Marks the inner pixels of a row that are strong and more extreme than their six nearest
+    /// neighbours.
     fn mark(planes: [&Plane; 3], y: usize, marks: &mut [bool]) = mark_always;
 }
 
@@ -168,7 +168,7 @@ fn mark_always(planes: [&Plane; 3], y: usize, marks: &mut [bool]) {
     }
 }
 
-/// The blob at a pixel, if it surpasses all its neighbours and is no edge.
+/// The blob at a pixel, if it is more extreme than all neighbours and not on an edge.
 fn blob(planes: [&Plane; 3], scale: usize, pixel: f32, x: usize, y: usize) -> Option<Blob> {
     let [below, here, above] = planes;
     let value = here.at(x, y);
@@ -183,8 +183,8 @@ fn blob(planes: [&Plane; 3], scale: usize, pixel: f32, x: usize, y: usize) -> Op
     if determinant <= 0.0 || (xx + yy) * (xx + yy) / determinant > EDGE_MAX {
         return None;
     }
-    // One Newton step in the plane, a parabola in scale; a step over half a pixel belongs to a
-    // neighbour.
+    // One Newton step in the plane, a parabola in scale. A step of more than half a pixel belongs
+    // to a neighbour.
     let (gx, gy) = (0.5 * (d(1, 0) - d(-1, 0)), 0.5 * (d(0, 1) - d(0, -1)));
     let shift_x = ((xy * gy - yy * gx) / determinant).clamp(-0.5, 0.5);
     let shift_y = ((xy * gx - xx * gy) / determinant).clamp(-0.5, 0.5);
@@ -283,7 +283,7 @@ mod tests {
             let extremum = value.abs() > STRENGTH_MIN && is_extremum(value, planes, x, 1);
             assert!(!extremum || wide[x - 1], "pixel {x}");
         }
-        // Two of seven if all were by chance.
+        // Chance alone would give two of seven.
         assert!(
             (8..32).contains(&wide.iter().filter(|mark| **mark).count()),
             "{wide:?}"

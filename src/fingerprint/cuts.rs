@@ -1,13 +1,13 @@
 //! Finds where a clip cuts from one shot to another, by its small pictures.
 //!
 //! A cut is a step between two pictures across which most is [new](super::novelty), and much more
-//! than in the steps around it: what a shaken camera or a fast action shows is new again and again.
-//! A dissolve is short enough to be a cut if one picture and another half a second later show
-//! different things, and what is between is a mixture of both. A picture or two that differ while
-//! the shot goes on, as in the light of a flash, are no cut, unless they come again and again.
+//! than in the steps around it. A shaken camera or a fast action shows something new in every step.
+//! A dissolve counts as a cut if it is short: a picture and another half a second later show
+//! different things, and the pictures between are a mixture of both. One or two differing pictures
+//! within a shot, as in the light of a flash, are not a cut, unless they keep recurring.
 //!
-//! Where nothing but other pictures come, no step stands out, and each is a cut. Cuts to what looks
-//! nearly the same, as between two moments of a still shot, are not found.
+//! If every picture differs from the one before, no step stands out, and each counts as a cut. Cuts
+//! between nearly identical pictures, as between two moments of a still shot, are not found.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -16,16 +16,16 @@ use super::novelty::Small;
 use super::{Keyframe, Thumbnail};
 use crate::media::Frame;
 
-/// Takes what a clip shows in the order of time.
+/// Takes a clip's pictures in order of time.
 #[derive(Default)]
 pub(super) struct Cuts {
-    /// The last pictures, the last one first.
+    /// The last pictures, the latest first.
     recent: VecDeque<Seen>,
     steps: Vec<Step>,
-    /// Keyframes since the last picture, with what they show.
+    /// Keyframes since the last picture, and their contents.
     between: Vec<(Duration, Means)>,
-    /// When what is shown between two pictures is neither of them, and when the next picture
-    /// follows.
+    /// Times of keyframes that resemble neither picture around them, each with the time of the next
+    /// picture.
     inserted: Vec<Duration>,
 }
 
@@ -35,24 +35,24 @@ struct Seen {
     means: Means,
 }
 
-/// From one small picture to the next.
+/// The step from one small picture to the next.
 #[derive(Debug, Clone, Copy)]
 struct Step {
-    /// When the later one, or a keyframe that shows the same, is shown first.
+    /// When the later picture, or a keyframe that resembles it, is first shown.
     at: Duration,
     /// Share of the later picture that is new, 0..=1.
     novelty: f32,
-    /// Whether a pixel in the mean differs visibly.
+    /// Whether the average pixel differs visibly.
     moves: bool,
-    /// If the step before, or the one before that, was to something new: whether the shot of before
-    /// goes on after this one.
+    /// Whether the previous shot resumes after this step, if the step one or two before was to
+    /// something new.
     resumes: [bool; 2],
     /// The dissolve that ends here at the latest: its middle, and the novelty across it.
     dissolve: Option<(Duration, f32)>,
 }
 
 impl Cuts {
-    /// Adds a keyframe, which comes after all that is shown earlier.
+    /// Adds a keyframe; calls must be in order of time.
     pub(super) fn keyframe(&mut self, frame: &Frame) {
         if self
             .recent
@@ -64,8 +64,8 @@ impl Cuts {
         }
     }
 
-    /// Adds a small picture, which comes after all that is shown earlier; one that follows too
-    /// closely is passed over.
+    /// Adds a small picture; calls must be in order of time. Ignores a picture that follows too
+    /// closely.
     pub(super) fn picture(&mut self, picture: &Thumbnail) {
         if self
             .recent
@@ -130,7 +130,7 @@ impl Cuts {
         let mut dissolve = None;
         for (steps, inner) in DISSOLVES.into_iter().zip(MIXED) {
             let Some(earlier) = before(steps) else { break };
-            // A fade is of one shot.
+            // A fade belongs to one shot.
             if seen.small.difference(earlier) < MOVES_MIN
                 || earlier.is_flat()
                 || seen.small.is_flat()
@@ -158,7 +158,7 @@ impl Cuts {
         }
     }
 
-    /// Whether there was a cut since the keyframe before, of each keyframe.
+    /// For each keyframe, whether there was a cut since the keyframe before.
     pub(super) fn at(self, keyframes: &[Keyframe]) -> Vec<bool> {
         let mut cuts = found(&self.steps);
         cuts.extend(self.inserted);
@@ -174,11 +174,11 @@ impl Cuts {
     }
 }
 
-/// When the shots begin, but for the first, in order.
+/// When the shots begin, except the first, in order.
 fn found(steps: &[Step]) -> Vec<Duration> {
     let mut sharp: Vec<usize> = (0..steps.len()).filter(|&i| stands_out(steps, i)).collect();
     sharp.dedup_by(|next, before| *next == *before + 1 && is_mixed(steps, *before));
-    // The first and the last step of what comes up while a shot goes on.
+    // The first and the last step of a short insertion into a shot.
     let flash = |pair: &[usize]| {
         matches!(pair[1] - pair[0], 1 | 2) && steps[pair[1]].resumes[pair[1] - pair[0] - 1]
     };
@@ -204,7 +204,7 @@ fn found(steps: &[Step]) -> Vec<Duration> {
     let mut dissolves: Vec<(Duration, f32)> = dissolves
         .filter(|(_, novelty)| *novelty >= DISSOLVED_MIN)
         .collect();
-    // Each is seen in several steps; it is where it is clearest.
+    // A dissolve shows in several steps; use the one with the highest novelty.
     dissolves.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     for (middle, _) in dissolves {
         let around = middle.saturating_sub(DISSOLVES_APART)..=middle + DISSOLVES_APART;
@@ -215,14 +215,14 @@ fn found(steps: &[Step]) -> Vec<Duration> {
     cuts.into_iter().collect()
 }
 
-/// Whether much more is new in a step than in those around it.
+/// Whether a step has much more novelty than those around it.
 fn stands_out(steps: &[Step], number: usize) -> bool {
     let novelty = steps[number].novelty;
     if novelty < NEW_MIN {
         return false;
     }
     let around = number.saturating_sub(AROUND)..steps.len().min(number + AROUND + 1);
-    // A frame that is shown twice shows nothing new, however fast the action.
+    // A repeated frame shows nothing new, however fast the action, so it is left out.
     let mut others: Vec<f32> = around
         .filter(|&other| other != number && steps[other].moves)
         .map(|other| steps[other].novelty)
@@ -237,8 +237,8 @@ fn stands_out(steps: &[Step], number: usize) -> bool {
     novelty >= least
 }
 
-/// Whether the picture after a step is a mixture of those around it: the next step is the other
-/// half of the same dissolve.
+/// Whether the picture after a step is a mixture of those around it: then the next step is the
+/// other half of the same dissolve.
 fn is_mixed(steps: &[Step], number: usize) -> bool {
     let later = &steps[number + 1..steps.len().min(number + 3)];
     let during = steps[number].at..later.first().map_or(Duration::MAX, |next| next.at);
@@ -248,7 +248,7 @@ fn is_mixed(steps: &[Step], number: usize) -> bool {
         .any(|(middle, novelty)| novelty >= DISSOLVED_MIN && during.contains(&middle))
 }
 
-/// A picture as means of parts.
+/// A picture as the means of its parts.
 type Means = [f32; COLUMNS * ROWS];
 
 fn means(luma: &[u8], width: usize, height: usize) -> Means {
@@ -272,63 +272,65 @@ fn apart(a: &Means, b: &Means) -> f32 {
 const COLUMNS: usize = 12;
 const ROWS: usize = 8;
 
-/// Least difference of something inserted between two pictures to both, in grey levels, and in
-/// differences of theirs: whoever makes the clip knows which frames the pictures are of, though not
-/// which the keyframes are.
+/// Minimum difference to both pictures of a keyframe that was inserted between them, in grey
+/// levels. Keyframes are compared because the times of small pictures are predictable for the maker
+/// of a clip, while those of keyframes are not.
 const OTHER_MIN: f32 = 22.0;
+/// The same as a multiple of the difference between the two pictures.
 const TIMES_WHOLE: f32 = 2.0;
 
-/// Least time between two pictures that are compared: what moves has to move visibly.
+/// Minimum time between two pictures that are compared, so that motion is visible.
 const STEP_MIN: Duration = Duration::from_millis(80);
 
-/// Mean difference of two pictures that are not the same, in grey levels: compression leaves a
-/// tenth.
+/// Minimum mean difference of two pictures that count as different, in grey levels: compression
+/// leaves a tenth of a level.
 const MOVES_MIN: f32 = 0.5;
 
-/// Least novelty of a cut, 0..=1.
+/// Minimum novelty of a cut, 0..=1.
 ///
-/// With these limits, which were chosen on the first of two sets of footage, 348 of 360 cuts are
-/// found between shots of real footage of 0.3 to 1.5 s, at 12 to 50 frames a second, plain, dark,
-/// cropped, noisy, with borders or captions; 138 of 150 dissolves of 0.12 to 0.4 s; and 29 of 30
-/// cuts between shots of 0.08 to 0.2 s. On the other set it is 349, 141 and 30, and in its 18
-/// minutes a tenth as many cuts are found that are none as there are real ones.
+/// These limits were chosen on the first of two sets of footage. There, 348 of 360 cuts are found
+/// between shots of real footage of 0.3 to 1.5 s, at 12 to 50 frames a second, plain, dark,
+/// cropped, noisy, with borders or captions. So are 138 of 150 dissolves of 0.12 to 0.4 s, and 29
+/// of 30 cuts between shots of 0.08 to 0.2 s. On the other set it is 349, 141 and 30, and in its 18
+/// minutes there is one false cut for ten real ones.
 const NEW_MIN: f32 = 0.26;
 
-/// Novelty that is a cut whatever is around it, 0..=1.
+/// Novelty that always is a cut, 0..=1.
 const NEW_SURELY: f32 = 0.45;
 
-/// Novelty of a fourth of the steps around one, 0..=1, from which each that has as much is a cut:
-/// what moves as fast as that could not be recognised either.
+/// First quartile of the novelty around a step, 0..=1, from which each step with as much novelty is
+/// a cut: something that moves that fast could not be recognised either.
 ///
-/// Where shots have one or two pictures each, a fourth has at most 0.38 to 0.48; of a train that is
-/// shown many times as fast nine in ten have less than 0.32.
+/// If shots have one or two pictures each, the quartile reaches at most 0.38 to 0.48. In nine of
+/// ten steps of a train shown many times as fast, it is less than 0.32.
 const NEW_ALWAYS: f32 = 0.33;
 
-/// How many times as new a cut is as a fourth of the steps around it are at most.
+/// Multiple of the first quartile around a step from which the step is a cut, if it is below
+/// [`NEW_SURELY`].
 const TIMES_USUAL: f32 = 2.0;
 
-/// How many steps on either side are around one: half a second.
+/// Steps on either side that count as around a step: half a second.
 const AROUND: usize = 6;
 
-/// Most that may be new in a picture after a flash, 0..=1, against that before it.
+/// Maximum novelty of a picture after a flash against the one before it, 0..=1.
 const RESUMED_MAX: f32 = 0.2;
 
-/// Least time between two flashes that are no cuts.
+/// Minimum time between two flashes that are no cuts.
 const FLASHES_APART: Duration = Duration::from_millis(1500);
 
-/// Steps across which a dissolve is looked for: a quarter and half of a second.
+/// Steps across which a dissolve is searched for: a quarter and half of a second.
 const DISSOLVES: [usize; 2] = [3, 6];
 
-/// Which pictures within them, counted from the end, may be the mixture.
+/// Pictures within them that may be the mixture, counted from the end.
 const MIXED: [std::ops::RangeInclusive<usize>; 2] = [1..=2, 2..=4];
 
-/// Least novelty across a dissolve, 0..=1.
+/// Minimum novelty across a dissolve, 0..=1.
 const DISSOLVED_MIN: f32 = 0.33;
 
-/// Longest time across which a dissolve or a flash is looked for.
+/// Maximum time across which a dissolve or a flash is searched for.
 const DISSOLVE_MAX: Duration = Duration::from_millis(1000);
 
-/// Least time between a dissolve and another cut.
+/// Minimum time between a dissolve and another cut.
 const DISSOLVES_APART: Duration = Duration::from_millis(280);
 
 #[cfg(test)]

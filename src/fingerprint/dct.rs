@@ -1,26 +1,25 @@
-//! The discrete cosine transform (type II) of squares of 32x32, several at a time: one in each lane
+//! The discrete cosine transform (type II) of squares of 32x32, several at a time, one in each lane
 //! of the registers.
 //!
-//! It is done by split radix (Plonka and Tasche 2005, "Fast and numerically stable algorithms for
+//! It uses split radix (Plonka and Tasche 2005, "Fast and numerically stable algorithms for
 //! discrete cosine transforms"), in the order of operations of the crates `image_hasher` 3.1 and
-//! `rustdct` 0.7, which keys of whole frames are made with: the results are the same to the last
-//! bit.
+//! `rustdct` 0.7, which make the keys of whole frames. So the results are the same to the last bit.
 
 use super::wide::widened;
 
-/// Squares that are transformed at a time.
+/// Squares transformed at a time.
 pub(super) const LANES: usize = 8;
 
-/// The same number of each square.
+/// The same element of each square.
 pub(super) type Lanes = [f32; LANES];
 
-/// Rows and columns of a square, and how many of the lowest coefficients of each are wanted.
+/// Rows and columns of a square, and how many of the lowest coefficients of each are kept.
 const SIDE: usize = 32;
 const LOW: usize = SIDE / 2;
 
 widened! {
-    /// The lowest 16x16 coefficients, row by row, not normalised: first each row is transformed,
-    /// then each column.
+    /// The lowest 16x16 coefficients, row by row, not normalised: transforms each row, then each
+    /// column.
     pub(super) fn transform(squares: &[Lanes; SIDE * SIDE], low: &mut [Lanes; LOW * LOW]) = transform_always;
 }
 
@@ -47,8 +46,8 @@ fn transform_always(squares: &[Lanes; SIDE * SIDE], low: &mut [Lanes; LOW * LOW]
     }
 }
 
-/// The loop over the lanes has no branch and reads and writes neighbours, so it becomes one of
-/// vector instructions.
+/// The loop over the lanes has no branch and accesses neighbouring values, so it compiles to vector
+/// instructions.
 #[inline(always)]
 fn line(line: &[Lanes; SIDE], low: &mut [Lanes; LOW]) {
     for lane in 0..LANES {
@@ -59,7 +58,7 @@ fn line(line: &[Lanes; SIDE], low: &mut [Lanes; LOW]) {
     }
 }
 
-/// Makes a transform of `n` numbers out of one of half and two of a quarter as many. The twiddles
+/// Builds a transform of `n` numbers from one of half the size and two of a quarter. The twiddles
 /// are cosine and sine of `2 pi (2 i + 1) / (4 n)`.
 macro_rules! split_radix {
     ($name:ident, $n:literal, $half:ident, $quarter:ident, $twiddles:expr) => {
@@ -105,7 +104,7 @@ fn dct2(x: [f32; 2]) -> [f32; 2] {
     [x[0] + x[1], (x[0] - x[1]) * std::f32::consts::FRAC_1_SQRT_2]
 }
 
-/// The quarters of this are single numbers.
+/// The quarters of this one are single numbers.
 #[inline(always)]
 fn dct4(x: [f32; 4]) -> [f32; 4] {
     let (cos, sin) = (0.923_879_5, 0.382_683_43);
@@ -159,7 +158,7 @@ split_radix!(
 mod tests {
     use super::*;
 
-    /// Levels that no lane shares with another.
+    /// Different levels in each lane.
     fn squares() -> [Lanes; SIDE * SIDE] {
         let mut state = 0x2545_f491_u32;
         [(); SIDE * SIDE].map(|()| {

@@ -1,12 +1,12 @@
-//! Tells which patches are worth a key: those with contrast, and with structure in more than one
+//! Decides which patches deserve a key: those with contrast, and with structure in more than one
 //! place and direction. Simple edges look alike everywhere.
 
 use super::dct::{LANES, Lanes};
 use super::hash::{self, PATCH, Patch};
 use super::wide::widened;
 
-/// Whether each of several patches is distinctive. The three limits are those of the design's
-/// measurement on 7.5e10 unrelated pairs.
+/// Returns whether each of several patches is distinctive. The three limits come from a measurement
+/// on 7.5e10 unrelated pairs.
 pub(super) fn distinctive(patches: &[Patch; LANES]) -> [bool; LANES] {
     let mut squares = [[0.0; LANES]; PATCH * PATCH];
     let (mut deviations, mut structures) = ([0.0; LANES], [[0.0; LANES]; 5]);
@@ -18,8 +18,8 @@ pub(super) fn distinctive(patches: &[Patch; LANES]) -> [bool; LANES] {
 }
 
 widened! {
-    /// Standard deviations of several patches in grey levels, and the sums of the length of their
-    /// gradients, its square, and the entries of the structure tensor.
+    /// Standard deviations of several patches in grey levels, and the sums of the gradients'
+    /// length, its square, and the entries of the structure tensor.
     fn measure(squares: &[Lanes; PATCH * PATCH], deviations: &mut Lanes, structures: &mut [Lanes; 5]) = measure_always;
 }
 
@@ -49,7 +49,7 @@ fn measure_always(
     *structures = sums;
 }
 
-/// Whether gradients are spread over a patch, and go in more than one direction.
+/// Returns whether gradients are spread over a patch and have more than one direction.
 fn is_structured([sum, squares, xx, yy, xy]: [f32; 5]) -> bool {
     let n = ((PATCH - 2) * (PATCH - 2)) as f32;
     if squares <= f32::EPSILON || sum * sum / (n * squares) < PARTICIPATION_MIN {
@@ -62,14 +62,14 @@ fn is_structured([sum, squares, xx, yy, xy]: [f32; 5]) -> bool {
     (half_trace - root) / (half_trace + root) >= ISOTROPY_MIN
 }
 
-/// Least standard deviation of a patch in grey levels.
+/// Minimum standard deviation of a patch, in grey levels.
 const CONTRAST_MIN: f32 = 8.0;
 
-/// Least gradient participation ratio `(sum g)^2 / (n sum g^2)`, 0..=1: 1 when the gradient is the
-/// same everywhere.
+/// Minimum gradient participation ratio `(sum g)^2 / (n sum g^2)`, 0..=1: 1 when the gradient is
+/// the same everywhere.
 const PARTICIPATION_MIN: f32 = 0.25;
 
-/// Least ratio of the structure tensor's eigenvalues, 0..=1: 0 for a straight edge.
+/// Minimum ratio of the structure tensor's eigenvalues, 0..=1: 0 for a straight edge.
 const ISOTROPY_MIN: f32 = 0.08;
 
 #[cfg(test)]

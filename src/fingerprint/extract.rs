@@ -1,9 +1,8 @@
-//! Turns keyframes, one after the other, into keys with a mark on those whose place looks alike at
-//! other times.
+//! Turns successive keyframes into keys, and marks keys whose place looks alike at other times.
 //!
 //! Two seconds of pictures are kept, so that a key can be compared with its own place earlier and
-//! later: asking the picture, not the detector, keeps a blob that blinks on a still wall from
-//! passing for an event.
+//! later. The pixels are compared, not the detector's results. Otherwise a blob that the detector
+//! finds only now and then on a still wall would look like an event.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -30,7 +29,7 @@ pub(super) struct SeenKey {
     pub(super) fine: bool,
     pub(super) place: Place,
     pub(super) key: Key,
-    /// The key of the mirrored patch, made for queries only.
+    /// The key of the mirrored patch; made for queries only.
     pub(super) mirrored: Key,
     /// The keys of the warped patch, see [`ClipKey::warped`](super::ClipKey); made for queries
     /// only.
@@ -38,8 +37,8 @@ pub(super) struct SeenKey {
     pub(super) recurs: bool,
 }
 
-/// How many regions a keyframe gives, how many fine ones, and whether mirrored and warped keys are
-/// wanted.
+/// How many regions and fine regions to extract from a keyframe, and whether to make mirrored and
+/// warped keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Detail {
     pub(super) regions: usize,
@@ -48,7 +47,7 @@ pub(super) struct Detail {
 }
 
 impl Detail {
-    /// How large the frames have to be.
+    /// The resolution of the frames.
     pub(super) fn resolution(self) -> Resolution {
         if self.fine > 0 {
             Resolution::Double
@@ -69,12 +68,12 @@ pub(super) struct Extractor {
     anchor: Option<(Duration, Levels)>,
     watcher: Watcher,
     memory: Memory,
-    /// Whether each keyframe shows a still over which a camera is pretended to move.
+    /// For each keyframe, whether it shows a still with a simulated camera movement.
     panned: Vec<bool>,
 }
 
-/// What is known of a video once all of it was seen; of a clip also, keyframe by keyframe, whether
-/// it shows again what it has shown before, and whether it is a panned still.
+/// Properties of a whole video. For clips it also says, for each keyframe, whether it repeats
+/// earlier content and whether it is a panned still.
 pub(super) struct Course {
     pub(super) motion: Motion,
     pub(super) repeating: Vec<bool>,
@@ -82,16 +81,16 @@ pub(super) struct Course {
 }
 
 struct Recent {
-    /// How many keyframes came before.
+    /// Number of keyframes before this one.
     number: usize,
     keyframe: Keyframe,
     keys: Vec<SeenKey>,
-    /// The same as of the keyframe before if not one pixel differs.
+    /// Shared with the keyframe before if all pixels are equal.
     picture: Rc<Picture>,
     done: bool,
 }
 
-/// What a picture shows, whenever it does.
+/// What a picture shows, independent of its time.
 struct Picture {
     luma: Vec<u8>,
     levels: Levels,
@@ -115,8 +114,8 @@ impl Extractor {
         }
     }
 
-    /// Takes one frame of the detail's resolution; `emit` is called for each keyframe whose keys
-    /// are now final.
+    /// Takes one frame of the detail's resolution; calls `emit` for each keyframe whose keys are
+    /// now final.
     pub(super) fn push(&mut self, frame: &Frame, emit: &mut dyn FnMut(Keyframe, Vec<SeenKey>)) {
         let latest = self.recent.back().map(|recent| &recent.picture);
         let picture = match latest.filter(|latest| latest.luma == frame.luma) {
@@ -156,14 +155,14 @@ impl Extractor {
             earlier.done = true;
             emit(earlier.keyframe, std::mem::take(&mut earlier.keys));
         }
-        // The latest picture that is two seconds old stays: the next frame may need it.
+        // The latest picture that is two seconds old stays, since the next frame may need it.
         while self.recent.get(1).is_some_and(far_enough) {
             self.recent.pop_front();
         }
         self.recent.push_back(recent);
     }
 
-    /// Gives back the keyframes of the last two seconds, and what is known of all.
+    /// Emits the keyframes of the last two seconds, and returns the properties of the video.
     pub(super) fn finish(self, emit: &mut dyn FnMut(Keyframe, Vec<SeenKey>)) -> Course {
         for recent in self.recent.into_iter().filter(|recent| !recent.done) {
             emit(recent.keyframe, recent.keys);
@@ -241,7 +240,7 @@ impl Extractor {
                 seen.warped = *warped;
             }
         }
-        // Fine regions alone could be found in a larger picture only.
+        // Fine regions alone would match only a larger picture.
         let content = match keys.len() {
             few if few < KEYS_MIN => Content::Simple,
             _ if self.detail.changed && is_treated(levels) => Content::Treated,
@@ -257,7 +256,7 @@ impl Extractor {
         (keys, content)
     }
 
-    /// Keys of patches that are neither warped nor known to recur.
+    /// Keys of patches, not yet warped and not yet checked for recurrence.
     fn seen(&self, kind: KeyKind, found: &[(Place, Patch)]) -> impl Iterator<Item = SeenKey> {
         let patch = |found: &(Place, Patch), patch: &mut Patch| *patch = found.1;
         let keys = if kind == KeyKind::Whole {
@@ -316,23 +315,21 @@ impl Extractor {
     }
 }
 
-/// How far apart two times are at least for a likeness to speak for the scene and not for the
+/// Minimum time between two frames whose similarity is a property of the scene and not of the
 /// moment.
 pub(super) const RECURRENCE_GAP: Duration = Duration::from_secs(2);
 
-/// Distance up to which a place is taken to look the same at two times, in bits.
+/// Maximum distance at which a place counts as looking the same at two times, in bits.
 pub(super) const RECURRENCE_RADIUS: u32 = 72;
 
-/// A flat frame darker than this is black, in grey levels of the full range.
+/// Grey level of the full range below which a flat frame is black.
 const BLACK_LEVEL: f32 = 32.0;
 
-/// A frame with fewer keys says too little to be searched: one key alone can be a logo or a
-/// caption.
+/// Minimum number of keys of a searchable frame: one key alone can be a logo or a caption.
 pub(super) const KEYS_MIN: usize = 2;
 
-/// Largest change of a block's mean in a picture that stands still, in grey levels. Sensor noise
-/// averages out over a block (some hundred source pixels); what moves visibly changes a block by
-/// ten and more.
+/// Maximum change of a block's mean in a still picture, in grey levels. Sensor noise averages out
+/// over a block (about a hundred source pixels); visible motion changes a block by ten or more.
 const STILL_DIFFERENCE: f32 = 3.0;
 
 /// Marks the keys whose place looks the same in another picture.
@@ -370,7 +367,7 @@ fn mark(recent: &mut Recent, other: &Rc<Picture>) {
     }
 }
 
-/// Differences of the means of blocks of 8x8 pixels of two pictures of one size.
+/// Differences between the means of 8x8 pixel blocks of two pictures of equal size.
 fn differences<'a>(a: &'a Levels, b: &'a Levels) -> Option<impl Iterator<Item = f32> + 'a> {
     let ((a, _), (b, _)) = (a.eighth(), b.eighth());
     let alike = (a.width, a.height) == (b.width, b.height);
@@ -392,8 +389,7 @@ mod tests {
         changed: true,
     };
 
-    /// A textured wall, and a textured square of half its height that moves when `speed` is not
-    /// zero.
+    /// A textured wall, and a textured square of half its height that moves if `speed` is not zero.
     fn frame(second: f32, speed: f32) -> Frame {
         let (width, height) = (228, 128);
         let left = 5.0 + speed * second;
@@ -498,7 +494,7 @@ mod tests {
 
     #[test]
     fn a_frame_of_one_row_or_column_after_others_is_borne() {
-        // Such frames come from a decoding process that lies.
+        // Only a decoding process that lies gives such frames.
         let mut extractor = Extractor::new(Detail { fine: 24, ..QUERY });
         let mut keyframes = 0;
         for (i, (width, height)) in [(456, 256), (1, 300), (300, 1), (456, 256)]

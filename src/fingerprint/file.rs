@@ -1,7 +1,8 @@
 //! The fingerprint file: what leaves a creator's machine in place of the clip.
 //!
-//! Little-endian. Nothing in it is compressed, so that anybody can see what is handed over. It does
-//! not say where the clip lies; its digest, [`Fingerprint::digest`], names it wherever it goes.
+//! All numbers are little-endian. Nothing is compressed, so that anybody can see what is handed
+//! over. The file does not contain the clip's path; the digest, [`Fingerprint::digest`], identifies
+//! it.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
@@ -13,10 +14,20 @@
 //! | 56 | 8 | length of the header in the body |
 //! | 64 | | header: JSON object of the file's properties and keyframes |
 //! | | 8 | length of the motion |
-//! | | | motion, one picture a keyframe: columns and rows u16, side of a cell f32, number of pictures u32, their times in milliseconds u32 each, then their cells, 2 bits each, row by row, a picture beginning at a byte of its own: 0 still, 1 brighter, 2 darker than in the two seconds on either side |
+//! | | | motion, one picture a keyframe |
 //! | | 8 | length of the pictures, 0 if they are not handed over |
-//! | | | small pictures in order of time: time in nanoseconds u64, columns and rows u16, then a grey level u8 for each, row by row |
-//! | | 404 each | keys: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, fine u8, a zero byte, x, y, size f32, and 32 bytes each: key, mirrored key, and the warped ones in the order of [`Warp::ALL`](super::Warp::ALL) |
+//! | | | small pictures in order of time |
+//! | | 404 each | keys |
+//!
+//! - Motion: columns and rows u16, side of a cell f32, number of pictures u32, their times in
+//!   milliseconds u32 each, then their cells. A cell has 2 bits, row by row, and each picture
+//!   begins at a new byte. 0 is still; 1 is brighter and 2 is darker than in the two seconds on
+//!   either side.
+//! - Small picture: time in nanoseconds u64, columns and rows u16, then a grey level u8 for each
+//!   pixel, row by row.
+//! - Key: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, fine u8, a zero byte, and x, y and
+//!   size f32. Then 32 bytes each for the key, the mirrored key, and the warped keys in the order
+//!   of [`Warp::ALL`](super::Warp::ALL).
 
 use std::fs::OpenOptions;
 use std::io::Read as _;
@@ -65,19 +76,19 @@ struct Header {
 }
 
 impl Fingerprint {
-    /// Writes the fingerprint file, without the small pictures; an existing file is replaced as a
+    /// Writes the fingerprint file, without the small pictures. An existing file is replaced as a
     /// whole or not at all.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] when the folder cannot be written to, and for a folder, device, pipe or
-    /// socket, which a file would take the place of.
+    /// [`Error::Io`] if the folder cannot be written to, or if the path is a folder, device, pipe
+    /// or socket, which the file would replace.
     pub fn save(&self, path: &Path) -> Result<()> {
         self.write(path, &self.bytes(&[]))
     }
 
-    /// As [`Fingerprint::save`], with the small pictures: who has this file sees what the clip
-    /// shows, and a check of it finds what a check of the clip does.
+    /// As [`Fingerprint::save`], with the small pictures. Whoever has this file sees what the clip
+    /// shows, and checking it finds the same as checking the clip.
     ///
     /// # Errors
     ///
@@ -86,7 +97,7 @@ impl Fingerprint {
         self.write(path, &self.to_bytes())
     }
 
-    /// The fingerprint as its file gives it back: a time without keyframes, as of a clip with few
+    /// The fingerprint as if loaded from its file: a time without keyframes, as in a clip with few
     /// frames, is undecoded.
     ///
     /// # Errors
@@ -99,14 +110,15 @@ impl Fingerprint {
         })
     }
 
-    /// The digest of the file with the small pictures, if it has them: what names this fingerprint.
+    /// The digest of the file, with the small pictures if it has them; it identifies this
+    /// fingerprint.
     pub fn digest(&self) -> [u8; 32] {
         let bytes = self.to_bytes();
         std::array::from_fn(|i| bytes[DIGEST_AT + i])
     }
 
-    /// The digest that a fingerprint file bears, as its head says; `None` if it is none. Whether it
-    /// is right shows when it is loaded.
+    /// The digest in a fingerprint file's header; `None` if it is no fingerprint. Loading the file
+    /// checks the digest.
     pub fn digest_of_file(path: &Path) -> Option<[u8; 32]> {
         let file = open_regular(path, OpenOptions::new().read(true)).ok()?;
         let mut head = [0; HEAD];
@@ -126,8 +138,8 @@ impl Fingerprint {
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
-        // The file is made to be handed over: the umask decides who may read it, as with any other
-        // file.
+        // The file is made to be handed over. As for any other file, the umask decides who may read
+        // it.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder
@@ -140,12 +152,12 @@ impl Fingerprint {
         Ok(())
     }
 
-    /// Reads a fingerprint file where clips are decoded, and under the same limits.
+    /// Reads a fingerprint file in the process that decodes clips, and under the same limits.
     ///
     /// # Errors
     ///
     /// Those of [`Decoding::open`], [`Error::InvalidFingerprint`] for a file that is damaged, of
-    /// another version, or of nothing that a clip can be, [`Error::LimitExceeded`], and
+    /// another version, or impossible for a clip, [`Error::LimitExceeded`], and
     /// [`Error::Cancelled`] once `cancel` is set.
     pub fn load(
         path: &Path,
@@ -156,7 +168,7 @@ impl Fingerprint {
         let source = decoding.open(path)?;
         let sha256 = source.sha256(&stop)?;
         let bytes = decoding.read(&source, &sha256, &canonical, &stop)?;
-        // Read once more, since the process that read it need not tell the truth.
+        // Parsed again, since the process that read it may lie.
         let invalid = |reason: String| Error::InvalidFingerprint {
             path: path.to_owned(),
             reason,
@@ -169,7 +181,7 @@ impl Fingerprint {
         })
     }
 
-    /// Whether a file begins like a fingerprint file; `false` also when it cannot be read.
+    /// Returns whether a file begins like a fingerprint file; `false` also if it cannot be read.
     pub fn is_file(path: &Path, links: Links) -> bool {
         Source::open(
             path,
@@ -232,7 +244,7 @@ impl Fingerprint {
         bytes
     }
 
-    /// Reads the bytes of a fingerprint file; the error says what is wrong with them.
+    /// Parses the bytes of a fingerprint file; the error says what is wrong with them.
     pub fn from_bytes(bytes: &[u8]) -> Result<Fingerprint, String> {
         if bytes.len() < HEAD || &bytes[..8] != MAGIC {
             return Err(NO_MAGIC.into());
@@ -307,7 +319,7 @@ fn digest_of(head: &[u8], body: &[u8]) -> [u8; 32] {
 fn pictures_to_bytes(pictures: &[Thumbnail]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for picture in pictures {
-        // No time is longer than 30 days, and no side than 288 pixels.
+        // No time exceeds 30 days, and no side 288 pixels.
         bytes.extend((picture.time.as_nanos() as u64).to_le_bytes());
         bytes.extend((picture.width as u16).to_le_bytes());
         bytes.extend((picture.height as u16).to_le_bytes());
@@ -316,7 +328,7 @@ fn pictures_to_bytes(pictures: &[Thumbnail]) -> Vec<u8> {
     bytes
 }
 
-/// `None` if they are none that a clip gives.
+/// Parses small pictures; `None` if no clip gives them.
 fn pictures_from_bytes(mut bytes: &[u8]) -> Option<Vec<Thumbnail>> {
     let mut pictures: Vec<Thumbnail> = Vec::new();
     while !bytes.is_empty() {
@@ -345,7 +357,7 @@ fn pictures_from_bytes(mut bytes: &[u8]) -> Option<Vec<Thumbnail>> {
     Some(pictures)
 }
 
-/// Serves as the process that decodes a clip or reads a fingerprint; see `sandbox::serve`.
+/// Runs the process that decodes a clip or reads a fingerprint; see `sandbox::serve`.
 ///
 /// # Errors
 ///
@@ -361,13 +373,13 @@ pub fn serve(job: &str, input: std::os::fd::OwnedFd, output: std::os::fd::OwnedF
     )
 }
 
-/// Whether an open file begins like a fingerprint.
+/// Returns whether an open file begins like a fingerprint.
 pub(super) fn begins_like_one(source: &Source) -> bool {
     source.begins_with(MAGIC)
 }
 
-/// Reads a fingerprint file and writes it as this version does; what does not come of this is in no
-/// fingerprint.
+/// Reads a fingerprint file and writes it again in this version's form; no fingerprint has other
+/// content.
 fn canonical(source: &Source, limits: &Limits) -> Result<Vec<u8>> {
     let invalid = |reason: String| Error::InvalidFingerprint {
         path: source.path().to_owned(),
@@ -381,7 +393,7 @@ fn canonical(source: &Source, limits: &Limits) -> Result<Vec<u8>> {
     Ok(fingerprint.to_bytes())
 }
 
-/// Holds a fingerprint to the limits of its clip.
+/// Checks a fingerprint against the limits of a clip.
 fn within(fingerprint: &Fingerprint, path: &Path, limits: &Limits) -> Result<()> {
     if fingerprint.duration > limits.duration {
         let found = format!("{:.1} s", fingerprint.duration.as_secs_f64());
@@ -395,7 +407,7 @@ fn within(fingerprint: &Fingerprint, path: &Path, limits: &Limits) -> Result<()>
 
 const NO_MAGIC: &str = "it does not begin with the magic bytes of a fingerprint";
 
-/// A part that begins with its length in 8 bytes, and what follows it.
+/// Splits bytes into a part that begins with its length in 8 bytes, and the rest.
 fn split_part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<8>()?;
     rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
@@ -517,7 +529,7 @@ mod tests {
         fingerprint().save_with_pictures(&path).unwrap();
         assert!(Fingerprint::is_file(&path, Links::Refuse));
         assert_eq!((load(), load().digest()), (named(), fingerprint().digest()));
-        // Pictures are handed over only where that is asked for.
+        // Pictures are handed over only on request.
         fingerprint().save(&path).unwrap();
         assert_eq!(load(), named().with_pictures(Vec::new()));
     }

@@ -9,15 +9,14 @@ use super::Key;
 use super::dct::{self, LANES, Lanes};
 use super::wide::{whole, widened};
 
-/// Rows and columns of what is hashed.
+/// Rows and columns of a patch.
 pub(super) const PATCH: usize = 32;
 
-/// A square of grey levels as it is hashed: any affine change of brightness leaves the key as it
-/// is.
+/// A square of grey levels to hash; an affine change of brightness does not change the key.
 pub(super) type Patch = [f32; PATCH * PATCH];
 
-/// The 256-bit keys of the patches that are made of some things: signs of the low 16x16 DCT
-/// coefficients against their median (pHash, Zauner 2010). Several are made at a time.
+/// The 256-bit keys of the patches made from `things`: signs of the low 16x16 DCT coefficients
+/// against their median (pHash, Zauner 2010). Several are computed at a time.
 pub(super) fn keys<T>(things: &[T], patch: impl Fn(&T, &mut Patch)) -> Vec<Key> {
     let mut made = Vec::new();
     by_lanes(things, patch, |coefficients, count| {
@@ -28,7 +27,7 @@ pub(super) fn keys<T>(things: &[T], patch: impl Fn(&T, &mut Patch)) -> Vec<Key> 
     made
 }
 
-/// The same, each with the key of the patch with left and right exchanged.
+/// The same, each with the key of the mirrored patch.
 pub(super) fn keys_both_ways<T>(things: &[T], patch: impl Fn(&T, &mut Patch)) -> Vec<(Key, Key)> {
     let mut made = Vec::new();
     by_lanes(things, patch, |coefficients, count| {
@@ -40,7 +39,7 @@ pub(super) fn keys_both_ways<T>(things: &[T], patch: impl Fn(&T, &mut Patch)) ->
     made
 }
 
-/// The key of one patch, or of its mirror image, as `image_hasher` makes it.
+/// The key of one patch, or of its mirror image, made by `image_hasher`.
 ///
 /// [`keys`] gives the same keys, bit by bit, in a tenth of the time; a keyframe has dozens of
 /// regions and one whole frame.
@@ -59,14 +58,14 @@ pub(super) fn one(patch: &Patch, mirrored: bool) -> Key {
         let level = patch[y * PATCH + if mirrored { PATCH - 1 - x } else { x }];
         (128.0 + gain * (level - mean)).round().clamp(0.0, 255.0) as u8
     };
-    // At this size the hasher's own resize is a plain copy; the buffer has exactly as many bytes,
-    // so that the picture forms.
+    // At this size the hasher's own resize is a plain copy. The buffer has exactly the right
+    // length, so the image is always built.
     let bytes = (0..PATCH * PATCH).map(level).collect();
     let picture = GrayImage::from_raw(PATCH as u32, PATCH as u32, bytes).unwrap_or_default();
     Key::from_bytes(HASHER.hash_image(&picture).into_inner())
 }
 
-/// Calls `take` with the coefficients of some patches at a time, and how many they are.
+/// Calls `take` with the coefficients of several patches at a time, and their number.
 fn by_lanes<T>(
     things: &[T],
     patch: impl Fn(&T, &mut Patch),
@@ -87,7 +86,7 @@ fn by_lanes<T>(
 }
 
 widened! {
-    /// Lays patches beside each other, level by level.
+    /// Interleaves patches, level by level.
     pub(super) fn interleave(patches: &[Patch; LANES], squares: &mut [Lanes; PATCH * PATCH]) = interleave_always;
 }
 
@@ -98,7 +97,7 @@ fn interleave_always(patches: &[Patch; LANES], squares: &mut [Lanes; PATCH * PAT
     }
 }
 
-/// Means and standard deviations of patches in grey levels.
+/// Means and standard deviations of patches, in grey levels.
 #[inline(always)]
 pub(super) fn contrast<const N: usize>(
     squares: &[[f32; N]; PATCH * PATCH],
@@ -123,8 +122,8 @@ pub(super) fn contrast<const N: usize>(
 }
 
 widened! {
-    /// Stretches patches to a fixed contrast before rounding to whole levels 0..=255: one of 8 grey
-    /// levels would otherwise lose its fine coefficients to rounding.
+    /// Stretches patches to a fixed contrast before rounding to whole levels 0..=255. Otherwise a
+    /// patch with a range of 8 grey levels would lose its fine coefficients to rounding.
     fn stretch(squares: &mut [Lanes; PATCH * PATCH]) = stretch_always;
 }
 
@@ -140,23 +139,22 @@ fn stretch_always(squares: &mut [Lanes; PATCH * PATCH]) {
     }
 }
 
-/// Standard deviation after stretching, in grey levels: 3 sigmas fit into a byte.
+/// Standard deviation after stretching, in grey levels; 3 sigmas fit into a byte.
 const STRETCHED: f32 = 42.0;
 
-/// The largest number below a half. What is not below zero is rounded, halves up, by adding it and
-/// cutting off the fraction.
+/// The largest number below a half. Adding it and truncating rounds a number that is not negative,
+/// halves up.
 const BELOW_HALF: f32 = 0.5_f32.next_down();
 
-/// Rows and columns of coefficients that are kept.
+/// Rows and columns of the coefficients kept.
 const LOW: usize = PATCH / 2;
 
 /// The lowest coefficients of several patches, row by row.
 type Coefficients = [Lanes; LOW * LOW];
 
 widened! {
-    /// The keys of several patches, or of their mirror images. Exchanging left and right turns the
-    /// sign of each odd column and nothing else: the transform begins with sums and differences of
-    /// levels that lie opposite.
+    /// The keys of several patches, or of their mirror images. Mirroring only flips the sign of
+    /// each odd column, because the transform begins with sums and differences of opposite levels.
     fn read(coefficients: &Coefficients, mirrored: bool, keys: &mut [Key; LANES]) = read_always;
 }
 
@@ -186,8 +184,8 @@ fn read_always(coefficients: &Coefficients, mirrored: bool, keys: &mut [Key; LAN
     }
 }
 
-/// The mean of the two that are in the middle of some numbers, which are given as ordinals. About
-/// half of them are below zero, so that it is a few steps from there.
+/// The mean of the two middle values, given as ordinals. About half of the values are negative, so
+/// the search from zero takes few steps.
 #[inline(always)]
 fn median(ordinals: &[i32; LOW * LOW]) -> f32 {
     const HALF: u32 = (LOW * LOW / 2) as u32;
@@ -197,7 +195,7 @@ fn median(ordinals: &[i32; LOW * LOW]) -> f32 {
             .map(|&value| u32::from(value < limit))
             .sum::<u32>()
     };
-    // Lane by lane, since a loop over all does not become one of vectors.
+    // Lane by lane, since a loop over all lanes is not vectorised.
     let largest_below = |limit: i32| {
         let mut largest = [i32::MIN; LANES];
         for values in ordinals.as_chunks::<LANES>().0 {
@@ -235,7 +233,7 @@ fn median(ordinals: &[i32; LOW * LOW]) -> f32 {
     }
 }
 
-/// A whole number that stands to others as the number does.
+/// An integer with the same ordering as the number.
 #[inline(always)]
 fn ordinal_of(number: f32) -> i32 {
     let bits = number.to_bits().cast_signed();
@@ -260,7 +258,7 @@ mod testing {
         keys(&[*patch], |patch, made| *made = *patch)[0]
     }
 
-    /// The key of the patch with left and right exchanged.
+    /// The key of the mirrored patch.
     pub(in super::super) fn mirrored_key(patch: &Patch) -> Key {
         keys_both_ways(&[*patch], |patch, made| *made = *patch)[0].1
     }
@@ -281,7 +279,7 @@ mod tests {
         })
     }
 
-    /// Patches of all kinds: pictures of several scales, steps, lines, hardly anything, nothing.
+    /// Patches of all kinds: pictures of several scales, steps, lines, nearly flat ones, flat ones.
     fn patches() -> Vec<Patch> {
         let mut patches: Vec<Patch> = (0..60)
             .map(|seed| {

@@ -1,4 +1,4 @@
-//! The 256-bit perceptual key and where in a frame it stands.
+//! The 256-bit perceptual key and its place in a frame.
 
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,7 @@ impl Key {
     }
 }
 
-/// What a key was made of.
+/// The kind of area that a key was made from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum KeyKind {
     /// The whole frame without uniform borders.
@@ -52,8 +52,8 @@ pub enum KeyKind {
     Region,
 }
 
-/// Where in a frame a key stands; all three in units of the frame's height, so that x runs to the
-/// aspect ratio.
+/// The place of a key in a frame. All three fields are in heights of the frame, so x runs from 0 to
+/// the aspect ratio.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Place {
     /// Centre, from the left edge.
@@ -64,12 +64,12 @@ pub struct Place {
     pub size: f32,
 }
 
-/// A key seen in one video at one place, once or for as long as it lasted.
+/// A key at one place of a video, seen once or for as long as it lasted.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Run {
     /// The key, as first seen.
     pub key: Key,
-    /// What it was made of.
+    /// The kind of area that it was made from.
     pub kind: KeyKind,
     /// Where it was first seen.
     pub place: Place,
@@ -77,7 +77,7 @@ pub struct Run {
     pub first: std::time::Duration,
     /// Last keyframe that shows it.
     pub last: std::time::Duration,
-    /// Whether the same place looks alike two seconds away or more: it speaks for the scene, not
-    /// for the moment.
+    /// Whether the same place looks alike at least two seconds away: then it identifies the scene,
+    /// not the moment.
     pub recurs: bool,
 }

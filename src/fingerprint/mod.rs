@@ -1,17 +1,17 @@
 //! Turns keyframes into 256-bit keys: whole frame, regions, runs over time.
 //!
 //! A *clip* that is checked gives a [`Fingerprint`]: a dense grid of keyframes with up to
-//! [`CLIP_REGIONS`] regions each and [`FINE_REGIONS`] finer ones, and the key of every patch
-//! mirrored and of most of them tilted and stretched as well. A *source* that is indexed gives
-//! [`Run`]s: a sparser grid, [`SOURCE_REGIONS`] regions, and a key that stays in its place counted
-//! once for as long as it lasts. *Benign* material gives runs as well, of a grid still denser than
-//! a clip's ([`BENIGN_INTERVAL`]) and of as many regions. All mark the keys whose place looks alike
-//! two seconds away or more. Of clips and sources [`Motion`] is kept besides: coarse outlines of
-//! what moves; of sources a [`PictureTrack`] too, small pictures of their keyframes, and of a clip
-//! that was decoded more of them ([`Fingerprint::pictures`]).
+//! [`CLIP_REGIONS`] regions and [`FINE_REGIONS`] finer ones each. Every patch also has a mirrored
+//! key, and most have tilted and stretched ones. A *source* that is indexed gives [`Run`]s: it has
+//! a sparser grid and [`SOURCE_REGIONS`] regions, and a key that stays in its place counts once for
+//! as long as it lasts. *Benign* material gives runs too, with as many regions as a clip, and on a
+//! grid denser than a clip's ([`BENIGN_INTERVAL`]). Keys whose place looks alike at least two
+//! seconds away are marked in all three. Clips and sources also have [`Motion`]: coarse outlines of
+//! what moves. Sources have a [`PictureTrack`] of small pictures of their keyframes, and decoded
+//! clips have more of them ([`Fingerprint::pictures`]).
 //!
-//! This stage assumes upright luma frames ([`crate::media`]), of a clip at twice the working size,
-//! which it halves; it knows nothing of other videos.
+//! This stage takes upright luma frames ([`crate::media`]); those of clips have twice the working
+//! size, and it halves them. It knows no other videos.
 
 mod as_source;
 mod blobs;
@@ -68,34 +68,35 @@ use runs::{Sighting, Tracker};
 use small::SmallPictures;
 
 /// Changes whenever the same source would give other keys; an index of another version cannot be
-/// searched. What a clip gives may change with the layout of its file alone.
+/// searched. If only what a clip gives changes, the version of its file's layout changes instead.
 pub const FINGERPRINT_VERSION: u32 = 2;
 
-/// Most regions of a keyframe of a clip.
+/// Maximum regions of a keyframe of a clip.
 pub const CLIP_REGIONS: usize = 40;
 
-/// Most fine regions of a keyframe of a clip: those that are found in pictures of twice the working
-/// size, half to once as large as the smallest that a source of the same shape has. They find what
-/// a clip shows smaller than its source does, such as a picture in a corner.
+/// Maximum fine regions of a keyframe of a clip. They are found in pictures of twice the working
+/// size, and are half to once as large as the smallest region of a source of the same shape. They
+/// find content that the clip shows smaller than its source, such as a picture in a corner.
 pub const FINE_REGIONS: usize = 24;
 
-/// Most regions of a keyframe of a clip that is looked at quickly.
+/// Maximum regions of a keyframe in a fast check of a clip.
 pub const SKETCH_REGIONS: usize = 16;
 
-/// Most regions of a keyframe of a source. Of 23 excerpts each at a keyframe a second, 12 and 24
-/// find 10 and 16 of those cropped to 40 %, 16 and 20 of vertical ones; an index has 1.9 times the
-/// keys.
+/// Maximum regions of a keyframe of a source. With one keyframe a second, 12 regions find 10 of 23
+/// excerpts cropped to 40 % and 16 of 23 vertical ones. 24 regions find 16 and 20, and the index
+/// has 1.9 times as many keys.
 pub const SOURCE_REGIONS: usize = 24;
 
-/// Longest time between two keyframes of benign material.
+/// Maximum time between two keyframes of benign material.
 ///
-/// Of six intros of 4 s, cut from real footage and compressed hard at two thirds of their size, as
-/// clips show them, 19.9 s of 23.8 were recognised with a quarter of a second and [`CLIP_REGIONS`],
-/// 21.6 s with this, and none with what suits sources: a source has to be found somewhere, this
-/// everywhere. It takes some 160 keys a second.
+/// Measured on six intros of 4 s from real footage, compressed hard at two thirds of their size, as
+/// clips show them. Of their 23.8 s, 19.9 s were recognised with a quarter of a second and
+/// [`CLIP_REGIONS`], 21.6 s with this interval, and none with the settings for sources. A source
+/// only has to be found somewhere, but benign material everywhere. This gives about 160 keys a
+/// second.
 pub const BENIGN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What one keyframe shows.
+/// The content of one keyframe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
@@ -107,33 +108,33 @@ pub enum Content {
     Flat,
     /// Contrast, but nothing distinct: simple edges, a line, a gradient.
     Simple,
-    /// Hardly anything but lines or two levels, as filters leave of a picture.
+    /// Little but lines or two levels, as filters leave of a picture.
     Treated,
 }
 
-/// A frame that was looked at.
+/// A sampled frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keyframe {
     /// When it is shown.
     pub time: Duration,
     /// What it shows.
     pub content: Content,
-    /// The keyframe since which the picture has stood still (its own time when something moved).
+    /// The keyframe since which the picture is still (its own time if something moved).
     pub still_since: Duration,
-    /// Whether another shot began since the keyframe before.
+    /// Whether a new shot began since the keyframe before.
     pub cut: bool,
-    /// Whether the clip has shown it before, and what comes before and after it with it.
+    /// Whether the clip has shown it before, together with what comes before and after it.
     pub repeats: bool,
-    /// Whether it is a still over which a camera is pretended to move.
+    /// Whether it is a still with a simulated camera movement.
     pub panned: bool,
 }
 
 /// A key of a clip.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClipKey {
-    /// Which of [`Fingerprint::keyframes`] shows it.
+    /// Index of the keyframe in [`Fingerprint::keyframes`].
     pub keyframe: u32,
-    /// What it was made of.
+    /// The kind of area that it was made from.
     pub kind: KeyKind,
     /// Whether it was found at [`Resolution::Double`](media::Resolution): it is smaller than the
     /// regions of a source of the same shape.
@@ -142,23 +143,23 @@ pub struct ClipKey {
     pub place: Place,
     /// The key.
     pub key: Key,
-    /// The key of the same patch with left and right exchanged.
+    /// The key of the mirrored patch.
     pub mirrored: Key,
     /// The keys of the patch when the picture is warped about it, in the order of [`Warp::ALL`];
     /// zero for a fine region and for the tilts of a whole frame.
     pub warped: [Key; Warp::ALL.len()],
-    /// Whether its place looks alike two seconds away or more: it speaks for the scene, not for the
-    /// moment.
+    /// Whether its place looks alike at least two seconds away: then it identifies the scene, not
+    /// the moment.
     pub recurs: bool,
 }
 
-/// All that a search needs to know of a clip. Its file gives back no picture but coarse outlines of
-/// what moves, unless it is saved with the small pictures that it has while it is in memory.
+/// All that a search needs to know about a clip. Its file holds no pictures except coarse outlines
+/// of what moves, unless it is saved with the small pictures that it has in memory.
 ///
-/// Made of a clip, or by [`Fingerprint::new`], which lets nothing pass that no clip can have.
+/// It is made from a clip, or by [`Fingerprint::new`], which rejects what no clip can have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fingerprint {
-    /// The clip as it was named when the fingerprint was made.
+    /// The clip's path when the fingerprint was made.
     pub(crate) path: String,
     /// SHA-256 of the clip's bytes.
     pub(crate) sha256: [u8; 32],
@@ -166,32 +167,32 @@ pub struct Fingerprint {
     pub(crate) info: media::StreamInfo,
     /// Length of the clip.
     pub(crate) duration: Duration,
-    /// The interval of which one keyframe was drawn.
+    /// The interval from which each keyframe was drawn.
     pub(crate) interval: Duration,
     /// Frames that the decoder produced.
     pub(crate) frames: u64,
-    /// Parts of which there are no usable pictures.
+    /// Parts without usable pictures.
     pub(crate) undecoded: Vec<media::Undecoded>,
-    /// The frames that were looked at, in order.
+    /// The sampled frames, in order.
     pub(crate) keyframes: Vec<Keyframe>,
     /// Their keys, in the same order.
     pub(crate) keys: Vec<ClipKey>,
     /// What moves in them, one picture a keyframe.
     pub(crate) motion: Motion,
-    /// Small pictures of the clip, in order; none if the fingerprint was not made of the clip just
-    /// now.
+    /// Small pictures of the clip, in order; empty if the fingerprint does not come directly from
+    /// the clip.
     pub(crate) pictures: Vec<Thumbnail>,
 }
 
 impl Fingerprint {
-    /// Width of the displayed picture in its heights.
+    /// Width of the displayed picture in heights.
     pub fn aspect(&self) -> f32 {
         self.info.width.max(1) as f32 / self.info.height.max(1) as f32
     }
 
-    /// What [`sketch_of_clip`] keeps of it: every second keyframe, if they are that close, and the
-    /// strongest regions, no fine ones; what moves stays in finer cells, and the small pictures as
-    /// they are.
+    /// The part that [`sketch_of_clip`] keeps: every second keyframe, if they are that close, and
+    /// the strongest regions, no fine ones. Motion keeps its finer cells, and the small pictures
+    /// stay as they are.
     pub fn sketched(&self) -> Fingerprint {
         let step = if self.interval < 2 * QUERY_INTERVAL {
             2
@@ -216,7 +217,7 @@ impl Fingerprint {
                 );
             }
         }
-        // What is told of a keyframe that is left out is told of the next.
+        // The next kept keyframe takes over the marks of a dropped one.
         let keep = |of: &[Keyframe]| Keyframe {
             cut: of.iter().any(|keyframe| keyframe.cut),
             ..of[of.len() - 1]
@@ -240,24 +241,23 @@ impl Fingerprint {
     }
 }
 
-/// What an index keeps of a source, with what is known of its file.
+/// What an index keeps of a source, with the properties of its file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceFingerprint {
-    /// What decoding came to.
+    /// The result of decoding.
     pub decoded: Decoded,
-    /// Frames that were looked at.
+    /// Number of sampled frames.
     pub keyframes: u32,
     /// Keys, in order of time.
     pub runs: Vec<Run>,
-    /// What moves in the frames that were looked at; nothing for benign material, of which no
-    /// moment is told.
+    /// Motion in the sampled frames; empty for benign material, for which no times are needed.
     pub motion: Motion,
-    /// Small pictures of the frames that were looked at; none of benign material, which no evidence
-    /// shows.
+    /// Small pictures of the sampled frames; empty for benign material, which is never shown as
+    /// evidence.
     pub pictures: PictureTrack,
 }
 
-/// Makes the fingerprint of a clip that is to be checked and has a single picture.
+/// Makes the fingerprint of a clip to check that has a single picture.
 ///
 /// # Errors
 ///
@@ -270,12 +270,12 @@ pub fn of_clip(
     pictures_of_clip(path, decoding, cancel)?.only(path)
 }
 
-/// Makes the fingerprint of each picture that a player could show of a clip.
+/// Makes the fingerprint of each picture of a clip that a player could show.
 ///
 /// # Errors
 ///
 /// Those of [`Decoding::open`] and [`Decoding::decode`], and [`Error::Cancelled`] once `cancel` is
-/// set. That another stream than the main one cannot be decoded is no error.
+/// set. A stream other than the main one that cannot be decoded is no error.
 pub fn pictures_of_clip(
     path: &Path,
     decoding: &Decoding,
@@ -296,7 +296,7 @@ pub fn pictures_of_clip(
     )
 }
 
-/// Does the same, and measures what makes the price of the clip while it is decoded
+/// As [`pictures_of_clip`], and measures what determines the clip's price while it is decoded
 /// ([`Picture::quality`]).
 ///
 /// # Errors
@@ -343,7 +343,7 @@ pub fn sketch_of_clip(
     sketches_of_clip(path, decoding, cancel)?.only(path)
 }
 
-/// Does the same for each picture that a player could show of a clip.
+/// As [`sketch_of_clip`], for each picture of a clip that a player could show.
 ///
 /// # Errors
 ///
@@ -368,7 +368,7 @@ pub fn sketches_of_clip(
     )
 }
 
-/// Makes the fingerprint of the picture that these streams of an open clip give one after the
+/// Makes the fingerprint of the picture that these streams of an open clip show one after the
 /// other, and measures each stream.
 #[allow(
     clippy::too_many_arguments,
@@ -485,10 +485,9 @@ fn made(
     Ok((fingerprint, decoded, quality))
 }
 
-/// Makes the runs of an open source with this hash, of all the video streams that a player could
-/// show, one after the other: first the main one. One that cannot be decoded is undecoded for as
-/// long as the main one lasts.  `progress` hears how much further the video's time has come since
-/// the last call.
+/// Makes the runs of an open source with this hash, of all video streams that a player could show,
+/// one after the other, the main one first. A stream that cannot be decoded is undecoded for as
+/// long as the main one lasts. `progress` receives the video time advanced since the last call.
 ///
 /// # Errors
 ///
@@ -513,8 +512,8 @@ pub fn of_source(
     )
 }
 
-/// Makes the runs of benign material, closely enough that what a clip shows of it is recognised
-/// frame by frame.
+/// Makes the runs of benign material, densely enough to recognise frame by frame what a clip shows
+/// of it.
 ///
 /// # Errors
 ///
@@ -608,8 +607,7 @@ fn tracked(
         let next = if number + 1 >= pictures::STREAMS_MAX {
             None
         } else {
-            // Which of them shows the same, at another size, is known before any of its keys are
-            // taken.
+            // Find out whether it shows the same at another size before taking any of its keys.
             let mut other = Extractor::new(Detail {
                 regions: 0,
                 fine: 0,
@@ -664,8 +662,9 @@ fn whole_of(seen: &[extract::SeenKey]) -> Option<Key> {
         .map(|key| key.key)
 }
 
-/// Whether a stream shows what the first one does at the same times, as files with several sizes or
-/// qualities of one picture do. Indexed again, its keys would seem to recur at another time.
+/// Returns whether a stream shows the same as the first one at the same times, as in files with
+/// several sizes or qualities of one picture. If it were indexed again, its keys would seem to
+/// recur at another time.
 fn is_rendition(stream: &[(Duration, Key)], first: &[(Duration, Key)]) -> bool {
     let alike = |(time, key): &(Duration, Key)| {
         let from = first.partition_point(|(other, _)| *other + RENDITION_APART < *time);
@@ -676,14 +675,14 @@ fn is_rendition(stream: &[(Duration, Key)], first: &[(Duration, Key)]) -> bool {
             .min()
             .is_some_and(|bits| bits <= extract::RECURRENCE_RADIUS)
     };
-    // Of the first, the last two seconds are not known yet.
+    // The last two seconds of the first stream are not known yet.
     let until = first.last().map_or(Duration::ZERO, |(time, _)| *time);
     let known = || stream.iter().filter(|(time, _)| *time <= until);
     known().next().is_some()
         && known().filter(|shown| alike(shown)).count() * 20 >= known().count() * 19
 }
 
-/// How far apart in time keyframes of two renditions of one picture may be.
+/// Maximum time between keyframes of two renditions of one picture.
 const RENDITION_APART: Duration = Duration::from_millis(600);
 
 fn cancelled(cancel: Option<&AtomicBool>) -> bool {

@@ -1,11 +1,10 @@
 //! What moves: each picture of a video against the mean of its neighbours, in coarse cells of three
 //! levels.
 //!
-//! A camera that stands still shows the same walls at all times, and keys of walls tell no time.
-//! But the pictures less their mean over the seconds around them hold what moves alone, and a copy
-//! shows the same of it at the same time. Three levels are enough to compare it by correlation, and
-//! survive what is done to brightness and contrast. They show outlines: that somebody walks by, and
-//! hardly who.
+//! A fixed camera shows the same walls at all times, so keys of walls identify no moment. But a
+//! picture minus its mean over the seconds around it holds only what moves, and a copy shows the
+//! same motion at the same time. Three levels are enough to compare it by correlation, and survive
+//! changes of brightness and contrast. They show outlines: that somebody walks by, and hardly who.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -14,7 +13,7 @@ use std::time::Duration;
 use super::plane::Plane;
 use crate::error::millis;
 
-/// What moves in a video, picture by picture.
+/// The motion in a video, picture by picture.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Motion {
     columns: u16,
@@ -23,13 +22,14 @@ pub struct Motion {
     pitch: f32,
     /// When the pictures are shown, in milliseconds, in order.
     times: Vec<u32>,
-    /// Four cells a byte, the first in the lowest bits, each picture beginning at a byte of its
-    /// own: 0 still, 1 brighter than the mean, 2 darker.
+    /// Four cells per byte, the first in the lowest bits; each picture begins at a new byte. 0
+    /// still, 1 brighter than the mean, 2 darker.
     cells: Vec<u8>,
 }
 
 impl Motion {
-    /// No pictures yet, of so many cells (at least one) whose side is `pitch` heights of the frame.
+    /// Creates an empty track with this many cells (at least one) of side `pitch`, in heights of
+    /// the frame.
     pub fn new(columns: u16, rows: u16, pitch: f32) -> Motion {
         Motion {
             columns: columns.max(1),
@@ -39,8 +39,8 @@ impl Motion {
         }
     }
 
-    /// Appends a picture, not earlier than the last: for each cell, row by row, the sign says
-    /// whether it is brighter or darker than its neighbours; cells that are missing are still.
+    /// Appends a picture, not earlier than the last. For each cell, row by row, the sign says
+    /// whether it is brighter or darker than its neighbours; missing cells are still.
     pub fn push(&mut self, time: Duration, cells: &[i8]) {
         self.times.push(millis(time));
         let all = usize::from(self.columns) * usize::from(self.rows);
@@ -61,7 +61,7 @@ impl Motion {
         self.times.len()
     }
 
-    /// Whether there is no picture.
+    /// Whether there are no pictures.
     pub fn is_empty(&self) -> bool {
         self.times.is_empty()
     }
@@ -81,7 +81,7 @@ impl Motion {
         Duration::from_millis(self.times[picture].into())
     }
 
-    /// Numbers of the pictures from one moment to another, in seconds.
+    /// Indices of the pictures between two times, in seconds.
     pub fn between(&self, from: f32, to: f32) -> Range<usize> {
         let second = |time: &u32| Duration::from_millis((*time).into()).as_secs_f32();
         let start = self.times.partition_point(|time| second(time) < from);
@@ -107,7 +107,7 @@ impl Motion {
             .collect()
     }
 
-    /// Each so manieth picture, from the first on.
+    /// Every `step`-th picture, starting with the first.
     pub(super) fn step_by(&self, step: usize) -> Motion {
         let cells = self
             .cells
@@ -128,9 +128,9 @@ impl Motion {
         (usize::from(self.columns) * usize::from(self.rows)).div_ceil(4)
     }
 
-    /// The bytes that are stored: columns and rows u16, pitch f32, number of pictures u32, their
-    /// times in milliseconds u32 each, then their cells, 2 bits each; all little-endian. Without
-    /// pictures there are no bytes.
+    /// The stored bytes: columns and rows u16, pitch f32, number of pictures u32, their times in
+    /// milliseconds u32 each, then their cells, 2 bits each; all little-endian. Without pictures
+    /// there are no bytes.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         if self.is_empty() {
             return Vec::new();
@@ -145,7 +145,7 @@ impl Motion {
         bytes
     }
 
-    /// Reads what [`Motion::to_bytes`] gave; the error says what is wrong with it.
+    /// Parses the bytes of [`Motion::to_bytes`]; the error says what is wrong with them.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Motion, &'static str> {
         if bytes.is_empty() {
             return Ok(Motion::default());
@@ -178,7 +178,7 @@ impl Motion {
         if !motion.times.is_sorted() {
             return Err("its pictures are out of order");
         }
-        // 3 is no level, nor is anything after the last cell.
+        // 3 is no level, and the bits after the last cell must be zero.
         let used = all - 4 * (stride - 1);
         let sound = |cells: &[u8]| {
             cells.iter().all(|byte| byte & byte >> 1 & 0x55 == 0)
@@ -192,7 +192,7 @@ impl Motion {
     }
 }
 
-/// Most cells of a picture: the largest of a clip have 512 x 15.
+/// Maximum cells of a picture; the largest of a clip has 512 x 15.
 const CELLS_MAX: usize = 1 << 13;
 
 /// Bytes before the pictures' times.
@@ -201,24 +201,24 @@ const HEAD: usize = 12;
 const BRIGHTER: u8 = 1;
 const DARKER: u8 = 2;
 
-/// So many grey levels from the mean a cell moves. Of the excerpts cropped to vertical, shown as a
-/// small picture or edited for a short form, 3 and 6 levels told 91 and 90 of 100 pictures of a
-/// copy from those of other times.
+/// Minimum difference from the mean at which a cell moves, in grey levels. Measured on excerpts
+/// cropped to vertical, shown as a small picture or edited for a short form: 3 and 6 levels
+/// distinguish 91 and 90 of 100 pictures of a copy from those of other times.
 pub const STILL: f32 = 3.0;
 
-/// How far on either side the neighbours go that a picture is compared with. On the same excerpts,
-/// less the mean of the cells, two seconds and one told 89 and 88 of 100, and with medians in place
-/// of means 89 and 85.
+/// How far the neighbours of a picture extend on either side. On the same excerpts, with the mean
+/// of the cells subtracted, two seconds and one distinguish 89 and 88 of 100 pictures; with medians
+/// instead of means it is 89 and 85.
 const REACH: Duration = Duration::from_secs(2);
 
-/// Pictures, with their neighbours, of which fewer say nothing.
+/// Minimum number of pictures, including the neighbours, for a meaningful mean.
 const NEIGHBOURS_MIN: usize = 3;
 
-/// Takes pictures in the order of time.
+/// Takes pictures in order of time.
 pub(super) struct Watcher {
-    /// Those that are still needed.
+    /// Pictures that are still needed.
     recent: VecDeque<Seen>,
-    /// The first of them whose cells are not made.
+    /// The first of them whose cells are not computed yet.
     next: usize,
     motion: Motion,
 }
@@ -240,7 +240,7 @@ impl Watcher {
     /// Takes the means of a picture's cells, and their side in heights of the frame.
     pub(super) fn push(&mut self, time: Duration, cells: Plane, pitch: f32) {
         if self.motion.columns == 0 {
-            // Of frames that are a line only, one cell is kept in which nothing moves.
+            // For frames of a single line, one still cell is kept.
             let size = (u16::try_from(cells.width), u16::try_from(cells.height));
             self.motion = match size {
                 (Ok(columns), Ok(rows)) if cells.data.len() <= CELLS_MAX => {
@@ -266,11 +266,11 @@ impl Watcher {
         self.motion
     }
 
-    /// Makes the cells of the next picture, and forgets pictures that are no neighbours of later
+    /// Computes the cells of the next picture, and drops pictures that are no neighbours of later
     /// ones.
     fn make(&mut self) {
         let seen = &self.recent[self.next];
-        // A video whose frames change their shape has cells of the first.
+        // If the frames change their shape, the cells keep that of the first.
         let (columns, rows) = self.motion.size();
         let whole = |seen: &Seen| (seen.cells.width, seen.cells.height) == (columns, rows);
         let mut moving = Vec::new();
@@ -317,7 +317,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Cells of a still gradient on which a bright square of four cells stands at a column.
+    /// Cells of a still gradient with a bright square of four cells at a column.
     fn picture(column: usize, gain: f32) -> Plane {
         let level = |i: usize| {
             let (x, y) = (i % 16, i / 16);

@@ -1,20 +1,19 @@
-//! Tells how much of a small picture is new: shown nowhere near in an earlier one (pure).
+//! Measures how much of a small picture is new: shown nowhere near in an earlier one (pure).
 //!
-//! A camera that moves, and what moves before it, carries what was shown before to another place
-//! nearby; a cut replaces it. So each block of the later picture is looked for around its place in
-//! the earlier one, first at half the size, and the best normalised correlation tells how much of
-//! it was there. The correlation asks neither for brightness nor for contrast: a flash and a fade
-//! are no news. Borders of one level, and blocks that are flat in both pictures, say nothing.
+//! A moving camera or object carries earlier content to a place nearby; a cut replaces it. So each
+//! block of the later picture is searched for around its place in the earlier one, first at half
+//! the size. The best normalised correlation says how much of it was there. Correlation ignores
+//! brightness and contrast, so a flash or a fade is not new. Uniform borders, and blocks that are
+//! flat in both pictures, are left out.
 
 use super::Thumbnail;
 
-/// A small picture, ready to be compared.
+/// A small picture, prepared for comparison.
 #[derive(Debug, Clone)]
 pub(super) struct Small {
     full: Layer,
     half: Layer,
-    /// Rows at the top and the bottom, and columns at the left and the right, that are of one
-    /// level.
+    /// Number of uniform rows at the top and bottom, and of uniform columns at the left and right.
     bars: [usize; 4],
 }
 
@@ -42,12 +41,12 @@ impl Small {
         }
     }
 
-    /// Whether both have the same shape.
+    /// Returns whether both have the same shape.
     pub(super) fn is_like(&self, other: &Small) -> bool {
         (self.full.width, self.full.height) == (other.full.width, other.full.height)
     }
 
-    /// Whether nothing of it could be recognised, as of a black picture.
+    /// Returns whether it has nothing to recognise, as a black picture.
     pub(super) fn is_flat(&self) -> bool {
         let sums = self
             .full
@@ -74,9 +73,9 @@ impl Small {
         sum as f32 / self.full.levels.len().max(1) as f32
     }
 
-    /// Share of the picture that an earlier one of the same shape does not show, 0..=1, and the
-    /// other way about if that is less: who comes closer shows what was there, and so does,
-    /// backwards, who goes away.
+    /// Share of the picture that an earlier one of the same shape does not show, 0..=1, or the
+    /// reverse if that is less. A camera that comes closer shows what was there before; one that
+    /// moves away does so in reverse.
     pub(super) fn novelty(&self, earlier: &Small) -> f32 {
         let forwards = novelty(self, earlier);
         if forwards < ASKED_BACK_MIN {
@@ -86,7 +85,8 @@ impl Small {
         }
     }
 
-    /// Whether it is a mixture of a picture before and one after it of the same shape, and neither.
+    /// Returns whether it is a mixture of the pictures before and after it, and neither of them.
+    /// All have the same shape.
     pub(super) fn is_mixture(&self, before: &Small, after: &Small) -> bool {
         let (mut apart, mut along, mut from_before, mut from_after) = (0_i64, 0_i64, 0_i64, 0_i64);
         let row = self.full.width.max(1);
@@ -112,7 +112,7 @@ impl Small {
             from_after += i64::from(sums[3]);
         }
         let share = along as f64 / apart.max(1) as f64;
-        // What the mixture that fits best leaves.
+        // The residual of the best-fitting mixture.
         let left = from_before as f64 - share * along as f64;
         SHARES.contains(&share) && left <= MIXTURE_LEFT_MAX * from_before.min(from_after) as f64
     }
@@ -139,7 +139,7 @@ impl Layer {
         }
     }
 
-    /// Rows and columns of one level at the edges: top, bottom, left, right; at most a third of the
+    /// Uniform rows and columns at the edges: top, bottom, left, right; at most a third of the
     /// picture each.
     fn bars(&self) -> [usize; 4] {
         let (width, height) = (self.width, self.height);
@@ -163,7 +163,7 @@ impl Layer {
         [top, bottom, left, right]
     }
 
-    /// A block with its corner here.
+    /// The block with its corner at this pixel.
     #[inline(always)]
     fn block<const W: usize, const H: usize>(&self, x: usize, y: usize) -> [[i16; W]; H] {
         let mut block = [[0; W]; H];
@@ -173,7 +173,7 @@ impl Layer {
         block
     }
 
-    /// The corner within reach of a place where a block fits best, and its correlation there.
+    /// The best corner for a block within reach of a place, and its correlation there.
     #[inline(always)]
     fn best<const W: usize, const H: usize>(
         &self,
@@ -198,7 +198,7 @@ impl Layer {
     }
 }
 
-/// Sums over a block and the one that it is compared with.
+/// Sums over a block and the block with which it is compared.
 struct Sums {
     levels: u32,
     squares: u32,
@@ -232,12 +232,12 @@ impl Sums {
     #[inline(always)]
     fn variance(&self, pixels: usize) -> f32 {
         let n = pixels as f32;
-        // Below 2^32: at most 192 pixels of 255 levels; never below zero (Cauchy and Schwarz).
+        // Below 2^32: at most 192 pixels of 255 levels. Never below zero (Cauchy and Schwarz).
         (self.squares * pixels as u32 - self.levels * self.levels) as f32 / (n * n)
     }
 
-    /// The correlation, which noise of [`NOISE`] does not lower, of a block with another whose
-    /// products with it are told.
+    /// The correlation of a block with `other`, which holds the sums of products. [`NOISE`] is
+    /// allowed for, so that it does not lower the result.
     #[inline(always)]
     fn correlation(&self, other: &Sums, pixels: usize) -> f32 {
         let n = pixels as f32;
@@ -247,13 +247,13 @@ impl Sums {
     }
 }
 
-/// Mean over the blocks of one picture of how much of each another does not show.
+/// Mean over the blocks of one picture of the share that the other does not show.
 fn novelty(picture: &Small, other: &Small) -> f32 {
     let bars: [usize; 4] = std::array::from_fn(|side| picture.bars[side].min(other.bars[side]));
     let (full, half) = (&picture.full, &picture.half);
     let columns = (full.width - bars[2] - bars[3]) / WIDTH;
     let rows = (full.height - bars[0] - bars[1]) / HEIGHT;
-    // Even, so that a block begins at a pixel of the half picture too.
+    // Even, so that a block begins at a pixel of the half-size picture too.
     let left = (bars[2] + (full.width - bars[2] - bars[3] - columns * WIDTH) / 2) & !1;
     let top = (bars[0] + (full.height - bars[0] - bars[1] - rows * HEIGHT) / 2) & !1;
     let (mut new, mut asked) = (0.0, 0);
@@ -293,35 +293,35 @@ const WIDTH: usize = 16;
 const HEIGHT: usize = 12;
 const PIXELS: usize = WIDTH * HEIGHT;
 
-/// How far a block is looked for, in pixels of the half picture: an eighth of its width of 48
-/// within a fraction of a second.
+/// Search radius in pixels of the half-size picture: an eighth of its width of 48, within a
+/// fraction of a second.
 const REACH: usize = 6;
 
-/// How far about the place that was found at half the size, in pixels.
+/// Search radius around the place found at half the size, in pixels.
 const REFINED_REACH: usize = 2;
 
-/// Variance that compression and a sensor leave in a small picture, in square grey levels.
+/// Variance from compression and sensor in a small picture, in square grey levels.
 const NOISE: f32 = 6.0;
 
-/// Least variance of a block that says something, in square grey levels.
+/// Minimum variance of an informative block, in square grey levels.
 const VARIANCE_MIN: f32 = 16.0;
 
-/// Correlation from which a block is where it was, 0..=1, and is looked for nowhere else.
+/// Correlation at the same place from which a block is not searched for elsewhere, 0..=1.
 const STILL_MIN: f32 = 0.95;
 
-/// Share of the blocks, 0..=1, as which fewer that say something count: a small thing on a flat
-/// ground is not the picture.
+/// Minimum denominator, as a share of all blocks, 0..=1, if fewer blocks are informative: a small
+/// thing on a flat ground must not count as the whole picture.
 const ASKED_MIN: f32 = 0.25;
 
-/// Novelty from which it is asked for the other way about as well, 0..=1: no cut is below.
+/// Novelty from which the reverse direction is computed too, 0..=1: no cut is below.
 const ASKED_BACK_MIN: f32 = 0.15;
 
-/// Largest difference of levels in a border, in grey levels: what noise and compression leave.
+/// Maximum range of levels in a border, in grey levels: noise and compression leave this much.
 const BAR_RANGE_MAX: i16 = 10;
 
-/// Share of the later picture in a mixture.
+/// Allowed share of the later picture in a mixture.
 const SHARES: std::ops::RangeInclusive<f64> = 0.08..=0.92;
 
-/// Most that a mixture leaves of how much the picture differs from the nearer of the two, as a
-/// share of the squares, 0..=1.
+/// Maximum residual of a mixture, as a share of the squared difference to the nearer of the two
+/// pictures, 0..=1.
 const MIXTURE_LEFT_MAX: f64 = 0.35;

@@ -1,33 +1,33 @@
-//! How a clip's picture lies against a source's: turned by quarters, mirrored, tilted, stretched,
-//! inverted.
+//! The orientation of a clip's picture relative to a source's: quarter turns, mirroring, tilt,
+//! stretch, negative.
 //!
-//! The bits of a key are the signs of DCT coefficients against their median, row by row. Exchanging
-//! left and right turns the sign of each coefficient of an odd column, above and below of an odd
-//! row, and a quarter turn exchanges rows and columns besides; a negative turns all of them but the
-//! mean's. The median of the coefficients is so near zero that such a key is known from the key
-//! alone, but for a few bits: the picture need not be seen again. A tilted or stretched patch has
-//! other coefficients, so its keys are made with the others.
+//! The bits of a key are the signs of DCT coefficients against their median, row by row. Mirroring
+//! left and right flips the sign of each coefficient in an odd column; mirroring top and bottom
+//! does so in odd rows. A quarter turn also swaps rows and columns. A negative flips all signs but
+//! that of the mean. The median of the coefficients is so near zero that these keys follow from the
+//! key alone, but for a few bits: the picture is not needed again. A tilted or stretched patch has
+//! other coefficients, so its keys are made from the picture together with the plain ones.
 
 use serde::{Deserialize, Serialize};
 
 use super::{ClipKey, Key, Place};
 
-/// How the clip has to be changed to lie like the source.
+/// How to change the clip so that it matches the source.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 pub struct Orientation {
-    /// Quarter turns clockwise, 0..=3, after the mirroring.
+    /// Quarter turns clockwise, 0..=3, after mirroring.
     pub turns: u8,
-    /// Whether left and right are exchanged first.
+    /// Whether left and right are swapped first.
     pub mirrored: bool,
-    /// How it is warped between the two.
+    /// The warp between the two.
     pub warp: Warp,
-    /// Whether bright and dark are exchanged.
+    /// Whether bright and dark are swapped.
     pub negative: bool,
 }
 
-/// A linear map of the frame about its middle that changes the coefficients of a patch.
+/// A linear map of the frame about its centre that changes a patch's coefficients.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -35,29 +35,29 @@ pub enum Warp {
     /// None.
     #[default]
     None,
-    /// Turned by so many degrees clockwise, below zero anticlockwise: one of [`TILTS`].
+    /// A turn by these degrees clockwise, negative anticlockwise: one of [`TILTS`].
     Tilt(i8),
-    /// Widened to so many ninths of its width: one of [`WIDTHS`].
+    /// The new width in ninths of the old: one of [`WIDTHS`].
     Width(u8),
-    /// Lengthened along the diagonal from the upper left so that it is so many tenths of the other,
-    /// below zero along the other: one of [`SLANTS`].
+    /// A stretch along the diagonal from the upper left, to this many tenths of the other diagonal;
+    /// if negative, along the other: one of [`SLANTS`].
     Slant(i8),
 }
 
-/// The angles of tilts, in degrees. Keys tolerate some six on either side, so that all up to 30 are
+/// The angles of tilts, in degrees. Keys tolerate about six on either side, so all up to 30 are
 /// covered.
 pub const TILTS: [i8; 4] = [12, -12, 24, -24];
 
-/// The widths of stretched clips, in ninths of what they are: 4:3, 16:9, 3:4 and 9:16. Keys
-/// tolerate a factor of about 1.15 on either side, so that all from a half to twice are covered.
+/// The widths of stretched clips, in ninths of the original: 4:3, 16:9, 3:4 and 9:16. Keys tolerate
+/// a factor of about 1.15 on either side, so all from a half to twice are covered.
 pub const WIDTHS: [u8; 4] = [12, 16, 7, 5];
 
-/// The ratios of diagonals, in tenths: with those of [`WIDTHS`], what a screen that is filmed from
-/// above and aside comes near.
+/// The ratios of diagonals, in tenths. Together with [`WIDTHS`], they approximate a screen that is
+/// filmed from above and aside.
 pub const SLANTS: [i8; 2] = [16, -16];
 
 impl Warp {
-    /// All that are looked for; [`ClipKey::warped`] has their keys in this order.
+    /// All warps searched for; [`ClipKey::warped`] has their keys in this order.
     pub const ALL: [Warp; 10] = {
         let mut all = [Warp::None; 10];
         let mut i = 0;
@@ -78,7 +78,7 @@ impl Warp {
         }
     }
 
-    /// How many times as wide it makes the frame.
+    /// The factor by which it widens the frame.
     pub fn width(self) -> f32 {
         match self {
             Warp::Width(ninths) => f32::from(ninths) / 9.0,
@@ -86,8 +86,7 @@ impl Warp {
         }
     }
 
-    /// How many times as long as the other it makes the diagonal from the upper left, if both are
-    /// as long.
+    /// The ratio of the diagonal from the upper left to the other, if both were equal before.
     pub fn slant(self) -> f32 {
         match self {
             Warp::Slant(tenths) if tenths < 0 => 10.0 / -f32::from(tenths),
@@ -96,7 +95,7 @@ impl Warp {
         }
     }
 
-    /// Where it takes a point, both from the middle of the frame in its heights.
+    /// Maps a point, measured from the centre of the frame in its heights.
     pub fn apply(self, across: f32, down: f32) -> (f32, f32) {
         let (sin, cos) = self.angle().sin_cos();
         match self {
@@ -111,7 +110,7 @@ impl Warp {
         }
     }
 
-    /// The point that it takes there.
+    /// The point that maps to this one.
     pub(super) fn undo(self, across: f32, down: f32) -> (f32, f32) {
         match self {
             Warp::None => (across, down),
@@ -121,12 +120,12 @@ impl Warp {
         }
     }
 
-    /// How many times as large it makes the side of a square of the same area.
+    /// The factor for the side of a square so that its area grows as the warp's does.
     pub(super) fn growth(self) -> f32 {
         self.width().sqrt()
     }
 
-    /// What has to be done to a picture so that its mirror image is warped so.
+    /// The warp that, before mirroring, has the same effect as this one after it.
     fn mirrored(self) -> Warp {
         match self {
             Warp::Tilt(degrees) => Warp::Tilt(-degrees),
@@ -135,7 +134,7 @@ impl Warp {
         }
     }
 
-    /// The key of the patch so warped; that of a whole frame is not tilted, and is the same at any
+    /// The key of the warped patch. A whole frame is not tilted, and its key is the same at any
     /// width.
     fn key(self, seen: &ClipKey) -> Key {
         match Warp::ALL.iter().position(|warp| *warp == self) {
@@ -146,34 +145,34 @@ impl Warp {
 }
 
 impl Orientation {
-    /// As it is.
+    /// Unchanged.
     pub const UPRIGHT: Orientation = Orientation {
         turns: 0,
         mirrored: false,
         warp: Warp::None,
         negative: false,
     };
-    /// Left and right exchanged.
+    /// Left and right swapped.
     pub const MIRRORED: Orientation = Orientation {
         mirrored: true,
         ..Orientation::UPRIGHT
     };
-    /// Those that every search tries.
+    /// Orientations that every search tries.
     pub const USUAL: [Orientation; 2] = [Orientation::UPRIGHT, Orientation::MIRRORED];
 
-    /// The eight that are neither warped nor negative.
+    /// The eight orientations that are neither warped nor negative.
     pub fn turned() -> impl Iterator<Item = Orientation> {
         (0..4).flat_map(|turns| Orientation::USUAL.map(|usual| Orientation { turns, ..usual }))
     }
 
-    /// The usual ones, warped in each way.
+    /// The usual orientations, with each warp.
     pub fn warped() -> impl Iterator<Item = Orientation> {
         Orientation::USUAL
             .into_iter()
             .flat_map(|usual| Warp::ALL.map(|warp| Orientation { warp, ..usual }))
     }
 
-    /// Bright and dark exchanged.
+    /// The same with bright and dark swapped.
     pub fn inverted(self) -> Orientation {
         Orientation {
             negative: !self.negative,
@@ -187,7 +186,7 @@ impl Orientation {
             (Warp::None, false) => seen.key,
             (Warp::None, true) => seen.mirrored,
             (warp, false) => warp.key(seen),
-            // Tilting a mirrored picture to the right is mirroring one that was tilted to the left.
+            // Mirroring and tilting to the right equals tilting to the left and mirroring.
             (warp, true) => mirrored(warp.mirrored().key(seen)),
         };
         let key = match self.turns {
@@ -199,20 +198,20 @@ impl Orientation {
         if self.negative { inverted(key) } else { key }
     }
 
-    /// How far the clip is turned clockwise, mirrored first, in degrees, 0..360.
+    /// How far the clip is turned clockwise after mirroring, in degrees, 0..360.
     pub fn degrees(self) -> u32 {
         let tilt = self.warp.angle().to_degrees().round() as i32;
         (90 * i32::from(self.turns) + tilt).rem_euclid(360) as u32
     }
 
-    /// The place in the changed clip of a place in a clip of so many heights' width.
+    /// The place in the changed clip of a place in a clip that is `aspect` heights wide.
     pub fn place(self, place: Place, aspect: f32) -> Place {
         let Place { x, y, size } = place;
         let x = if self.mirrored { aspect - x } else { x };
         let (across, down) = self.warp.apply(x - 0.5 * aspect, y - 0.5);
         let (aspect, size) = (self.warp.width() * aspect, self.warp.growth() * size);
         let (x, y) = (0.5 * aspect + across, 0.5 + down);
-        // After a quarter turn the width is the height, and all is told in its units.
+        // After a quarter turn the old width becomes the height and thus the unit.
         match self.turns {
             0 => Place { x, y, size },
             1 => Place {
@@ -233,7 +232,7 @@ impl Orientation {
         }
     }
 
-    /// Width in heights of the changed clip.
+    /// Width of the changed clip in heights.
     pub fn aspect(self, aspect: f32) -> f32 {
         let aspect = self.warp.width() * aspect;
         if self.turns.is_multiple_of(2) {
@@ -244,7 +243,7 @@ impl Orientation {
     }
 }
 
-/// Bits of the odd columns of a row of 16.
+/// Bits of the odd columns, for four rows of 16.
 const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
 
 /// Bits of the odd rows of four.
@@ -265,7 +264,7 @@ fn inverted(key: Key) -> Key {
     Key([!first | 1, !second, !third, !fourth])
 }
 
-/// The key of the patch with rows and columns exchanged.
+/// The key of the patch with rows and columns swapped.
 fn transposed(key: Key) -> Key {
     let mut words = [0_u64; 4];
     for row in 0..16 {
@@ -308,7 +307,7 @@ mod tests {
                 let turned: Patch = std::array::from_fn(|i| {
                     let (x, y) = (i % PATCH, i / PATCH);
                     let end = PATCH - 1;
-                    // Where the pixel (x, y) of the turned patch was.
+                    // The place of the pixel (x, y) of the turned patch before turning.
                     let (x, y) = match orientation.turns {
                         0 => (x, y),
                         1 => (y, end - x),
@@ -343,7 +342,7 @@ mod tests {
             ..Orientation::UPRIGHT
         };
         let once = quarter.place(place, aspect);
-        // The upper left of a wide picture comes to the upper right of a high one.
+        // The upper left of a wide picture becomes the upper right of a high one.
         assert!(
             once.x > 0.5 * quarter.aspect(aspect) && once.y < 0.5,
             "{once:?}"
@@ -390,8 +389,8 @@ mod tests {
         };
         let wanted = both(&plain, place).0;
         for orientation in Orientation::warped() {
-            // Warped the other way, and then mirrored: what a publisher may have done to the plain
-            // picture.
+            // Warped the other way, and then mirrored: an edit that a publisher may have made to
+            // the plain picture.
             let edited_width = (width / orientation.warp.width()).round();
             let edited_aspect = edited_width / height;
             let edited = picture(edited_width, &|x, y| {

@@ -1,18 +1,18 @@
-//! Tells a picture over which a camera was only pretended to move: panned, zoomed and turned, and
-//! nothing else changes (pure).
+//! Detects a still with a simulated camera movement: panned, zoomed or turned, with no other change
+//! (pure).
 //!
-//! The earlier picture is laid over the later one by a similarity, found from coarse to fine by
+//! A similarity maps the earlier picture onto the later one. It is found from coarse to fine by
 //! Gauss and Newton's method (Lucas and Kanade 1981; Baker and Matthews 2004, "Lucas-Kanade 20
-//! Years On"), with a gain and an offset of brightness. A real camera that pans bends the picture,
-//! shifts what is near against what is far and shows what moves; a still does none of that, and
-//! what is left is what compression leaves.
+//! Years On"), with a gain and an offset of brightness. A real panning camera bends the picture,
+//! shifts near things against far ones, and shows motion. A still does none of that, and leaves
+//! only compression errors.
 
 use super::plane::{Plane, samples_of};
 use super::region::Levels;
 use super::wide::widened;
 
-/// Whether the later picture is the earlier one, moved by so much that it was panned and by nothing
-/// else.
+/// Returns whether the later picture is the earlier one, panned by a minimum amount and otherwise
+/// unchanged.
 pub(super) fn is_panned(earlier: &Levels, later: &Levels) -> bool {
     moved(earlier, later).is_some_and(|moved| {
         moved.shift >= SHIFT_MIN
@@ -22,22 +22,22 @@ pub(super) fn is_panned(earlier: &Levels, later: &Levels) -> bool {
     })
 }
 
-/// How one picture is laid over another, and what is left.
+/// The fit of one picture to another, and its residual.
 #[derive(Debug, Clone, Copy)]
 struct Moved {
-    /// Mean way of the corners, in heights of the picture.
+    /// Mean distance that the corners move, in heights of the picture.
     shift: f32,
     /// Root mean square of the differences of blocks, in grey levels.
     rest: f32,
-    /// The largest of them.
+    /// The largest of these differences.
     largest: f32,
     /// Share of the later picture that the earlier one shows.
     shared: f32,
 }
 
-/// `x' = (1 + a) x - b y + tx`, `y' = b x + (1 + a) y + ty` from the later picture's place to the
-/// earlier one's, in heights of the picture from its middle; and the levels of the earlier one
-/// times `1 + gain`, plus `offset` grey levels.
+/// `x' = (1 + a) x - b y + tx`, `y' = b x + (1 + a) y + ty` maps a place in the later picture to
+/// one in the earlier, in heights of the picture from its centre. The levels of the earlier one are
+/// multiplied by `1 + gain`, and `offset` grey levels are added.
 #[derive(Debug, Clone, Copy, Default)]
 struct Fit {
     a: f32,
@@ -78,7 +78,7 @@ fn moved(earlier: &Levels, later: &Levels) -> Option<Moved> {
             fit = improved(earlier, later, fit)?;
         }
         let (rest, _, _) = rest_of(earlier, later, &fit)?;
-        // What does not fit when it is coarse fits less when it is fine.
+        // A poor fit on a coarse level would be worse on a fine one.
         if number < 2 && rest > COARSE_REST_MAX {
             return None;
         }
@@ -109,7 +109,7 @@ impl Fit {
         )
     }
 
-    /// Where the earlier picture shows what the later one shows at neighbouring pixels of a row.
+    /// Maps neighbouring pixels of a row of the later picture to places in the earlier one.
     #[inline(always)]
     fn look(&self, earlier: &Plane, first: usize, y: usize) -> Look {
         let unit = earlier.height as f32;
@@ -139,23 +139,23 @@ impl Fit {
     }
 }
 
-/// Neighbouring pixels that are looked at a time.
+/// Neighbouring pixels processed at a time.
 const LANES: usize = 8;
 
 /// Places of neighbouring pixels.
 struct Look {
-    /// In the later picture, in its heights from the middle.
+    /// In the later picture, in its heights from the centre.
     from_x: [f32; LANES],
     from_y: f32,
     /// In the earlier picture, in pixels.
     column: [f32; LANES],
     row: [f32; LANES],
-    /// Whether that is within it, with all neighbours.
+    /// Whether the place and all its neighbours are inside.
     inside: [bool; LANES],
 }
 
 impl Look {
-    /// Levels of the earlier picture, so many pixels off.
+    /// Levels of the earlier picture, offset by some pixels.
     #[inline(always)]
     fn levels(&self, earlier: &Plane, dx: f32, dy: f32) -> [f32; LANES] {
         samples_of(
@@ -166,7 +166,7 @@ impl Look {
     }
 }
 
-/// Levels of neighbouring pixels; beyond the end of the row 0.
+/// Levels of neighbouring pixels; 0 beyond the end of the row.
 #[inline(always)]
 fn levels_of(later: &Plane, first: usize, y: usize) -> [f32; LANES] {
     let row = &later.data[y * later.width..][..later.width];
@@ -176,10 +176,10 @@ fn levels_of(later: &Plane, first: usize, y: usize) -> [f32; LANES] {
     }
 }
 
-/// Six normal equations, their right sides, and a column that is not used.
+/// Six normal equations, their right sides, and an unused column.
 type Normal = [[f64; 8]; 6];
 
-/// One step of the fit; nothing if the pictures say nothing about it.
+/// One step of the fit; `None` if the pictures do not determine it.
 fn improved(earlier: &Plane, later: &Plane, fit: Fit) -> Option<Fit> {
     let mut normal = [[0.0; 8]; 6];
     add_all(earlier, later, &fit, &mut normal);
@@ -192,7 +192,7 @@ fn improved(earlier: &Plane, later: &Plane, fit: Fit) -> Option<Fit> {
         gain: fit.gain + gain,
         offset: fit.offset + offset,
     };
-    // It runs away where there is nothing to hold on to.
+    // The fit diverges where the pictures have no structure.
     (next.a.abs() < 0.5
         && next.b.abs() < 0.5
         && next.tx.hypot(next.ty) < 1.5
@@ -201,7 +201,7 @@ fn improved(earlier: &Plane, later: &Plane, fit: Fit) -> Option<Fit> {
 }
 
 widened! {
-    /// Adds what all pixels say to the equations, one after the other.
+    /// Adds the terms of all pixels to the equations, in order.
     fn add_all(earlier: &Plane, later: &Plane, fit: &Fit, normal: &mut Normal) = add_all_always;
 }
 
@@ -223,14 +223,14 @@ fn add_all_always(earlier: &Plane, later: &Plane, fit: &Fit, normal: &mut Normal
                 look.levels(earlier, 0.0, -1.0),
             );
             let shown = levels_of(later, first, y);
-            // The slopes by each number of the fit, then what is left, all weighed.
+            // The derivatives by each parameter of the fit, then the residual, all weighted.
             let mut says = [[0.0_f64; 8]; LANES];
             for i in 0..LANES {
                 let slope_x = 0.5 * unit * (right[i] - left[i]);
                 let slope_y = 0.5 * unit * (below[i] - above[i]);
                 let rest = shown[i] - fit.fitted(levels[i]);
-                // What differs much does so since it is another thing, and would pull the fit to it
-                // (Huber's weight).
+                // A large difference comes from another object and would distort the fit, so it
+                // gets less weight (Huber).
                 let weight = (REST_PULL / rest.abs().max(REST_PULL)).sqrt();
                 let weight = if look.inside[i] & (first + i < later.width) {
                     weight
@@ -261,8 +261,8 @@ fn add_all_always(earlier: &Plane, later: &Plane, fit: &Fit, normal: &mut Normal
     *normal = sums;
 }
 
-/// Root mean square and largest of the differences of blocks of 4x4 pixels that lie within both
-/// pictures, and their share of all.
+/// Root mean square and largest of the differences of 4x4 pixel blocks that lie within both
+/// pictures, and their share of all blocks.
 fn rest_of(earlier: &Plane, later: &Plane, fit: &Fit) -> Option<(f32, f32, f32)> {
     let side = if later.height >= FINE_HEIGHT {
         BLOCK
@@ -277,7 +277,7 @@ fn rest_of(earlier: &Plane, later: &Plane, fit: &Fit) -> Option<(f32, f32, f32)>
         find_rests(earlier, later, fit, top, &mut rests);
         for left in (0..columns * side).step_by(side) {
             let pixels = (0..side).flat_map(|y| &rests[y * stride + left..][..side]);
-            // Not a number if one of them is outside.
+            // Not a number if a pixel is outside.
             let mean = pixels.sum::<f32>() / (side * side) as f32;
             if mean.is_nan() {
                 continue;
@@ -292,8 +292,8 @@ fn rest_of(earlier: &Plane, later: &Plane, fit: &Fit) -> Option<(f32, f32, f32)>
 }
 
 widened! {
-    /// What is left of the pixels of some rows, each filled up to whole lanes; not a number for
-    /// what is outside.
+    /// The residuals of the pixels of some rows, each padded to whole lanes; not a number for
+    /// pixels outside.
     fn find_rests(earlier: &Plane, later: &Plane, fit: &Fit, top: usize, rests: &mut [f32]) = find_rests_always;
 }
 
@@ -313,7 +313,7 @@ fn find_rests_always(earlier: &Plane, later: &Plane, fit: &Fit, top: usize, rest
     }
 }
 
-/// Solves six equations by elimination with pivots; nothing if they do not determine all.
+/// Solves six equations by elimination with pivots; `None` if they are singular.
 fn solved(mut rows: Normal) -> Option<[f64; 6]> {
     for step in 0..6 {
         let pivot =
@@ -337,37 +337,38 @@ fn solved(mut rows: Normal) -> Option<[f64; 6]> {
     Some(std::array::from_fn(|i| rows[i][6] / rows[i][i]))
 }
 
-/// Pixels of the second level on a side of a block: 8 of the picture.
+/// Side of a block in pixels of the second level; 8 in the picture.
 const BLOCK: usize = 4;
 
-/// Rows from which a level is compared block by block.
+/// Minimum rows of a level to compare block by block.
 const FINE_HEIGHT: usize = 48;
 
 /// Steps of the fit on each level.
 const STEPS: usize = 6;
 
-/// Heights of the picture between two places where the fit begins.
+/// Distance between two starting points of the fit, in heights of the picture.
 const START_STEP: f32 = 0.12;
 
-/// Differences that pull with all their weight, in grey levels.
+/// Maximum difference with full weight, in grey levels.
 const REST_PULL: f32 = 4.0;
 
-/// A fit that leaves more, on a coarse level, is given up, in grey levels.
+/// Maximum residual on a coarse level, in grey levels; above it the fit is given up.
 const COARSE_REST_MAX: f32 = 20.0;
 
-/// Middle of the range of levels, about which the gain works.
+/// Middle of the range of levels, on which the gain is centred.
 const MIDDLE_LEVEL: f32 = 128.0;
 
-/// What is shifted less is not panned but still, or held by hand, in heights of the picture.
+/// Minimum shift of a pan, in heights of the picture; below it the picture is still, or the camera
+/// is held by hand.
 const SHIFT_MIN: f32 = 0.02;
 
-/// Most that may be left of a still, in grey levels: of all blocks, and of one. Of eleven photos
-/// that pan or are zoomed 0.4 to 1.2 and 2 to 8 were left in the median; of 134 real videos four
-/// that are moved as much ever have less than 1.3 and 6, titles and drawings among them.
+/// Maximum residual of a still, in grey levels: of all blocks, and of one block. In the median,
+/// eleven photos that are panned or zoomed leave 0.4 to 1.2 and 2 to 8. Of 134 real videos, four
+/// that move this much ever leave less than 1.3 and 6, titles and drawings among them.
 const REST_MAX: f32 = 1.3;
 const LARGEST_MAX: f32 = 6.0;
 
-/// Least share of the picture that both show.
+/// Minimum share of the picture that both show.
 const SHARED_MIN: f32 = 0.3;
 
 #[cfg(test)]
@@ -375,7 +376,7 @@ mod tests {
     use super::super::testing::texture;
     use super::*;
 
-    /// A picture whose places are taken from a texture.
+    /// A picture whose pixels come from mapped places of a texture.
     fn picture(seed: u32, place: impl Fn(f32, f32) -> (f32, f32)) -> Levels {
         let (width, height) = (228, 128);
         let pixels =
@@ -445,8 +446,8 @@ mod tests {
                 !is_panned(&plain, &picture(seed + 50, |x, y| (x, y))),
                 "{seed}: another picture"
             );
-            // Turned about its own axis, a camera bends the picture: a lens of 60 degrees, turned
-            // by 5.
+            // A camera that turns about its own axis bends the picture: a lens of 60 degrees,
+            // turned by 5.
             let bent = |x: f32, y: f32| {
                 let focal = 197.0;
                 let (angle, depth) = ((x / focal).atan() + 0.087, (x * x + focal * focal).sqrt());

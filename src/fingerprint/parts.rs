@@ -1,10 +1,9 @@
-//! What a fingerprint may be made of: the checks that stand between a stranger's numbers and the
-//! later stages.
+//! What a fingerprint may consist of: the checks between a stranger's numbers and the later stages.
 //!
-//! A fingerprint that was made of a clip passes by construction. One that was handed over is
-//! believed only where its keyframes, keys and times are in the proportion in which the extractor
-//! gives them; a time without keyframes counts as undecoded. That it was made of the clip which it
-//! names cannot be checked here, nor anywhere without the clip.
+//! A fingerprint made from a clip passes by construction. One that was handed over is accepted only
+//! if its keyframes, keys and times are in the proportions that the extractor gives; a time without
+//! keyframes counts as undecoded. Without the clip, nobody can check that it was made from the clip
+//! that it names.
 
 use std::time::Duration;
 
@@ -15,8 +14,8 @@ use super::{
 use crate::error::millis;
 use crate::media::{StreamInfo, UNDECODED_MAX, Undecoded};
 
-/// The fields of a [`Fingerprint`], unchecked; each means what the method of the same name there
-/// says.
+/// The unchecked fields of a [`Fingerprint`]; each has the meaning of the method of the same name
+/// there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
     /// See [`Fingerprint::path`].
@@ -42,7 +41,7 @@ pub struct Parts {
 }
 
 impl Fingerprint {
-    /// Makes a fingerprint of its parts; a time of which they hold no keyframe is undecoded.
+    /// Makes a fingerprint from its parts; a time without keyframes is undecoded.
     ///
     /// # Errors
     ///
@@ -80,8 +79,8 @@ impl Fingerprint {
         })
     }
 
-    /// The clip that it was made of, or the file that it was read from, as the caller named it; its
-    /// file does not hold it.
+    /// The path of the clip from which it was made, or of the file from which it was read, as given
+    /// by the caller. Its file does not contain it.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -101,7 +100,7 @@ impl Fingerprint {
         self.duration
     }
 
-    /// Longest time between two keyframes.
+    /// Maximum time between two keyframes.
     pub fn interval(&self) -> Duration {
         self.interval
     }
@@ -111,12 +110,12 @@ impl Fingerprint {
         self.frames
     }
 
-    /// Parts of which there are no usable pictures.
+    /// Parts without usable pictures.
     pub fn undecoded(&self) -> &[Undecoded] {
         &self.undecoded
     }
 
-    /// The frames that were looked at, in order.
+    /// The sampled frames, in order.
     pub fn keyframes(&self) -> &[Keyframe] {
         &self.keyframes
     }
@@ -126,29 +125,29 @@ impl Fingerprint {
         &self.keys
     }
 
-    /// What moves in them, one picture a keyframe.
+    /// The motion in them, one picture a keyframe.
     pub fn motion(&self) -> &Motion {
         &self.motion
     }
 
     /// Small pictures of the clip in order of time, of about
-    /// [`CLIP_PICTURE_AREA`](crate::sample::CLIP_PICTURE_AREA) pixels and
-    /// [`CLIP_PICTURE_INTERVAL`](crate::sample::CLIP_PICTURE_INTERVAL) or more apart, in a long
-    /// clip a multiple of it.
+    /// [`CLIP_PICTURE_AREA`](crate::sample::CLIP_PICTURE_AREA) pixels. They are at least
+    /// [`CLIP_PICTURE_INTERVAL`](crate::sample::CLIP_PICTURE_INTERVAL) apart, or a multiple of it
+    /// in a long clip.
     ///
-    /// Its file holds them only if it was saved with them; one that is made of its [`Parts`] has
-    /// none.
+    /// Its file holds them only if it was saved with them. A fingerprint made from its [`Parts`]
+    /// has none.
     pub fn pictures(&self) -> &[Thumbnail] {
         &self.pictures
     }
 
-    /// The same with these small pictures.
+    /// The same fingerprint with these small pictures.
     pub fn with_pictures(self, pictures: Vec<Thumbnail>) -> Fingerprint {
         Fingerprint { pictures, ..self }
     }
 }
 
-/// Numbers and texts in their ranges.
+/// Checks the ranges of numbers and texts.
 fn sizes(parts: &Parts) -> Result<(), String> {
     let info = &parts.info;
     let texts = [&info.codec, &info.container, &info.pixel_format];
@@ -178,7 +177,7 @@ fn sizes(parts: &Parts) -> Result<(), String> {
     Ok(())
 }
 
-/// Times in order and within the clip.
+/// Checks that times are in order and within the clip.
 fn times(parts: &Parts) -> Result<(), String> {
     let ordered = parts
         .keyframes
@@ -210,8 +209,8 @@ fn times(parts: &Parts) -> Result<(), String> {
     Ok(())
 }
 
-/// As many keys for each keyframe as the extractor gives for what it shows, in places that a frame
-/// has.
+/// Checks that each keyframe has a number of keys that fits its content, in possible places of a
+/// frame.
 fn keys(parts: &Parts) -> Result<(), String> {
     let known = parts
         .keys
@@ -267,7 +266,7 @@ fn is_in_frame(place: &Place, aspect: f32) -> bool {
         && (SIZE_MIN..=SIZE_MAX).contains(&place.size)
 }
 
-/// The undecoded parts, and the times without a keyframe that are in none of them.
+/// The undecoded parts, with any times without a keyframe that they do not cover.
 fn with_gaps(parts: &Parts) -> Result<Vec<Undecoded>, String> {
     let mut gaps: Vec<(Duration, Duration)> = Vec::new();
     let mut seen = Duration::ZERO;
@@ -315,45 +314,45 @@ fn with_gaps(parts: &Parts) -> Result<Vec<Undecoded>, String> {
     Ok(all)
 }
 
-/// Why a time of which a file holds no keyframe is undecoded.
+/// The reason for a time without a keyframe in the file.
 pub(crate) const NO_KEYFRAME: &str = "the fingerprint has no keyframe";
 
-/// No clip is longer than 30 days.
+/// Maximum length of a clip: 30 days.
 pub(super) const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Keyframes of a clip are at most so far apart: those that are drawn from neighbouring intervals
-/// less than twice [`QUERY_INTERVAL`](crate::sample::QUERY_INTERVAL), and a quarter of a second for
-/// frames that are shown so long. A sketch, of twice the interval, is made of the clip itself and
-/// not handed over.
+/// Maximum time between keyframes of a clip. Keyframes drawn from neighbouring intervals are less
+/// than twice [`QUERY_INTERVAL`](crate::sample::QUERY_INTERVAL) apart; a quarter of a second is
+/// added for frames shown that long. Sketches, with twice the interval, come from the clip itself
+/// and are not handed over.
 const GAP_MAX: Duration = Duration::from_millis(750);
 
-/// Sampling intervals that a clip is fingerprinted at.
+/// Allowed sampling intervals of a clip.
 const INTERVALS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_millis(500);
 
-/// Mean time between two keyframes of a clip is at least this: a quarter of
+/// Minimum mean time between two keyframes of a clip: a quarter of
 /// [`QUERY_INTERVAL`](crate::sample::QUERY_INTERVAL).
 const KEYFRAME_GAP_MIN: Duration = Duration::from_millis(60);
 
-/// Keyframes that a clip may have beyond its length over [`KEYFRAME_GAP_MIN`]: the first, the last,
+/// Keyframes allowed beyond the clip's length divided by [`KEYFRAME_GAP_MIN`]: the first, the last,
 /// and rounding.
 const KEYFRAMES_SPARE: u128 = 4;
 
-/// How far outside the frame the middle of a region may lie, in heights of the frame.
+/// Maximum distance of a region's centre outside the frame, in heights of the frame.
 const REACH: f32 = 1.0;
 
-/// Side of a region, in heights of the frame. The smallest fine ones are a twentieth; a whole frame
-/// is 1.
+/// Range of a region's side, in heights of the frame. The smallest fine ones have a twentieth; a
+/// whole frame has 1.
 const SIZE_MIN: f32 = 1.0 / 256.0;
 const SIZE_MAX: f32 = 4.0;
 
-/// Displayed columns or rows.
+/// Maximum displayed columns or rows.
 const SIDE_MAX: u32 = 1 << 20;
 
-/// The longer side of a picture in shorter ones; places go as far.
+/// Maximum aspect ratio (longer to shorter side); places have the same limit.
 const ASPECT_MAX: f64 = 64.0;
 
-/// Bytes of a codec's name or of a reason, and of a path.
+/// Maximum bytes of a codec's name or of a reason, and of a path.
 const TEXT_MAX: usize = 500;
 const PATH_MAX: usize = 1 << 16;
 
@@ -363,7 +362,7 @@ mod tests {
     use crate::fingerprint::Key;
     use proptest::prelude::*;
 
-    /// A clip of so many seconds, four keyframes a second, a whole frame and two regions each.
+    /// A clip of this length, with four keyframes a second, and a whole frame and two regions each.
     fn parts(seconds: u32) -> Parts {
         let time = |number: u32| Duration::from_millis(250 * u64::from(number));
         let count = 4 * seconds;
@@ -532,7 +531,7 @@ mod tests {
                 .map(|hole| (hole.start.as_millis(), hole.end.as_millis()))
                 .collect::<Vec<_>>()
         };
-        // Minutes that nothing is known of, at the end and in the middle.
+        // Minutes without data, at the end and in the middle.
         assert_eq!(
             holes(&|parts| parts.duration = Duration::from_secs(720)),
             [(11_750, 720_000)]
@@ -551,7 +550,7 @@ mod tests {
             parts.motion = motion;
         };
         assert_eq!(holes(&cut), [(1750, 5000)]);
-        // What the decoder has told is told once.
+        // What the decoder already reported is reported once.
         let told = |parts: &mut Parts| {
             cut(parts);
             parts.undecoded = vec![hole(2, 5)];

@@ -1,27 +1,27 @@
 //! A small grey picture of each keyframe of a source, coded to at most 3 MB an hour.
 //!
-//! Keys tell that something distinctive agrees; these pictures let a decision look whether
-//! everything agrees that should, and show a person what the source showed once its file is gone.
+//! Keys show that something distinctive agrees. With these pictures, a decision can check that
+//! everything agrees that should, and a person can see what the source showed once its file is
+//! gone.
 //!
-//! Pictures are coded in groups of 32, each by itself, so that a few seconds are decoded without
-//! the rest. A block of 8x8 pixels is predicted from the picture before or from its neighbours, and
-//! what is left of it is transformed, quantised and range coded. The quantiser of a group is about
-//! the finest at which it keeps to its share of bytes: still footage is kept to a grey level, and
-//! wild footage still fits. The code has no checksum of its own: whoever stores the bytes has to
-//! guard them.
+//! Pictures are coded in independent groups of 32, so that a few seconds can be decoded alone. A
+//! block of 8x8 pixels is predicted from the picture before or from its neighbours; the residual is
+//! transformed, quantised and range coded. Each group uses about the finest quantiser that stays
+//! within its share of bytes: still footage is accurate to a grey level, and wild footage still
+//! fits. The code has no checksum; whoever stores the bytes must add one.
 //!
 //! # How this code was chosen
 //!
-//! On 49 real videos, at 1.5 MB an hour and a picture of each keyframe (two a second) unless said
-//! otherwise. The correlation is that of decoded with original pictures: of the deviations of the
-//! 30 % most active pixels from their mean over 10 s.
+//! Measured on 49 real videos, at 1.5 MB an hour and a picture of each keyframe (two a second)
+//! unless stated otherwise. The correlation compares decoded with original pictures: the deviations
+//! of the 30 % most active pixels from their mean over 10 s.
 //!
 //! | code | size | PSNR, dB | correlation, median | 5 % below |
 //! |---|---|---|---|---|
 //! | quantised levels, each from its neighbours, Zstandard | 64x36 | 24.3 | 0.942 | 0.705 |
 //! | the same, from the picture before | 64x36 | 23.9 | 0.940 | 0.779 |
 //! | transform, from neighbours alone, Zstandard | 64x36 | 29.3 | 0.978 | 0.871 |
-//! | transform, from the picture before as well, Zstandard | 64x36 | 30.4 | 0.982 | 0.895 |
+//! | transform, also from the picture before, Zstandard | 64x36 | 30.4 | 0.982 | 0.895 |
 //! | transform in time too, eight pictures, range coder | 64x36 | 30.8 | 0.980 | 0.895 |
 //! | this one | 64x36 | 31.9 | 0.987 | 0.940 |
 //! | this one | 48x27 | 34.2 | 0.992 | 0.965 |
@@ -30,10 +30,10 @@
 //! | this one, 2 MB an hour | 64x36 | 33.6 | 0.991 | 0.964 |
 //! | **this one, 3 MB an hour** | 64x36 | 36.6 | 0.997 | 0.976 |
 //!
-//! Twice the bytes pay where the picture is full of detail or hardly moves, since what moves is
-//! then little more than the error of the code: of 127 copies that correlated less than 0.9 at 1.5
-//! MB, 61 % correlate more than nine in ten wrong alignments of the same footage; at 3 MB it is
-//! 73 %. `uniq-bench pictures DIR` measures bytes, PSNR and correlation on other footage.
+//! Twice the bytes help where a picture has much detail or hardly moves, because coding errors then
+//! hide most of the motion. Of 127 copies that correlated less than 0.9 at 1.5 MB, 61 % correlate
+//! more than nine in ten wrong alignments of the same footage; at 3 MB it is 73 %. `uniq-bench
+//! pictures DIR` measures bytes, PSNR and correlation on other footage.
 
 mod group;
 mod range;
@@ -52,7 +52,7 @@ use crate::media::{self, Frame};
 pub struct PictureTrack {
     /// When the pictures are shown, in milliseconds, in order.
     times: Vec<u32>,
-    /// All have pictures; together they have one for each time.
+    /// None is empty; together they have one picture for each time.
     groups: Vec<Group>,
     /// The code of each group, one after the other.
     codes: Vec<u8>,
@@ -65,21 +65,21 @@ struct Group {
     height: u8,
     /// 1 to [`GROUP`].
     pictures: u8,
-    /// Which of [`STEPS`] they are quantised with.
+    /// Index into [`STEPS`] of their quantiser.
     step: u8,
     /// Where its pictures and its code begin.
     first: usize,
     start: usize,
 }
 
-/// A small picture; it shows the whole frame.
+/// A small picture of a whole frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thumbnail {
     /// When it is shown.
     pub time: Duration,
-    /// Columns, at most 192 of a source and 288 of a clip.
+    /// Columns, at most 192 in a source and 288 in a clip.
     pub width: usize,
-    /// Rows, as many at most.
+    /// Rows, with the same limits.
     pub height: usize,
     /// `width * height` grey levels, row by row.
     pub luma: Vec<u8>,
@@ -91,13 +91,13 @@ impl PictureTrack {
         self.times.len()
     }
 
-    /// Whether there is no picture.
+    /// Whether there are no pictures.
     pub fn is_empty(&self) -> bool {
         self.times.is_empty()
     }
 
-    /// Columns and rows of the first picture, (0, 0) without one. Others differ only where the
-    /// source changes its shape.
+    /// Columns and rows of the first picture, (0, 0) without one. Others differ only if the source
+    /// changes its shape.
     pub fn size(&self) -> (usize, usize) {
         self.groups
             .first()
@@ -109,7 +109,7 @@ impl PictureTrack {
         Duration::from_millis(self.times[picture].into())
     }
 
-    /// Numbers of the pictures from one moment to another, both included.
+    /// Indices of the pictures between two times, inclusive.
     pub fn between(&self, from: Duration, to: Duration) -> Range<usize> {
         let start = self
             .times
@@ -121,14 +121,14 @@ impl PictureTrack {
                 .max(start)
     }
 
-    /// Decodes a picture, and those of its group before it; [`PictureTrack::pictures`] decodes
+    /// Decodes a picture and the earlier ones of its group. [`PictureTrack::pictures`] decodes
     /// several at once.
     pub fn picture(&self, picture: usize) -> Option<Thumbnail> {
         self.pictures(picture..picture.saturating_add(1)).next()
     }
 
-    /// Decodes these pictures, as far as there are such; each group is decoded once, when it is
-    /// reached.
+    /// Decodes the pictures of a range, as far as they exist; each group is decoded once, when it
+    /// is reached.
     pub fn pictures(&self, range: Range<usize>) -> impl Iterator<Item = Thumbnail> + '_ {
         let from = self
             .groups
@@ -159,9 +159,9 @@ impl PictureTrack {
             .map_or(self.codes.len(), |next| next.start)
     }
 
-    /// The bytes that are stored: number of groups u32; of each group columns, rows, pictures and
-    /// step u8 each and length of its code u32; the pictures' times in milliseconds u32 each; then
-    /// the codes; all little-endian. Without pictures there are no bytes.
+    /// The stored bytes: number of groups u32; for each group columns, rows, pictures and step u8
+    /// each and length of its code u32; the pictures' times in milliseconds u32 each; then the
+    /// codes; all little-endian. Without pictures there are no bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         if self.is_empty() {
             return Vec::new();
@@ -179,12 +179,11 @@ impl PictureTrack {
         bytes
     }
 
-    /// Reads what [`PictureTrack::to_bytes`] gave, and decodes nothing yet.
+    /// Parses the bytes of [`PictureTrack::to_bytes`]; decodes no picture yet.
     ///
     /// # Errors
     ///
-    /// What is wrong with the bytes. That the codes are those that were written is for a checksum
-    /// to tell.
+    /// What is wrong with the bytes. It does not detect altered codes; that needs a checksum.
     pub fn from_bytes(bytes: &[u8]) -> Result<PictureTrack, &'static str> {
         if bytes.is_empty() {
             return Ok(PictureTrack::default());
@@ -260,7 +259,7 @@ impl Group {
 }
 
 impl Thumbnail {
-    /// Averages the pixels of a frame that each pixel of its small picture covers.
+    /// Averages the pixels of a frame under each pixel of its small picture.
     pub fn of(frame: &Frame) -> Thumbnail {
         let (width, height) = media::small_size(frame.width, frame.height, THUMBNAIL_AREA);
         let (columns, rows) = (shares(frame.width, width), shares(frame.height, height));
@@ -306,9 +305,9 @@ impl From<Frame> for Thumbnail {
     }
 }
 
-/// Divides pixels into at most as many equal parts: of each pixel the first part that it lies in,
-/// and how much of it lies in that part and in the next. A pixel weighs as much as there are parts,
-/// a part as much as there are pixels.
+/// Divides pixels into equal parts, at most as many as there are pixels. For each pixel it gives
+/// the first part that it overlaps, and the amounts in that part and in the next. A pixel's total
+/// is the number of parts; a part's is the number of pixels.
 fn shares(pixels: usize, parts: usize) -> Vec<(usize, [u32; 2])> {
     let of = |pixel: usize| {
         let part = pixel * parts / pixels;
@@ -322,10 +321,10 @@ fn shares(pixels: usize, parts: usize) -> Vec<(usize, [u32; 2])> {
 #[derive(Debug, Clone)]
 pub struct PictureTrackBuilder {
     track: PictureTrack,
-    /// The pictures of the group that is not coded yet.
+    /// The pictures of the group not yet coded.
     size: (usize, usize),
     luma: Vec<u8>,
-    /// The step of the group before.
+    /// The step of the previous group.
     step: usize,
 }
 
@@ -341,7 +340,7 @@ impl Default for PictureTrackBuilder {
 }
 
 impl PictureTrackBuilder {
-    /// Appends a frame; one that is earlier than the last is taken to be shown with it.
+    /// Appends a frame; a frame earlier than the last gets the last one's time.
     pub fn push(&mut self, frame: &Frame) {
         let thumbnail = Thumbnail::of(frame);
         let size = (thumbnail.width, thumbnail.height);
@@ -360,12 +359,12 @@ impl PictureTrackBuilder {
         self.track
     }
 
-    /// How many pictures are not coded yet.
+    /// Number of pictures not yet coded.
     fn waiting(&self) -> usize {
         self.luma.len() / (self.size.0 * self.size.1).max(1)
     }
 
-    /// Codes the pictures that wait, which are shown until this time.
+    /// Codes the waiting pictures, which are shown until this time.
     fn flush(&mut self, until: Option<u32>) {
         let pictures = self.waiting();
         if pictures == 0 {
@@ -376,7 +375,7 @@ impl PictureTrackBuilder {
             self.track.times[first],
             self.track.times[self.track.times.len() - 1],
         );
-        // How long the last picture is shown is not known; about as long as the others.
+        // The length of the last picture is unknown; assume that of the others.
         let until = until.unwrap_or_else(|| {
             let gap = if pictures > 1 {
                 (last - start) / (pictures as u32 - 1)
@@ -411,8 +410,8 @@ impl PictureTrackBuilder {
     }
 }
 
-/// The finest step, or nearly so, at which a code is at most so long, and that code; else the
-/// coarsest. `guess` is tried first.
+/// The finest step, or nearly so, at which the code is at most `limit` long, and that code; the
+/// coarsest step if there is none. `guess` is tried first.
 fn finest(limit: usize, guess: usize, code: impl Fn(usize) -> Vec<u8>) -> (usize, Vec<u8>) {
     let (mut fitting, mut finest, mut step) = (None, 0, guess);
     loop {
@@ -446,37 +445,37 @@ fn finest(limit: usize, guess: usize, code: impl Fn(usize) -> Vec<u8>) -> (usize
     }
 }
 
-/// Most bytes that the pictures of an hour take, with their times: some 420 a picture at the usual
-/// two a second. More only if frames follow each other so closely that their times alone need more.
+/// Maximum bytes an hour for pictures and their times: about 420 a picture at the usual two a
+/// second. It is exceeded only if frames are so close that their times alone need more.
 const BYTES_AN_HOUR: u64 = 3_000_000;
 
-/// About so many pixels has a small picture: 64x36 of a frame of 16:9, 36x64 of a vertical one,
-/// 55x41 of one of 4:3.
+/// Approximate pixels of a small picture: 64x36 for a frame of 16:9, 36x64 for a vertical one,
+/// 55x41 for 4:3.
 const THUMBNAIL_AREA: usize = 64 * 36;
 
-/// Most columns or rows of a small picture: from 16:1 on, the shorter side is 12 pixels or as many
-/// as the frame has.
+/// Maximum columns or rows of a small picture. From 16:1 on, the shorter side is 12 pixels, or the
+/// frame's if that is less.
 const SIDE_MAX: usize = media::small_side_max(THUMBNAIL_AREA);
 
-/// Most pictures that are coded together, 16 s at two a second. With 16 the same bytes give 0.3 dB
-/// less, with 64 no more.
+/// Maximum pictures coded together, 16 s at two a second. At equal bytes, 16 give 0.3 dB less, and
+/// 64 give no more.
 const GROUP: usize = 32;
 
-/// Most pixels of a small picture: more than rounding its sides up can give.
+/// Maximum pixels of a small picture, more than rounding up its sides can give.
 const AREA_MAX: usize = 2560;
 
-/// For so many milliseconds the only picture of a group is taken to be shown if no other follows.
+/// Assumed duration in milliseconds of the only picture of a group if none follows.
 const LONE_MS: u32 = 500;
 
-/// Steps of the quantiser in 16ths of a grey level, each about a fifth wider than the one before:
-/// from one level, below which rounding to whole levels loses more, to 256, at which nothing is
-/// left.
+/// Steps of the quantiser in 16ths of a grey level, each about a fifth wider than the one before.
+/// The finest is one level: below it, rounding to whole levels loses more. At the coarsest, 256
+/// levels, nothing remains.
 const STEPS: [i32; 33] = [
     16, 19, 23, 27, 32, 38, 45, 54, 64, 76, 91, 108, 128, 152, 181, 215, 256, 304, 362, 431, 512,
     609, 724, 861, 1024, 1218, 1448, 1722, 2048, 2435, 2896, 3444, 4096,
 ];
 
-/// Which step footage needs in the median: what the first group is tried with.
+/// Index of the median step of real footage, tried for the first group.
 const STEP_USUAL: usize = 16;
 
 /// Bytes before the groups, of a group, and of a picture's time.

@@ -1,4 +1,4 @@
-//! Makes a fingerprint of each picture that a player could show of a clip, since a file may hold
+//! Makes a fingerprint of each picture of a clip that a player could show, since a file may hold
 //! several.
 
 use std::path::Path;
@@ -14,36 +14,36 @@ use crate::{Error, Result};
 /// What a clip shows, stream by stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClipPictures {
-    /// The pictures that could be decoded, at least one; first the one that most players show.
+    /// The decoded pictures, at least one, starting with the one that most players show.
     pub pictures: Vec<Picture>,
-    /// All video streams of the file in their order, and what became of each.
+    /// All video streams of the file in order, and how each was used.
     pub streams: Vec<(VideoStream, Looked)>,
 }
 
-/// One picture: a video stream, or several of which each goes on where the one before stops.
+/// One picture: a video stream, or several of which each continues the one before.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
     /// The numbers of its streams among all streams of the file.
     pub streams: Vec<u32>,
-    /// When it begins, from the beginning of the first picture of the file.
+    /// When it begins, relative to the first picture of the file.
     pub start: Duration,
-    /// What it shows.
+    /// Its fingerprint.
     pub fingerprint: Fingerprint,
-    /// What makes its price, if the clip was measured.
+    /// What determines its price, if the clip was measured.
     pub quality: Option<Quality>,
 }
 
-/// What became of a video stream.
+/// How a video stream was used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Looked {
     /// It is part of this picture.
     At(usize),
     /// It is the file's cover and no part of its video.
     Cover,
-    /// It is a single picture beside a video.
+    /// It is a single picture in a file with a video.
     Still,
-    /// It was not looked at, for this reason; nothing can be said of the clip unless it was
-    /// published anyway.
+    /// It was not decoded, for this reason. The clip is then inconclusive, unless it was published
+    /// anyway.
     Not(String),
 }
 
@@ -129,7 +129,7 @@ pub(super) fn of(
             Err(error) => {
                 let reason = reason_of(error)?;
                 missed.extend(taken.iter().map(|&stream| (stream, reason.clone())));
-                // What most players show could be decoded by itself.
+                // The stream that most players show may be decodable alone.
                 if let Some((fingerprint, decoded, quality)) =
                     first.take_if(|_| taken.contains(&main))
                 {
@@ -144,7 +144,7 @@ pub(super) fn of(
         .any(|(_, _, (fingerprint, _))| fingerprint.frames > 1);
     let (found, stills): (Vec<_>, Vec<_>) = found
         .into_iter()
-        // One that could not be decoded to its end may be any.
+        // A stream that could not be decoded to its end may show anything.
         .partition(|(_, _, (fingerprint, _))| {
             fingerprint.frames > 1 || !fingerprint.undecoded.is_empty() || !moving
         });
@@ -189,10 +189,10 @@ pub(super) fn of(
     Ok(ClipPictures { pictures, streams })
 }
 
-/// Streams, when they begin, and what was made of them.
+/// Stream numbers, start time, and the fingerprint and quality made from them.
 type Found = (Vec<u32>, i64, (Fingerprint, Option<Quality>));
 
-/// Why a stream has no picture, if the file has that reason in itself.
+/// The reason why a stream has no picture, if it lies in the file; other errors are returned.
 pub(super) fn reason_of(error: Error) -> Result<String> {
     match error {
         Error::Undecodable { reason, .. } => Ok(reason),
@@ -205,5 +205,5 @@ pub(super) fn reason_of(error: Error) -> Result<String> {
     }
 }
 
-/// Most video streams of a file that are decoded; cameras with several lenses have up to four.
+/// Maximum video streams decoded of a file; cameras with several lenses have up to four.
 pub(super) const STREAMS_MAX: usize = 8;

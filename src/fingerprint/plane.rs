@@ -28,8 +28,8 @@ impl Plane {
         self.data[y * self.width + x]
     }
 
-    /// Interpolates between four pixels; pixel centres are whole numbers, outside counts as the
-    /// nearest edge.
+    /// Interpolates between four pixels. Pixel centres are whole numbers; outside, the nearest edge
+    /// pixel counts.
     #[cfg(test)]
     pub(super) fn sample(&self, x: f32, y: f32) -> f32 {
         let x = x.clamp(0.0, (self.width - 1) as f32);
@@ -66,7 +66,7 @@ impl Plane {
         }
     }
 
-    /// Becomes each second pixel of each second row of a picture that is blurred already.
+    /// Takes every second pixel of every second row of a picture that is already blurred.
     pub(super) fn decimate(&mut self, other: &Plane) {
         (self.width, self.height) = (other.width.div_ceil(2), other.height.div_ceil(2));
         self.data.clear();
@@ -75,8 +75,8 @@ impl Plane {
         }
     }
 
-    /// Becomes a picture convolved with a Gaussian of `sigma` pixels, cut at four sigmas; edges are
-    /// repeated. `more`, if wanted, becomes what this has more than the picture.
+    /// Convolves a picture with a Gaussian of `sigma` pixels, cut at four sigmas, with repeated
+    /// edges. `more`, if given, becomes the blurred minus the original picture.
     pub(super) fn blur(
         &mut self,
         other: &Plane,
@@ -125,10 +125,10 @@ impl Plane {
     }
 }
 
-/// What a blur works in.
+/// Buffers of a blur.
 #[derive(Debug, Default)]
 pub(super) struct Space {
-    /// The picture blurred from left to right, each row filled up to whole blocks.
+    /// The picture blurred horizontally, with rows padded to whole blocks.
     across: Vec<f32>,
     /// A row with its edges repeated.
     padded: Vec<f32>,
@@ -145,19 +145,18 @@ fn gaussian(sigma: f32) -> Vec<f32> {
     kernel
 }
 
-/// Neighbouring pixels that are blurred at a time: their sums fill ten of the sixteen registers of
-/// AVX2.
+/// Neighbouring pixels blurred at a time: their sums fill ten of the sixteen registers of AVX2.
 const BLOCK: usize = 80;
 
-/// Pixels in a line of the processor's cache, at which rows begin: a read across two lines is two.
+/// Pixels in a cache line. Rows begin at one, because a read across two lines costs two.
 const LINE: usize = 16;
 
-/// Columns that are blurred at a time, in whole blocks: so many rows of them as a sum needs stay in
-/// the processor's first cache.
+/// Columns blurred at a time, in whole blocks: all rows that a sum needs then stay in the
+/// first-level cache.
 const STRIP: usize = 2 * BLOCK;
 
 widened! {
-    /// Blurs a row with its edges, into whole blocks.
+    /// Blurs a row, given with its edges, into whole blocks.
     fn blur_row(padded: &[f32], kernel: &[f32], out: &mut [f32]) = blur_row_always;
 }
 
@@ -212,7 +211,8 @@ fn blur_columns_always(
     }
 }
 
-/// A block of sums of pixels and their neighbours, `sides` being those so far away on either side.
+/// A block of weighted sums of pixels and their neighbours; `sides` gives those at a distance on
+/// either side.
 #[inline(always)]
 fn weighed<'a>(kernel: &[f32], sides: impl Fn(usize) -> (&'a [f32], &'a [f32])) -> [f32; BLOCK] {
     let mut sums = [0.0; BLOCK];
@@ -231,16 +231,15 @@ fn weighed<'a>(kernel: &[f32], sides: impl Fn(usize) -> (&'a [f32], &'a [f32])) 
 /// Rows and columns of a mesh.
 const SIDE: usize = 32;
 
-/// Points in rows and columns, each at the sum of what its column and its row say, in pixels whose
-/// corner is a whole number.
+/// A grid of points. Each is the sum of its column's and its row's offset, in pixels with corners
+/// at whole numbers.
 #[derive(Debug, Clone)]
 pub(super) struct Mesh {
-    /// Across and down of each column.
+    /// Offset across and down of each column.
     pub(super) columns: [[f32; SIDE]; 2],
-    /// Across and down of each row.
+    /// Offset across and down of each row.
     pub(super) rows: [[f32; SIDE]; 2],
-    /// How many of the pixels that the points are told in one pixel of the sampled picture is as
-    /// wide as: a power of two.
+    /// Width of a pixel of the sampled picture in the pixels of the points: a power of two.
     pub(super) shrink: f32,
 }
 
@@ -250,7 +249,7 @@ widened! {
 
 #[inline(always)]
 fn sample_mesh_always(plane: &Plane, mesh: &Mesh, samples: &mut [f32; SIDE * SIDE]) {
-    // Of a power of two, so that it is as good as a division.
+    // A power of two, so multiplying is as exact as dividing.
     let scale = 1.0 / mesh.shrink;
     for (row, samples) in samples.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
         let (mut x, mut y) = ([0.0; SIDE], [0.0; SIDE]);
@@ -262,7 +261,7 @@ fn sample_mesh_always(plane: &Plane, mesh: &Mesh, samples: &mut [f32; SIDE * SID
     }
 }
 
-/// Interpolates several points as [`Plane::sample`] does, to be compiled into a function of
+/// Interpolates several points as [`Plane::sample`] does; it is inlined into functions of
 /// [`widened`].
 #[inline(always)]
 pub(super) fn samples_of<const N: usize>(plane: &Plane, x: &[f32; N], y: &[f32; N]) -> [f32; N] {

@@ -1,7 +1,7 @@
 //! Region keys: squares around scale-space blobs, which stay on the same content whatever the crop.
 //!
-//! No orientation is assigned to a blob: the hash tolerates some six degrees, and a clip's patches
-//! are hashed tilted as well ([`super::TILTS`]).
+//! Blobs have no orientation: the hash tolerates about six degrees, and a clip's patches are hashed
+//! tilted as well ([`super::TILTS`]).
 
 use std::rc::Rc;
 
@@ -12,11 +12,11 @@ use super::hash::{PATCH, Patch};
 use super::plane::{Mesh, Plane};
 use super::{Place, Warp};
 
-/// The picture and its halves: what patches are sampled from.
+/// The picture and its halved versions, from which patches are sampled.
 #[derive(Debug, Clone)]
 pub(super) struct Levels {
     planes: Rc<[Plane]>,
-    /// Which of them is the picture.
+    /// Index of the picture among them.
     first: usize,
 }
 
@@ -36,8 +36,8 @@ impl Levels {
         }
     }
 
-    /// The same without the picture: its half and so on; a picture too small to be halved stays as
-    /// it is.
+    /// The same without the picture itself, starting at its half; a picture too small to be halved
+    /// stays as it is.
     pub(super) fn halved(&self) -> Levels {
         let last = self.planes.len() - 1;
         Levels {
@@ -54,7 +54,7 @@ impl Levels {
         &self.all()[0]
     }
 
-    /// The picture halved so many times, if it is large enough.
+    /// The picture halved this many times, if it is large enough.
     pub(super) fn at(&self, halvings: usize) -> Option<&Plane> {
         self.all().get(halvings)
     }
@@ -69,8 +69,8 @@ impl Levels {
         )
     }
 
-    /// The level whose pixels are just finer than samples so many pixels of the picture apart, and
-    /// the size of its pixels.
+    /// The finest level with pixels of at least `pitch` pixels of the picture, or else the
+    /// coarsest, and the size of its pixels.
     fn level(&self, pitch: f32) -> (&Plane, f32) {
         let level = (pitch.log2().ceil().max(0.0) as usize).min(self.all().len() - 1);
         (&self.all()[level], (1u32 << level) as f32)
@@ -81,7 +81,7 @@ impl Levels {
         let unit = self.picture().height as f32;
         let pitch = place.size * unit / PATCH as f32;
         let (plane, shrink) = self.level(pitch);
-        // In coordinates where pixel (0, 0) covers 0..1; the sampler's pixel centres are whole
+        // In coordinates where pixel (0, 0) covers 0..1; the sampler has pixel centres at whole
         // numbers.
         let (left, top) = (
             place.x * unit - place.size * unit / 2.0,
@@ -96,15 +96,15 @@ impl Levels {
         plane.samples(&mesh, patch);
     }
 
-    /// The patch that is at `place` once the picture has been warped about that, and the place has
-    /// grown with it.
+    /// The patch at `place` after warping the picture about that place, with the place growing
+    /// accordingly.
     pub(super) fn warped_patch(&self, place: Place, warp: Warp, patch: &mut Patch) {
         let unit = self.picture().height as f32;
         let pitch = place.size * unit / PATCH as f32;
         let (plane, shrink) = self.level(pitch);
         let growth = warp.growth();
         let from_middle = |i: usize| ((i as f32 + 0.5) - 0.5 * PATCH as f32) * pitch * growth;
-        // The map is linear, so two columns of its matrix are enough.
+        // The map is linear, so two columns of its matrix suffice.
         let (right, below) = (warp.undo(1.0, 0.0), warp.undo(0.0, 1.0));
         let from = |start: f32, step: f32| std::array::from_fn(|i| start + step * from_middle(i));
         let steps = |step: f32| std::array::from_fn(|i| step * from_middle(i));
@@ -127,8 +127,8 @@ pub(super) fn regions(
     strongest(detector, levels, most, Octaves::All)
 }
 
-/// The same of the smallest regions of a picture of twice the working size, in which [`regions`]
-/// finds none once it is halved.
+/// The same for the smallest regions of a picture of twice the working size; [`regions`] finds none
+/// of them in the halved picture.
 pub(super) fn fine_regions(
     detector: &mut Detector,
     levels: &Levels,
@@ -154,7 +154,7 @@ fn strongest(
     let mut blobs = detector.blobs(picture, octaves).into_iter().filter(inside);
     let mut patches = [[0.0; PATCH * PATCH]; LANES];
     while regions.len() < most {
-        // Several are looked at together, though one of them may overlap another.
+        // Several blobs are examined together, though one may overlap another.
         let free = |blob: &Blob| kept.iter().all(|other| !overlaps(blob, other));
         let some: Vec<Blob> = blobs.by_ref().filter(free).take(LANES).collect();
         if some.is_empty() {
@@ -187,13 +187,14 @@ fn strongest(
 /// Half the side of a region, in sigmas of its blob.
 const HALF_SIDE: f32 = 3.5;
 
-/// At most this share of a region's area lies outside the frame.
+/// Maximum share of a region's area outside the frame.
 const OUTSIDE_MAX: f32 = 0.15;
 
-/// Two blobs of similar size nearer than this many sigmas (of the smaller) show the same thing.
+/// Two blobs of similar size show the same thing if they are closer than this, in sigmas of the
+/// smaller.
 const OVERLAP_DISTANCE: f32 = 1.5;
 
-/// Two blobs are of similar size when their sigmas differ by less than this factor.
+/// Maximum ratio of sigmas of two blobs of similar size.
 const OVERLAP_RATIO: f32 = 1.5;
 
 fn overlaps(a: &Blob, b: &Blob) -> bool {

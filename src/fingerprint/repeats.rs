@@ -1,19 +1,19 @@
-//! Tells which keyframes of a clip show what it has shown before: a loop, a shot that is used
+//! Finds keyframes of a clip that show what it has shown before: a loop, or a shot that is used
 //! twice, also backwards or mirrored (pure).
 //!
-//! What comes back by itself, as a pendulum or a hand-held camera does, comes back nearly, and now
-//! and then. What was repeated comes back exactly and in order. So pictures are compared as means
-//! of coarse blocks, and measured by how much they change in a fraction of a second: two pictures
-//! that differ by much less, though they are far apart, speak for one *lag* between the clip and
-//! itself. At each lag that several speak for all pictures are asked whose counterpart was sampled
-//! at nearly the same moment; those that fit have to outweigh those that do not.
+//! What recurs naturally, as with a pendulum or a hand-held camera, recurs approximately and now
+//! and then. A repetition recurs exactly and in order. So pictures are compared as means of coarse
+//! blocks, and the scale is how much they change in a fraction of a second. Two pictures far apart
+//! that differ by much less vote for one *lag* between the clip and itself. At each lag with
+//! several votes, all pictures are tested whose counterpart was sampled at nearly the same moment;
+//! matches must outweigh mismatches.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use super::plane::Plane;
 
-/// The pictures of a clip as they come, as means of blocks.
+/// The pictures of a clip, as means of blocks.
 #[derive(Default)]
 pub(super) struct Memory {
     size: (usize, usize),
@@ -22,11 +22,11 @@ pub(super) struct Memory {
 
 struct Picture {
     time: f64,
-    /// Means of the blocks row by row, in sixteenths of a grey level; nothing for a picture of
+    /// Means of the blocks row by row, in sixteenths of a grey level; empty for a picture of
     /// another size than the first.
     blocks: Vec<i16>,
-    /// Sums of [`COARSE`] parts of the blocks over the roots of their numbers, and the same of the
-    /// mirrored picture.
+    /// Sums of [`COARSE`] parts of the blocks, divided by the square roots of their sizes, and the
+    /// same for the mirrored picture.
     coarse: [[f32; COARSE]; 2],
     mirrored: Vec<i16>,
 }
@@ -57,7 +57,7 @@ impl Memory {
         });
     }
 
-    /// Whether each picture shows what an earlier one has shown.
+    /// For each picture, whether it repeats an earlier one.
     pub(super) fn repeating(&self) -> Vec<bool> {
         let changes: Vec<f32> = (0..self.pictures.len()).map(|i| self.change(i)).collect();
         let mut repeating = vec![false; self.pictures.len()];
@@ -66,7 +66,7 @@ impl Memory {
             for order in [Order::Forwards, Order::Backwards] {
                 for lag in lags(&pairs, order) {
                     if lag.speakers.iter().filter(|&&i| !repeating[i]).count() >= SPEAKERS_MIN {
-                        // Those that speak were sampled a little apart.
+                        // The voting pairs were sampled slightly apart.
                         let near = [0.0, -LAG_STEP_S, LAG_STEP_S]
                             .map(|off| Course {
                                 lag: lag.seconds + off,
@@ -87,8 +87,8 @@ impl Memory {
         repeating
     }
 
-    /// How much a picture differs from those shortly before and after it, whichever is less, in
-    /// grey levels; 0 for one without.
+    /// How much a picture differs from one shortly before or after it, whichever is less, in grey
+    /// levels; 0 if there is none.
     fn change(&self, i: usize) -> f32 {
         let time = self.pictures[i].time;
         let before = self.pictures[..i]
@@ -108,8 +108,8 @@ impl Memory {
             .unwrap_or(0.0)
     }
 
-    /// Root mean square of the differences of two pictures' blocks, in grey levels, the second
-    /// mirrored if so.
+    /// Root mean square of the differences of two pictures' blocks, in grey levels; the second is
+    /// mirrored if `mirrored`.
     fn difference(&self, a: usize, b: usize, mirrored: bool) -> f32 {
         let (a, b) = (&self.pictures[a], &self.pictures[b]);
         let b = if mirrored { &b.mirrored } else { &b.blocks };
@@ -124,8 +124,8 @@ impl Memory {
         (a.blocks.iter().zip(b).map(square).sum::<f32>() / b.len() as f32).sqrt() / FIXED
     }
 
-    /// Pictures that move, each with earlier ones that differ from it by much less than it changes
-    /// in a moment.
+    /// Pairs a picture that moves with earlier ones, if they differ by much less than it changes in
+    /// a moment.
     fn pairs(&self, changes: &[f32], mirrored: bool) -> Vec<(usize, f64, f64)> {
         let mut pairs = Vec::new();
         for (i, picture) in self
@@ -158,8 +158,8 @@ impl Memory {
         pairs
     }
 
-    /// For each picture whose counterpart is known, whether it fits; what moves little fits without
-    /// saying anything.
+    /// For each picture with a known counterpart, its vote: positive if it fits, negative if not,
+    /// and 0 if it fits but hardly moves.
     fn asked(&self, course: &Course, changes: &[f32]) -> Vec<(usize, i32)> {
         let mut asked: Vec<(usize, i32)> = Vec::new();
         for (i, picture) in self.pictures.iter().enumerate() {
@@ -192,9 +192,9 @@ impl Memory {
         asked
     }
 
-    /// Marks the pictures that go along with earlier ones.
+    /// Marks the pictures that run along with earlier ones.
     fn mark(&self, course: &Course, asked: &[(usize, i32)], repeating: &mut [bool]) {
-        // Each stretch whose sum is largest, from where it begins to rise.
+        // Segments of maximum sum, starting where the sum begins to rise.
         let mut from = 0;
         while from < asked.len() {
             let (mut sum, mut best, mut end, mut to) = (0, 0, from, from);
@@ -226,8 +226,8 @@ impl Memory {
         }
     }
 
-    /// How far a stretch that ends with a picture goes on, of which nothing is known: until one
-    /// does not fit, or has no counterpart.
+    /// Extends a segment over pictures with no known counterpart, until one does not fit or has no
+    /// counterpart in the clip.
     fn reach(&self, course: &Course, end: usize, step: isize, asked: &[(usize, i32)]) -> usize {
         let time = |i: usize| self.pictures[i].time;
         let goes_on = |&i: &usize| {
@@ -246,9 +246,9 @@ impl Memory {
     }
 }
 
-/// How a clip goes along with itself.
+/// An alignment of a clip with itself.
 struct Course {
-    /// Seconds between a picture and its counterpart, or the sum of their times where it plays
+    /// Seconds between a picture and its counterpart, or the sum of their times if it plays
     /// backwards.
     lag: f64,
     order: Order,
@@ -279,13 +279,13 @@ impl Course {
     }
 }
 
-/// A lag and the pictures that speak for it.
+/// A lag and the pictures that vote for it.
 struct Lag {
     seconds: f64,
     speakers: HashSet<usize>,
 }
 
-/// The lags that enough pictures speak for, those with the most first.
+/// The lags with enough votes, those with the most first.
 fn lags(pairs: &[(usize, f64, f64)], order: Order) -> Vec<Lag> {
     let mut sorted: Vec<(f64, usize)> = pairs
         .iter()
@@ -305,7 +305,7 @@ fn lags(pairs: &[(usize, f64, f64)], order: Order) -> Vec<Lag> {
                 speakers,
             });
         }
-        // Half a width on, so that none is cut in two.
+        // Advances by half a width, so that no cluster is split.
         let next =
             sorted[from..].partition_point(|(lag, _)| *lag <= sorted[from].0 + 0.5 * LAG_WIDTH_S);
         from += next.max(1);
@@ -330,62 +330,61 @@ fn coarse(blocks: &[i16]) -> [f32; COARSE] {
     sums
 }
 
-/// Fractions of a grey level that are kept.
+/// Fractions of a grey level stored.
 const FIXED: f32 = 16.0;
 
-/// Parts of a picture that are compared before its blocks are.
+/// Parts of a picture that are compared before its blocks.
 const COARSE: usize = 8;
 
-/// Seconds from a picture to the next with which its change is measured.
+/// Seconds between the pictures that measure a change.
 const STEP_S: f64 = 0.15;
 
-/// A picture that changes less says nothing, in grey levels. A webcam's picture of somebody who
-/// sits still changes by 0.3 to 1; where only noise changes, two pictures never differ by less than
-/// it does from one moment to the next.
+/// Minimum change of a picture that may vote, in grey levels. A webcam's picture of somebody who
+/// sits still changes by 0.3 to 1. Where only noise changes, two pictures never differ by less than
+/// successive ones do.
 const CHANGE_MIN: f32 = 0.2;
 
-/// Least seconds between a picture and its repetition: nearer ones are alike by themselves.
+/// Minimum seconds between a picture and its repetition: closer ones are alike anyway.
 const LAG_MIN_S: f64 = 0.5;
 
-/// Difference of two pictures that speaks for a lag, as a share of the change.
+/// Maximum difference of two pictures that vote for a lag, as a share of the change.
 const ALIKE: f32 = 0.35;
 
-/// Earlier pictures that are compared with one, the latest: an hour of them.
+/// Number of earlier pictures compared with one, the latest first: an hour of them.
 const LOOK_BACK: usize = 14_400;
 
-/// Most of them that are compared block by block, and most lags that are looked at: of a clip that
-/// shows some pictures in any order there are as many lags as moments.
+/// Maximum pictures compared block by block, and maximum lags examined. A clip that shows some
+/// pictures in any order has as many lags as moments.
 const COMPARED_MAX: usize = 512;
 const LAGS_MAX: usize = 256;
 
-/// Most pictures that are taken to be alike to one, the latest: a loop brings the same one back
-/// without end.
+/// Maximum similar pictures kept for one, the latest first: a loop repeats a picture without end.
 const ALIKE_MAX: usize = 64;
 
-/// Seconds by which a lag is tried longer and shorter: a frame.
+/// Seconds by which a lag is also tried longer and shorter: a frame.
 const LAG_STEP_S: f64 = 0.04;
 
-/// Lags within so many seconds are one.
+/// Seconds within which lags count as one.
 const LAG_WIDTH_S: f64 = 0.1;
 
-/// Pictures that have to speak for a lag for it to be looked at, and that have to outweigh all
-/// others on it.
+/// Minimum pictures that vote for a lag, and minimum surplus of matches over mismatches in a
+/// segment.
 const SPEAKERS_MIN: usize = 4;
 const FITTING_MIN: i32 = 5;
 
-/// Seconds from where its counterpart would be within which a picture is asked.
+/// Maximum seconds between a picture and the expected time of its counterpart.
 const MISS_MAX_S: f64 = 0.05;
 
-/// Seconds for which a stretch goes on at either end though no counterpart was sampled.
+/// Seconds by which a segment is extended at either end if no counterpart was sampled.
 const REACH_S: f64 = 0.8;
 
-/// Difference that a counterpart may have: of itself, in grey levels; and as a share of the change,
-/// at the moment itself and for each second that it is off.
+/// Allowed difference of a counterpart: a constant in grey levels, and as a share of the change, at
+/// the exact moment and per second of offset.
 const NOISE: f32 = 0.1;
 const FIT: f32 = 0.3;
 const FIT_A_SECOND: f32 = 8.0;
 
-/// Pictures that fit which one that does not fit outweighs.
+/// Number of matches that one mismatch outweighs.
 const AGAINST: i32 = 2;
 
 #[cfg(test)]
@@ -393,8 +392,8 @@ mod tests {
     use super::super::testing::texture;
     use super::*;
 
-    /// Blocks of a scene at a moment: a textured wall before which something goes its way, and the
-    /// camera sways as if it was held by hand.
+    /// Blocks of a scene at a moment: a textured wall, something that moves before it, and a camera
+    /// that sways as if held by hand.
     fn scene(second: f32, seed: u32, sway: f32) -> Plane {
         let noise =
             |rate: f32, salt: u32| texture(40.0 * rate * second, 7.0, seed + salt) / 128.0 - 1.0;
@@ -415,7 +414,7 @@ mod tests {
         }
     }
 
-    /// One moment of each quarter second, as clips are sampled, of a frame in 40 ms.
+    /// One moment in each quarter second, as clips are sampled, at frames of 40 ms.
     fn moments(seconds: f32, seed: u32) -> Vec<f32> {
         let draw = |slot: u32| texture(slot as f32 * 5.0, 3.0, seed + 1000) / 256.0;
         let slots = (4.0 * seconds) as u32;
@@ -424,7 +423,7 @@ mod tests {
             .collect()
     }
 
-    /// The shares of the moments before and from `seconds` on that are said to repeat.
+    /// The shares of the moments before and from `seconds` that are marked as repeating.
     fn shares(length: f32, from: f32, picture: impl Fn(f32) -> Plane, seed: u32) -> (f32, f32) {
         let mut memory = Memory::default();
         let moments = moments(length, seed);
@@ -486,7 +485,7 @@ mod tests {
     #[test]
     fn what_comes_back_by_itself_repeats_nothing() {
         for seed in 0..8 {
-            // One scene all along, filmed from a tripod and by hand.
+            // One continuous scene, filmed from a tripod and by hand.
             for sway in [0.0, 0.6, 2.0] {
                 let (all, _) = shares(60.0, f32::INFINITY, |s| scene(s, seed, sway), seed);
                 assert_eq!(all, 0.0, "{seed}: {sway}");

@@ -1,4 +1,4 @@
-//! Joins the keys that stay at one place of a video into runs, and marks those that come back.
+//! Joins the keys that stay at one place of a video into runs, and marks those that recur.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use super::{Key, KeyKind, Place, Run};
 
 /// Joins keys of successive keyframes of one video.
 pub(super) struct Tracker {
-    /// Longest time between two sightings in one run.
+    /// Maximum time between two sightings in one run.
     patience: Duration,
     active: Vec<Run>,
     finished: Vec<Run>,
 }
 
 impl Tracker {
-    /// `interval` is the longest time between two keyframes.
+    /// `interval` is the maximum time between two keyframes.
     pub(super) fn new(interval: Duration) -> Tracker {
         Tracker {
             patience: interval.mul_f32(PATIENCE),
@@ -68,7 +68,7 @@ impl Tracker {
         }
     }
 
-    /// All runs in order of time, place and key; those that last or come back are marked.
+    /// All runs in order of time, place and key; those that last or recur are marked.
     pub(super) fn finish(mut self) -> Vec<Run> {
         self.finished.append(&mut self.active);
         let mut runs = self.finished;
@@ -86,7 +86,7 @@ impl Tracker {
     }
 }
 
-/// What recurrence looks at.
+/// The fields that determine recurrence.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sighting {
     pub(super) key: Key,
@@ -108,8 +108,8 @@ impl From<Run> for Sighting {
     }
 }
 
-/// The items, sorted by their first time, that are seen again at about the same place two seconds
-/// to a minute later or earlier.
+/// Indices of the items, sorted by first time, that are seen again at about the same place two
+/// seconds to a minute later or earlier.
 pub(super) fn recurring<T>(items: &[T], sighting: impl Fn(&T) -> Sighting) -> Vec<usize> {
     let cell = |value: f32| (value / COME_BACK_SHIFT).floor() as i32;
     let mut marks = vec![false; items.len()];
@@ -145,30 +145,30 @@ pub(super) fn recurring<T>(items: &[T], sighting: impl Fn(&T) -> Sighting) -> Ve
     (0..items.len()).filter(|&i| marks[i]).collect()
 }
 
-/// Whether two places are within `shift` frame heights and within `zoom` octaves of size.
+/// Returns whether two places are within `shift` frame heights and within `zoom` octaves of size.
 fn near(a: &Place, b: &Place, shift: f32, zoom: f32) -> bool {
     (a.x - b.x).abs() <= shift
         && (a.y - b.y).abs() <= shift
         && (a.size / b.size).log2().abs() <= zoom
 }
 
-/// Sampling intervals for which a run may go unseen.
+/// Number of sampling intervals for which a run may be unseen.
 const PATIENCE: f32 = 2.5;
 
-/// How far a key may drift within a run, in frame heights.
+/// Maximum drift of a key within a run, in frame heights.
 const RUN_SHIFT: f32 = 0.03;
 
-/// How much a key may grow within a run, in octaves.
+/// Maximum growth of a key within a run, in octaves.
 const RUN_ZOOM: f32 = 0.25;
 
-/// How far from its place a key counts as come back, in frame heights: a hand-held camera returns
-/// only roughly.
+/// Maximum distance between recurring keys, in frame heights: a hand-held camera returns only
+/// roughly.
 const COME_BACK_SHIFT: f32 = 0.06;
 
-/// How much larger or smaller a key counts as come back, in octaves.
+/// Maximum difference in size between recurring keys, in octaves.
 const COME_BACK_ZOOM: f32 = 0.35;
 
-/// How long a key is waited for; coming back later is left to the search.
+/// Maximum time after which a key recurs; the search handles later returns.
 const COME_BACK_WINDOW: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
-//! Collects the small pictures of a clip, and thins them out where it is long.
+//! Collects the small pictures of a clip, and thins them out if it is long.
 
 use std::time::Duration;
 
 use super::Thumbnail;
 use crate::sample::CLIP_PICTURE_INTERVAL;
 
-/// The small pictures of a clip, while they come in the order of time.
+/// The small pictures of a clip, added in order of time.
 #[derive(Debug)]
 pub(super) struct SmallPictures {
     kept: Vec<Thumbnail>,
-    /// The least time between two of those that come from now on.
+    /// Minimum time between two pictures added from now on.
     interval: Duration,
 }
 
@@ -21,8 +21,8 @@ impl SmallPictures {
         }
     }
 
-    /// Keeps a picture unless it is too close to the one before. Once there are too many, every
-    /// second goes, and the others come half as often.
+    /// Keeps a picture unless it is too close to the one before. When there are too many, every
+    /// second one is dropped, and the interval doubles.
     pub(super) fn push(&mut self, picture: Thumbnail) {
         if self
             .kept
@@ -47,7 +47,7 @@ impl SmallPictures {
     }
 }
 
-/// Most small pictures of a clip: those of 36 minutes at 30 a second, some 360 MB.
+/// Maximum small pictures of a clip: 36 minutes at 30 a second, about 360 MB.
 pub(super) const PICTURES_MAX: usize = 1 << 16;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Pictures for tests.
 
-/// Smooth noise of four octaves around 128 grey levels, with structure from 5 to 40 pixels; like no
-/// picture twice.
+/// Smooth noise of four octaves around 128 grey levels, with structure from 5 to 40 pixels; it
+/// never repeats.
 pub(super) fn texture(x: f32, y: f32, seed: u32) -> f32 {
     let mut level = 128.0;
     for (i, period) in [40.0_f32, 20.0, 10.0, 5.0].into_iter().enumerate() {

@@ -1,13 +1,13 @@
-//! Tells a picture that was treated until little but lines or two levels are left of it (pure).
+//! Detects a picture that filters reduced to little but lines or two levels (pure).
 //!
-//! Nature puts most of the variance of a picture into what is large (its spectrum falls with the
-//! square of the frequency: Field 1987), and an edge detector, a sketch, an emboss or a high-pass
-//! filter puts it into lines. A copy that was treated so gives other keys than its source. That
-//! nothing is found of it says nothing.
+//! In nature most of a picture's variance is in large structures (its spectrum falls with the
+//! square of the frequency: Field 1987). An edge detector, a sketch, an emboss or a high-pass
+//! filter moves it into lines. A copy treated like that gives other keys than its source, so a
+//! search that finds nothing proves nothing.
 
 use super::region::Levels;
 
-/// Whether a picture looks as if it was treated so that its source could not be recognised in it.
+/// Returns whether a picture looks so heavily filtered that its source could not be recognised.
 pub(super) fn is_treated(levels: &Levels) -> bool {
     let levels_of_grey = &levels.picture().data;
     let (deviation, skew) = moments(levels_of_grey);
@@ -19,7 +19,7 @@ pub(super) fn is_treated(levels: &Levels) -> bool {
     deviation > BINARY_DEVIATION && at_the_ends(levels_of_grey) > ENDS_MIN
 }
 
-/// Share of the levels that are near the darkest or the brightest hundredth of them, 0..=1.
+/// Share of the levels that are near the darkest or the brightest hundredth, 0..=1.
 fn at_the_ends(levels: &[f32]) -> f32 {
     let mut sorted = levels.to_vec();
     sorted.sort_unstable_by(f32::total_cmp);
@@ -50,29 +50,29 @@ fn moments(values: &[f32]) -> (f32, f32) {
     )
 }
 
-/// Least share of the variance that means of 8x8 pixels have, 0..=1, and the same of a picture that
-/// is mostly of one level.
+/// Minimum share of the variance that remains in the means of 8x8 pixels, 0..=1, and the same for a
+/// skewed picture, mostly of one level.
 ///
-/// Of 154, 211 and 235 pictures of three sets of real footage 1, 8 and none had less than the
-/// first: but for one, those of a dark cat between wide borders. Of edge maps, high-pass pictures
-/// and sketches 86 to 100 % have.
+/// Of 154, 211 and 235 pictures of three sets of real footage, 1, 8 and none had less than the
+/// first; all but one of these show a dark cat between wide borders. Of edge maps, high-pass
+/// pictures and sketches, 86 to 100 % have less.
 const LARGE_MIN: f32 = 0.45;
 const LARGE_SKEWED_MIN: f32 = 0.6;
 
-/// Largest skewness of a picture's levels that goes with little variance in what is large. Of the
-/// 600 pictures 19 are beyond.
+/// Skewness of a picture's levels above which the second minimum applies. 19 of the 600 pictures
+/// exceed it.
 const SKEW_MAX: f32 = 1.5;
 
-/// How near to the ends of the range of levels a level of a binary picture is, as a share of the
+/// Maximum distance of a binary picture's levels from the ends of the range, as a share of the
 /// range.
 const END_REACH: f32 = 0.12;
 
-/// Share of such levels above which a picture of enough contrast is binary, 0..=1: real footage has
-/// 0.26 in the median, and what was cut at a threshold 0.95.
+/// Share of such levels above which a picture of enough contrast is binary, 0..=1. Real footage has
+/// 0.26 in the median, and a thresholded picture 0.95.
 const ENDS_MIN: f32 = 0.88;
 
-/// Least standard deviation of a binary picture, in grey levels: of black and white in equal parts
-/// it is 127.
+/// Minimum standard deviation of a binary picture, in grey levels; black and white in equal parts
+/// have 127.
 const BINARY_DEVIATION: f32 = 60.0;
 
 #[cfg(test)]
@@ -95,7 +95,7 @@ mod tests {
     fn edges_sketches_and_black_and_white_are_treated_and_a_picture_is_not() {
         for seed in 0..10 {
             let plain = |x: f32, y: f32| texture(0.4 * x, 0.4 * y, seed);
-            // Lines along which a finer picture is of one level.
+            // Lines along which a finer picture crosses one level.
             let edges = |x: f32, y: f32| {
                 if (texture(x, y, seed) - 128.0).abs() < 3.0 {
                     235.0

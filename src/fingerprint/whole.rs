@@ -4,8 +4,8 @@ use super::Place;
 use super::hash::{self, PATCH, Patch};
 use super::plane::Plane;
 
-/// The hashed area of a frame and its 32x32 patch; `None` for a flat frame, whose key would say
-/// nothing.
+/// The hashed area of a frame and its 32x32 patch; `None` for a flat frame, whose key would be
+/// meaningless.
 pub(super) fn patch(plane: &Plane) -> Option<(Place, Patch)> {
     let area = trimmed(plane);
     let patch = averaged(plane, &area);
@@ -22,13 +22,13 @@ pub(super) fn patch(plane: &Plane) -> Option<(Place, Patch)> {
     Some((place, patch))
 }
 
-/// A frame whose hashed area deviates less than this from its mean is flat, in grey levels.
+/// A frame is flat if the standard deviation of its hashed area is below this, in grey levels.
 pub(super) const FLAT_DEVIATION: f32 = 8.0;
 
-/// A row or column that deviates less than this from its mean belongs to a border, in grey levels.
+/// A row or column belongs to a border if its standard deviation is below this, in grey levels.
 const BORDER_DEVIATION: f32 = 4.0;
 
-/// At most this share of a frame is border on each side.
+/// Maximum share of a frame that is border on each side.
 const BORDER_MAX: f32 = 0.4;
 
 struct Area {
@@ -38,7 +38,7 @@ struct Area {
     bottom: usize,
 }
 
-/// Cuts uniform rows, then uniform columns of what is left.
+/// Cuts uniform rows, then uniform columns of the rest.
 fn trimmed(plane: &Plane) -> Area {
     let (width, height) = (plane.width, plane.height);
     let uniform_row = |y: usize| deviation((0..width).map(|x| plane.at(x, y))) < BORDER_DEVIATION;
@@ -75,7 +75,7 @@ fn deviation(levels: impl Iterator<Item = f32>) -> f32 {
     ((squares / n - (sum / n).powi(2)).max(0.0)).sqrt() as f32
 }
 
-/// Averages an area down (or repeats it up) to 32x32, fractions of pixels weighed by their share.
+/// Averages an area down (or repeats it up) to 32x32, weighting fractions of pixels.
 fn averaged(plane: &Plane, area: &Area) -> Patch {
     let columns = shares(area.left, area.right);
     let rows = shares(area.top, area.bottom);
@@ -97,7 +97,8 @@ fn averaged(plane: &Plane, area: &Area) -> Patch {
     patch
 }
 
-/// For each of 32 equal cells of `start..end`: the pixels it covers, with shares that add up to 1.
+/// For each of 32 equal cells of `start..end`: the pixels that it covers, with shares that add up
+/// to 1.
 fn shares(start: usize, end: usize) -> Vec<Vec<(usize, f32)>> {
     let cell = (end - start) as f32 / PATCH as f32;
     (0..PATCH)

@@ -1,8 +1,8 @@
-//! Lets hot loops use wide registers where the processor has them.
+//! Lets hot loops use wide registers if the processor has them.
 
-/// Makes a function that runs an `#[inline(always)]` one compiled for AVX2 where the processor has
-/// it, and as it is elsewhere. Both do the same operations on each number in the same order, and no
-/// multiplication is fused with an addition, so that all processors give the same bits.
+/// Makes a function that runs an `#[inline(always)]` one, compiled for AVX2 if the processor has
+/// it. Both variants do the same operations on each number in the same order, and no multiplication
+/// is fused with an addition. So all processors give the same bits.
 macro_rules! widened {
     ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) = $body:path;) => {
         $(#[$doc])*
@@ -13,7 +13,7 @@ macro_rules! widened {
                 fn wide($($arg: $type),*) {
                     $body($($arg),*);
                 }
-                // SAFETY: the processor was found to have it.
+                // SAFETY: the processor was found to support it.
                 #[allow(unsafe_code)]
                 return unsafe { wide($($arg),*) };
             }
@@ -24,8 +24,8 @@ macro_rules! widened {
 
 pub(super) use widened;
 
-/// A number from 0 on without its fraction. A cast to a whole number and back would do the same,
-/// but not in vectors.
+/// Truncates a non-negative number. Casting to an integer and back would do the same, but is not
+/// vectorised.
 #[inline(always)]
 pub(super) fn whole(number: f32) -> f32 {
     let rounded = (number + SCALE) - SCALE;
@@ -36,13 +36,13 @@ pub(super) fn whole(number: f32) -> f32 {
     }
 }
 
-/// A whole number 0..=2^22 as an integer.
+/// Converts a whole number 0..=2^22 to an integer.
 #[inline(always)]
 pub(super) fn integer(whole: f32) -> u32 {
     (whole + SCALE).to_bits() - SCALE.to_bits()
 }
 
-/// 2^23: from here to twice as much neighbouring numbers are one apart.
+/// 2^23: from here to twice as much, neighbouring numbers are one apart.
 const SCALE: f32 = 8_388_608.0;
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
-//! The containers and codecs that are accepted, each with its reason; FFmpeg is not asked for any
-//! other.
+//! The containers and codecs that are accepted, each with its reason. FFmpeg may use no others.
 //!
 //! FFmpeg knows some 350 demuxers and 500 decoders. Each is code that a stranger's bytes can reach,
-//! and most serve no video that anybody submits. Left out on purpose: whatever reads a second file
-//! or address (playlists such as HLS and DASH, `concat`, numbered pictures, `sdp`), devices,
-//! subtitles, game and telephone formats, and trackers.
+//! and most serve no video that anybody submits. These are left out on purpose: formats that read a
+//! second file or address (playlists such as HLS and DASH, `concat`, numbered pictures, `sdp`),
+//! devices, subtitles, game and telephone formats, and trackers.
 
 /// Demuxers by FFmpeg's names; each reads one file and nothing else.
 pub(super) const DEMUXERS: &[(&str, &str)] = &[
@@ -56,7 +55,7 @@ pub(super) const DEMUXERS: &[(&str, &str)] = &[
     ("flac", "the same"),
 ];
 
-/// Decoders by FFmpeg's names. Sound, subtitles and data are never decoded.
+/// Decoders by FFmpeg's names, for video only: sound, subtitles and data are never decoded.
 pub(super) const DECODERS: &[(&str, &str)] = &[
     ("h264", "most of all video"),
     ("hevc", "phones and 4K cameras"),
@@ -113,7 +112,7 @@ pub(super) const DECODERS: &[(&str, &str)] = &[
     ("tiff", "TIFF pictures"),
 ];
 
-/// The names of a list as FFmpeg's options want them.
+/// Joins the names of a list in the form that FFmpeg's options take.
 pub(super) fn joined(list: &[(&str, &str)]) -> String {
     list.iter()
         .map(|(name, _)| *name)
@@ -121,7 +120,7 @@ pub(super) fn joined(list: &[(&str, &str)]) -> String {
         .join(",")
 }
 
-/// Whether a decoder is in the list.
+/// Returns whether a decoder is in the list.
 pub(super) fn is_decoder(name: &str) -> bool {
     DECODERS.iter().any(|(accepted, _)| *accepted == name)
 }

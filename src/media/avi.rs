@@ -1,7 +1,8 @@
-//! Corrects the length that an AVI declares by what its chunks and its index say (bounds-checked,
-//! reads headers only).
+//! Corrects the length that an AVI declares, using its chunks and its index (bounds-checked, reads
+//! headers only).
 //!
-//! Recorders that break off, and tools that join files, leave any number of frames in the header.
+//! A recorder that stops early, or a tool that joins files, may leave any number of frames in the
+//! header.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -11,8 +12,8 @@ use ffmpeg_next::format::context::Input;
 use super::clock;
 use super::open::Stream;
 
-/// Takes what the index says for the stream's length if all bytes of the file are there, and notes
-/// how many are missing.
+/// If the file is complete, limits the stream's length to what the index says; if not, notes the
+/// share of bytes that are missing.
 pub(super) fn correct_length(
     stream: &mut Stream,
     input: &Input,
@@ -30,14 +31,14 @@ pub(super) fn correct_length(
     }
 }
 
-/// How long a video at most is, in nanoseconds, of which `end` nanoseconds are there, and which
-/// lacks this share of their bytes.
+/// The maximum length of a video in nanoseconds, of which `end` nanoseconds are in the file.
+/// `share` is the ratio of missing bytes to present ones.
 pub(super) fn longest(end: i64, share: f64) -> i64 {
     let times = (1.0 + MISSING_TIMES * share).min(MISSING_MAX);
     (end as f64 * times).min(clock::LONGEST as f64) as i64
 }
 
-/// When the last packet ends that a file's index knows of, in nanoseconds.
+/// The end of the last packet in the file's index, in nanoseconds.
 #[allow(unsafe_code)]
 fn index_end(input: &Input, stream: &Stream) -> Option<i64> {
     let context = input.stream(stream.index)?;
@@ -54,7 +55,8 @@ fn index_end(input: &Input, stream: &Stream) -> Option<i64> {
         .map(|last| stream.ticks.nanos(last).saturating_add(stream.frame_length))
 }
 
-/// How much of what an AVI's chunks hold is there, in bytes, and whether it has an index.
+/// How many bytes of an AVI's chunks are in the file and how many are missing, and whether it has
+/// an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Extent {
     there: u64,
@@ -62,13 +64,13 @@ struct Extent {
     indexed: bool,
 }
 
-/// Adds up the outermost chunks of an AVI of `length` bytes; `None` if they do not tell, as while
-/// it is being recorded.
+/// Adds up the outermost chunks of an AVI of `length` bytes. `None` if their sizes are not valid,
+/// as while the file is being recorded.
 fn extent(file: &mut (impl Read + Seek), length: u64) -> Option<Extent> {
     let (mut at, mut indexed) = (0_u64, false);
     for _ in 0..CHUNKS_MAX {
         let Some((_, size)) = chunk(file, at).filter(|(name, _)| name == b"RIFF") else {
-            // What comes behind the last chunk is no part of it.
+            // Bytes after the last chunk do not belong to it.
             return (at > 0).then_some(Extent {
                 there: at.min(length),
                 missing: 0,
@@ -86,7 +88,7 @@ fn extent(file: &mut (impl Read + Seek), length: u64) -> Option<Extent> {
                 indexed,
             });
         }
-        // The form's name comes before the chunks in it.
+        // The form's name precedes the chunks in it.
         let mut inner = at + 12;
         for _ in 0..CHUNKS_MAX {
             let Some((name, size)) = chunk(file, inner).filter(|_| inner < end) else {
@@ -109,10 +111,10 @@ fn chunk(file: &mut (impl Read + Seek), at: u64) -> Option<([u8; 4], u64)> {
     Some((name, u64::from(u32::from_le_bytes([a, b, c, d]))))
 }
 
-/// How much longer bytes that are missing may last than as many that are there, and the most that
-/// this makes of a length.
+/// Maximum duration of a missing byte, as a multiple of that of a present one.
 const MISSING_TIMES: f64 = 3.0;
+/// Maximum factor by which missing bytes may lengthen a video.
 const MISSING_MAX: f64 = 1e6;
-/// A chunk of the outermost ones has a gigabyte or two, and some three others in it; more than this
-/// no file has.
+/// Maximum number of chunks on one level. An outermost chunk has a gigabyte or two, and about three
+/// chunks in it; no real file reaches this.
 const CHUNKS_MAX: u32 = 1000;

@@ -1,7 +1,7 @@
 //! Turns a stream's time stamps into times that never run backwards (pure).
 //!
-//! Every packet passes through [`Continuity`] before it is decoded. A stream whose time stamps
-//! start again, as in concatenated transport streams, is continued where it was, so that dense and
+//! Every packet passes through [`Continuity`] before it is decoded. If a stream's time stamps
+//! restart, as in concatenated transport streams, time continues from where it was. So dense and
 //! sparse decoding see the same times.
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ pub(super) struct Ticks {
 }
 
 impl Ticks {
-    /// A senseless time base counts as microseconds.
+    /// Treats an invalid time base as microseconds.
     pub(super) fn new(base: Rational) -> Ticks {
         let (num, den) = (base.numerator(), base.denominator());
         if num > 0 && den > 0 {
@@ -39,7 +39,7 @@ impl Ticks {
         Rational::new(self.num, self.den)
     }
 
-    /// Nanoseconds, rounded to the nearest and held within a century on either side.
+    /// Converts to nanoseconds, rounded to the nearest and clamped to a century on either side.
     pub(super) fn nanos(self, ticks: i64) -> i64 {
         let (num, den) = (i128::from(self.num) * 1_000_000_000, i128::from(self.den));
         let nanos = (i128::from(ticks) * num + den / 2).div_euclid(den);
@@ -63,8 +63,7 @@ pub(super) fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).map_or(LONGEST, |nanos| nanos.min(LONGEST))
 }
 
-/// The length of a frame in nanoseconds at `rate` frames a second, if that is a rate at which
-/// pictures are shown.
+/// The length of a frame in nanoseconds at `rate` frames a second; `None` for an implausible rate.
 pub(super) fn frame_length(rate: Rational) -> Option<i64> {
     let (num, den) = (i64::from(rate.numerator()), i64::from(rate.denominator()));
     if num <= 0 || den <= 0 {
@@ -82,10 +81,10 @@ pub(super) struct Continuity {
     ticks: Ticks,
     /// Added to each time stamp, in ticks.
     offset: i64,
-    /// The latest decoding time and the end of the latest presentation, both after the offset, in
+    /// The latest decoding time and the latest end of a presentation, both with the offset, in
     /// ticks.
     last: Option<(i64, i64)>,
-    /// The latest decoding time is the container's own, and no presentation time in its stead.
+    /// The latest decoding time comes from the container, and not from a presentation time.
     sure: bool,
     frame_length: i64,
 }
@@ -101,8 +100,8 @@ impl Continuity {
         }
     }
 
-    /// Shifts a time stamp of a packet that is decoded but not shown, as before the start of an
-    /// edit. Such packets step back in time by design.
+    /// Shifts a time stamp of a packet that is decoded but not shown, such as those before the
+    /// start of an edit. These step back in time by design.
     pub(super) fn shift(&self, time: Option<i64>) -> Option<i64> {
         time.map(|time| time.saturating_add(self.offset))
     }
@@ -118,13 +117,14 @@ impl Continuity {
         let Some(decoding) = dts.or(pts) else {
             return (None, None);
         };
-        // The first packets may lack a decoding time, and their presentation may be long after it.
+        // The first packets may lack a decoding time, and their presentation may be much later than
+        // it.
         let comparable = self.sure || dts.is_none();
         self.sure = dts.is_some();
         if let Some((last_decoding, end)) = self.last.filter(|_| comparable) {
             let backwards = last_decoding.saturating_sub(decoding.saturating_add(self.offset));
             if self.ticks.nanos(backwards) > RESTART {
-                // The first picture after the restart follows the last one before it.
+                // The first picture after the restart follows the last one before the restart.
                 self.offset = end.saturating_sub(pts.unwrap_or(decoding));
             }
         }
@@ -155,11 +155,12 @@ pub(super) fn earlier(times: &mut BTreeSet<i64>, time: i64) -> Option<i64> {
     first
 }
 
-/// Time stamps that fall back by more than this many nanoseconds start again; less is disorder.
+/// Time stamps that fall back by more than this, in nanoseconds, count as a restart; smaller steps
+/// are reordering.
 const RESTART: i64 = 1_000_000_000;
-/// The length of a frame in nanoseconds when nothing tells it: 25 frames a second.
+/// Frame length in nanoseconds if it is not known: 25 frames a second.
 pub(super) const DEFAULT_FRAME_LENGTH: i64 = 40_000_000;
-/// No video is longer than a century, in nanoseconds; keeps sums of times within 64 bits.
+/// The longest time allowed, a century in nanoseconds. It keeps sums of times within 64 bits.
 pub(super) const LONGEST: i64 = 100 * 366 * 86_400 * 1_000_000_000;
 
 #[cfg(test)]
@@ -209,7 +210,7 @@ mod tests {
 
     #[test]
     fn decoding_times_that_begin_late_are_no_restart() {
-        // A slide show of one picture in five seconds, in order of decoding.
+        // A slide show of one picture every five seconds, in decoding order.
         let ticks = Ticks::new(Rational::new(1, 1000));
         let mut continuity = Continuity::new(ticks, DEFAULT_FRAME_LENGTH);
         for (pts, dts) in [

@@ -1,9 +1,9 @@
 //! Keeps account of the parts of a clip that gave no usable picture (pure).
 //!
-//! What the decoder refuses, marks or keeps to itself is missing. Between two frames there may also
-//! be a *pause*, longer than the first of them is said to last. A recording of a screen that stands
-//! still is full of pauses, and they count as seen. But near damage a pause is where frames were
-//! lost of which nobody knows, and counts as missing.
+//! Frames that the decoder refuses, marks as damaged or never returns are missing. There may also
+//! be a *pause*: two frames further apart than the declared length of the first. A recording of a
+//! static screen is full of pauses, and they count as seen. But a pause near damage may hide frames
+//! that were lost without an error, so it counts as missing.
 
 use super::pace::Pace;
 use super::{Undecoded, clock};
@@ -13,19 +13,19 @@ use super::{Undecoded, clock};
 pub(super) struct Damage {
     /// Something failed since the last good frame.
     open: bool,
-    /// When the last good frame is shown, and when it ends.
+    /// When the last good frame is shown.
     last: Option<i64>,
     last_end: i64,
     pace: Pace,
-    /// So far apart frames may be because those between them are left undecoded.
+    /// Frames may be this far apart because those between them are left undecoded, in nanoseconds.
     tolerance: i64,
     pauses: Vec<Pause>,
-    /// Where something was amiss, whether it cost a frame or not.
+    /// Where a problem was seen, whether it cost a frame or not.
     doubts: Vec<i64>,
     parts: Vec<(i64, i64, String)>,
 }
 
-/// A time after a frame that no frame fills.
+/// A time in which no frame is shown.
 #[derive(Debug, Clone, Copy)]
 struct Pause {
     /// When the frame before it is shown.
@@ -35,8 +35,8 @@ struct Pause {
 }
 
 impl Damage {
-    /// An empty account of a video with a frame every `nominal` nanoseconds, of which so much is
-    /// left undecoded that frames may be `tolerance` nanoseconds apart.
+    /// Creates an empty account of a video with a frame every `nominal` nanoseconds, of which some
+    /// are left undecoded so that frames may be `tolerance` nanoseconds apart.
     pub(super) fn new(nominal: i64, tolerance: i64) -> Damage {
         Damage {
             open: false,
@@ -56,7 +56,7 @@ impl Damage {
         self.doubt(self.last_end);
     }
 
-    /// Notes that something is amiss near `time`, though it may have cost no frame.
+    /// Notes a problem near `time`, which may have cost no frame.
     pub(super) fn doubt(&mut self, time: i64) {
         if self
             .doubts
@@ -68,17 +68,17 @@ impl Damage {
         }
     }
 
-    /// Notes that frames are missing of which the first should have been shown at `time`: the last
-    /// good frame did not last longer, whatever was said of its length.
+    /// Notes that frames are missing, the first of which should have been shown at `time`. The last
+    /// good frame ends there, whatever its declared length.
     pub(super) fn missed(&mut self, time: i64) {
         self.last_end = self.end_before(time);
         self.trouble();
     }
 
-    /// When the last good frame ends if the next one should have been shown at `time`.
+    /// The end of the last good frame if the next one should have been shown at `time`.
     ///
-    /// A frame lasts for the usual step at least: the second field of a picture and one that is
-    /// never shown have times of their own in between.
+    /// A frame lasts at least for the usual step, because second fields and hidden pictures have
+    /// times in between.
     pub(super) fn end_before(&self, time: i64) -> i64 {
         let usual = self
             .last
@@ -86,12 +86,12 @@ impl Damage {
         self.last_end.min(time.max(usual))
     }
 
-    /// How far apart good frames usually are.
+    /// The usual time between good frames.
     pub(super) fn usual_step(&self) -> i64 {
         self.pace.usual()
     }
 
-    /// Whether something failed since the last good frame.
+    /// Returns whether something failed since the last good frame.
     pub(super) fn is_open(&self) -> bool {
         self.open
     }
@@ -132,7 +132,7 @@ impl Damage {
         }
     }
 
-    /// Notes a missing part; one of less than a millisecond is rounding.
+    /// Notes a missing part. Ignores parts of less than a millisecond, which come from rounding.
     pub(super) fn add(&mut self, start: i64, end: i64, reason: &str) {
         let start = start.max(0);
         if end - start >= 1_000_000 {
@@ -140,7 +140,7 @@ impl Damage {
         }
     }
 
-    /// Closes the account at `end` and returns the parts in order and without overlap.
+    /// Closes the account at `end` and returns the missing parts in order and without overlap.
     pub(super) fn finish(mut self, end: i64) -> Vec<Undecoded> {
         if self.open {
             self.add(self.last_end, end, CORRUPT);
@@ -170,7 +170,7 @@ impl Damage {
             .collect()
     }
 
-    /// Makes missing parts of the pauses near damage.
+    /// Counts pauses near damage as missing.
     fn distrust(&mut self) {
         let corrupt = self
             .parts
@@ -182,7 +182,7 @@ impl Damage {
             .map(|(start, end)| (start.saturating_sub(NEAR), end.saturating_add(NEAR)))
             .collect();
         near.sort_unstable();
-        // Ends that never decrease can be searched.
+        // Running maxima, so that the ends can be searched.
         let ends = near.iter().scan(i64::MIN, |latest, &(_, end)| {
             *latest = end.max(*latest);
             Some(*latest)
@@ -204,14 +204,14 @@ impl Damage {
     }
 }
 
-/// The longest step to the next frame for which a frame of this length leaves no pause: clocks are
-/// coarse.
+/// The longest step after a frame of this length that is no pause. It allows a quarter more, since
+/// clocks are coarse.
 fn longest(length: i64) -> i64 {
     length.saturating_add(length / 4)
 }
 
-/// Joins parts until they are few enough, those first between which the least lies: that is given
-/// up too, so that nothing that is missing counts as seen.
+/// Joins the closest parts until at most [`PARTS_MAX`] remain. What lies between joined parts
+/// counts as missing too, so that no missing frame counts as seen.
 fn coarsen(parts: &mut Vec<(i64, i64, String)>) {
     let surplus = parts.len().saturating_sub(PARTS_MAX);
     if surplus == 0 {
@@ -237,20 +237,20 @@ fn coarsen(parts: &mut Vec<(i64, i64, String)>) {
     });
 }
 
-/// A file has no more missing parts than this.
+/// Maximum number of missing parts in a file.
 pub(super) const PARTS_MAX: usize = 1000;
 
-/// The reason for a part that the decoder refused or marked, or of which it said nothing.
+/// The reason for a part that the decoder refused, marked as damaged or never returned.
 pub(super) const CORRUPT: &str = "corrupt data";
 
-/// A pause that comes this close to damage, in nanoseconds, is distrusted: decoders hold pictures
-/// back, and demuxers that have lost their place find it again at the next key picture, which is
-/// mostly not further away.
+/// Pauses within this distance of damage, in nanoseconds, count as missing. Decoders delay
+/// pictures, and a demuxer that has lost its place resumes at the next key picture, which is rarely
+/// further away.
 const NEAR: i64 = 2_000_000_000;
-/// Doubts that are closer together, in nanoseconds, are one.
+/// Doubts closer together than this, in nanoseconds, count as one.
 const DOUBT_STEP: u64 = 250_000_000;
-/// Bounds on what an endless file of that kind can make grow. Pauses beyond become one; doubts
-/// beyond are many enough.
+/// Bounds for endless files with much damage. Further pauses extend the last one; further doubts
+/// are dropped.
 const PAUSES_MAX: usize = 200_000;
 const DOUBTS_MAX: usize = 200_000;
 
@@ -302,7 +302,7 @@ mod tests {
     fn of_too_many_parts_those_that_are_closest_are_joined() {
         let mut damage = Damage::new(40 * MS, 0);
         for i in 0..5000 {
-            // Every fifth is set apart.
+            // Every fifth part has a larger distance to the one before it.
             let start = 10 * i + 5 * (i / 5);
             damage.add(start * MS, (start + 5) * MS, "a");
         }
@@ -372,7 +372,7 @@ mod tests {
         }
         damage.missed(400 * MS);
         damage.good(1000 * MS, 1320 * MS);
-        // A field or a hidden picture lies within the usual step, and what is out of order before
+        // A field or a hidden picture lies within the usual step, and a picture out of order before
         // it.
         damage.missed(1020 * MS);
         damage.missed(7 * MS);

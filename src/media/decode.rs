@@ -1,4 +1,4 @@
-//! Drives demuxer and decoder over a file, and over what is joined to its end.
+//! Drives demuxer and decoder over a file and over recordings joined to its end.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use super::source::Source;
 use super::{Decoded, Frame, Observer, Resolution, Selector, Still, StreamInfo, Undecoded};
 use crate::{Error, Result};
 
-/// Decodes a file, and the recordings that are joined to its end if players go on with them; others
-/// are missing parts.
+/// Decodes a file, and the recordings joined to its end if players show them. Other recordings
+/// count as missing parts.
 pub(super) fn decode(
     source: &Source,
     stream: Option<u32>,
@@ -45,7 +45,7 @@ pub(super) fn decode(
             observer.progress(decoded.duration, decoded.frames)
         });
     }
-    // Of streams that follow each other only the last one goes on in the next part.
+    // In a group of consecutive streams, only the last one continues in the next part.
     let goes_on = decoded
         .pictures()
         .iter()
@@ -140,7 +140,7 @@ fn go_on(
     Ok(whole)
 }
 
-/// How long a recording lasts by the time stamps of its packets.
+/// Computes a recording's length from the time stamps of its packets.
 fn length_of(part: &Source, limits: &Limits, tick: joined::Tick<'_>) -> Option<Duration> {
     let opened = open::open(part, None, limits).ok()?;
     let mut reader = Reader::new(&opened);
@@ -156,7 +156,7 @@ fn length_of(part: &Source, limits: &Limits, tick: joined::Tick<'_>) -> Option<D
     (length > 0).then(|| clock::duration(length))
 }
 
-/// How long so many bytes last if those before them, so many, lasted for `duration`.
+/// Estimates how long `bytes` last if the `before` bytes before them last for `duration`.
 fn proportional(duration: Duration, bytes: u64, before: u64) -> Duration {
     let nanos = duration.as_nanos().saturating_mul(u128::from(bytes)) / u128::from(before.max(1));
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
@@ -206,14 +206,14 @@ impl Selector for Later<'_> {
     }
 }
 
-/// Sees what comes of it.
+/// Passes on what it observes, with times from the start of the whole video.
 struct LaterObserver<'a> {
     inner: &'a mut dyn Observer,
     offset: Duration,
 }
 
 impl Observer for LaterObserver<'_> {
-    // The video was opened with its first part.
+    // The video was already reported as opened with its first part.
     fn opened(&mut self, _: &StreamInfo) {}
 
     fn frame(&mut self, frame: Frame) -> ControlFlow<()> {
@@ -273,7 +273,7 @@ impl Inspector for LaterObserver<'_> {
     }
 }
 
-/// Decodes one recording; says also how far into the file its packets reach.
+/// Decodes one recording; also returns how far into the file its packets reach.
 fn decode_part(
     source: &Source,
     stream: Option<u32>,
@@ -293,7 +293,7 @@ fn decode_part(
     Err(match stop {
         Stop::Failed(error) => error,
         Stop::Exceeded(limit, found) => limit.exceeded(source.path(), limits, found),
-        // A sequential plan has no entries that could fail; this arm only keeps the types honest.
+        // A sequential plan has no entries that can fail; this arm only satisfies the types.
         Stop::NoEntry => Error::Undecodable {
             path: source.path().to_owned(),
             reason: "decoding lost its place".to_owned(),
@@ -301,8 +301,8 @@ fn decode_part(
     })
 }
 
-/// Decodes the file once from its start; frames up to the last one that `output` has seen are not
-/// offered again.
+/// Decodes the file once from its start. Frames that `output` has already seen are not offered
+/// again.
 fn attempt(
     source: &Source,
     stream: Option<u32>,
@@ -373,7 +373,7 @@ fn attempt(
     Ok((decoded, reader.reached()))
 }
 
-/// The reason for what lies behind the end of the recording that players show.
+/// The reason for what comes after the recording that players show.
 const UNREACHED: &str = "another recording is joined to the file here, and players do not reach it; give it as a file of its own";
-/// The reason for a part of a joined recording that cannot be opened.
+/// The reason for a joined recording that cannot be opened.
 const UNREADABLE: &str = "another recording goes on here, and it cannot be decoded";

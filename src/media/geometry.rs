@@ -1,14 +1,13 @@
-//! Decides how large the working picture is and how it is turned upright (pure).
+//! Computes the size of the working picture and how to turn it upright (pure).
 //!
-//! Assumes nothing about the decoder; the display matrix is the nine-number one that containers
-//! carry.
+//! Assumes nothing about the decoder; the display matrix has nine numbers, as in containers.
 
 use super::{LONG_SIDE_MAX, Resolution, SHORT_SIDE};
 
-/// One of the eight ways to lay a picture on a rectangular grid.
+/// One of the eight ways to place a picture on a rectangular grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Orientation {
-    /// Columns and rows change places.
+    /// Columns and rows are swapped.
     transposed: bool,
     /// The stored columns are read from right to left.
     columns_reversed: bool,
@@ -25,8 +24,8 @@ impl Orientation {
     };
 
     /// Picks the orientation nearest to a display matrix `[a b u c d v x y w]`, which maps a stored
-    /// point to `(a x + c y, b x + d y)`; a matrix that prefers none, such as all zeros, leaves the
-    /// picture as it is.
+    /// point to `(a x + c y, b x + d y)`. If none is nearest, as with all zeros, the picture stays
+    /// as it is.
     pub(super) fn from_matrix(matrix: &[i32; 9]) -> Orientation {
         let [a, b, c, d] = [matrix[0], matrix[1], matrix[3], matrix[4]].map(i64::from);
         let mut best = (Orientation::UPRIGHT, a + d);
@@ -50,8 +49,8 @@ impl Orientation {
         best.0
     }
 
-    /// Whether columns and rows change places, columns are read from the right, and rows from the
-    /// bottom.
+    /// Returns whether columns and rows are swapped, columns are read from the right, and rows from
+    /// the bottom.
     pub(super) fn parts(self) -> (bool, bool, bool) {
         (self.transposed, self.columns_reversed, self.rows_reversed)
     }
@@ -97,8 +96,8 @@ impl Orientation {
     }
 }
 
-/// The size of a frame, before it is turned upright. At twice the working size each side is exactly
-/// double, so that a frame can be halved.
+/// The size of a frame before it is turned upright. At twice the working size each side is exactly
+/// doubled, so that a frame can be halved.
 pub(super) fn frame_size(
     width: u32,
     height: u32,
@@ -109,8 +108,8 @@ pub(super) fn frame_size(
     (resolution.times() * across, resolution.times() * down)
 }
 
-/// Columns and rows of the small picture of about `area` pixels of a frame: of its shape, and never
-/// larger than it is. From 16:1 on, it has the shape of 16:1.
+/// Columns and rows of the small picture of a frame: about `area` pixels, the frame's shape, and
+/// never larger than the frame. Shapes beyond 16:1 are reduced to 16:1.
 pub(crate) fn small_size(width: usize, height: usize, area: usize) -> (usize, usize) {
     let aspect = width.max(1) as f64 / height.max(1) as f64;
     let (longest, square) = (small_side_max(area), area as f64);
@@ -123,19 +122,20 @@ pub(crate) fn small_size(width: usize, height: usize, area: usize) -> (usize, us
     (side(square * aspect, width), side(square / aspect, height))
 }
 
-/// Most columns or rows of a small picture of about `area` pixels.
+/// Maximum columns or rows of a small picture of about `area` pixels.
 pub(crate) const fn small_side_max(area: usize) -> usize {
     4 * area.isqrt()
 }
 
-/// Most pixels of a small picture of about `area` pixels: more than rounding its sides up can give.
+/// Maximum pixels of a small picture of about `area` pixels, more than rounding up its sides can
+/// give.
 pub(crate) const fn small_area_max(area: usize) -> usize {
     area + small_side_max(area)
 }
 
 /// The size of the working picture, before it is turned upright, for a stored picture of `width` x
-/// `height` with pixels of the aspect `sample_aspect` (numerator, denominator; a zero in either
-/// means square).
+/// `height` pixels. `sample_aspect` is a pixel's aspect (numerator, denominator); a zero in either
+/// means square.
 fn working_size(width: u32, height: u32, sample_aspect: (u32, u32)) -> (usize, usize) {
     let (width, height) = displayed(width, height, sample_aspect);
     let (short, long) = (width.min(height), width.max(height));
@@ -160,12 +160,12 @@ fn working_size(width: u32, height: u32, sample_aspect: (u32, u32)) -> (usize, u
 fn displayed(width: u32, height: u32, sample_aspect: (u32, u32)) -> (u64, u64) {
     let (num, den) = match sample_aspect {
         (0, _) | (_, 0) => (1, 1),
-        // An aspect that no camera or disc has is damage; squaring such pixels would leave nothing
-        // of the picture.
+        // No camera or disc has such an aspect, so it is damage; stretching by it would leave
+        // nothing of the picture.
         (num, den) if num / SAMPLE_ASPECT_MAX >= den || den / SAMPLE_ASPECT_MAX >= num => (1, 1),
         (num, den) => (num, den),
     };
-    // The products may have 64 bits; 48 leave room for the later factor of 512.
+    // The products may take 64 bits; 48 bits leave room for the later factor of 512.
     let (w, h) = (
         u64::from(width.max(1)) * u64::from(num),
         u64::from(height.max(1)) * u64::from(den),
@@ -187,9 +187,9 @@ pub(super) fn displayed_size(
     orientation.apply_to_size((stretched, height))
 }
 
-/// The short side of a picture with an extreme aspect never falls below this many pixels.
+/// Minimum short side of a picture with an extreme aspect, in pixels.
 const SHORT_SIDE_MIN: usize = 8;
-/// Pixels more than this many times as wide as high, or the reverse, are taken for square.
+/// Maximum ratio of a pixel's sides; pixels beyond it count as square.
 const SAMPLE_ASPECT_MAX: u32 = 16;
 
 #[cfg(test)]
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn other_angles_and_damage_take_the_nearest_quarter() {
-        // 80 degrees, then 10, then nothing at all and the largest numbers there are.
+        // 80 degrees, then 10, then all zeros, then the largest numbers.
         assert_eq!(turned(11_380, 64_540, -64_540, 11_380), [4, 1, 5, 2, 6, 3]);
         assert_eq!(turned(64_540, 11_380, -11_380, 64_540), [1, 2, 3, 4, 5, 6]);
         assert_eq!(turned(0, 0, 0, 0), [1, 2, 3, 4, 5, 6]);

@@ -1,16 +1,16 @@
-//! Decides which packets have to be decoded so that candidates come often enough (pure).
+//! Decides which packets to decode so that candidates come often enough (pure).
 //!
-//! A group of pictures (GOP) is a key packet and what follows it up to the next one. While key
-//! packets come at least once a gap, only those that are needed are decoded, each on its own; the
-//! choice is greedy, the latest that keeps the gap. A group that is longer than the gap is decoded
-//! as a whole. To tell the two apart, packets wait until the next key packet or until the group has
-//! proved too long, so at most one gap's worth of packets is in memory.
+//! A group of pictures (GOP) is a key packet and the packets up to the next one. If key packets
+//! come at least once per gap, only the needed ones are decoded, each on its own. The choice is
+//! greedy: the latest that keeps the gap. A group longer than the gap is decoded as a whole. To
+//! tell the two cases apart, packets wait until the next key packet arrives or the group is too
+//! long, so at most one gap's worth of packets is in memory.
 
 use std::time::Duration;
 
 use super::{GAP_SLACK, clock};
 
-/// A packet and what the planner needs to know of it.
+/// A packet and what the planner needs to know about it.
 #[derive(Debug)]
 pub(super) struct Stamped<P> {
     pub(super) packet: P,
@@ -18,22 +18,22 @@ pub(super) struct Stamped<P> {
     pub(super) time: Option<i64>,
     /// Its length in bytes.
     pub(super) bytes: usize,
-    /// The container wants its picture to be shown.
+    /// The container wants this picture to be shown.
     pub(super) shown: bool,
-    /// The packet itself says that its picture is for others to refer to.
+    /// The packet's own header says that the picture is not shown, only referred to.
     pub(super) hidden: bool,
-    /// Decoding may start here: the codec's key flag can be trusted and the picture is to be shown.
+    /// Decoding may start here: the codec's key flag can be trusted, and the picture is shown.
     pub(super) entry: bool,
 }
 
-/// What the driver has to do, in order.
+/// What the driver must do, in order.
 #[derive(Debug)]
 pub(super) enum Action<P> {
     /// Take the delayed frames out of the decoder and reset it.
     Drain,
     /// Decode this key packet alone in a decoder that was just reset.
     Isolate(Stamped<P>),
-    /// Decoding starts here with a key packet: pictures before this time lack what they refer to.
+    /// Decoding starts here with a key packet. Pictures before this time lack their references.
     StartAt(i64),
     /// Decode in sequence.
     Send(Stamped<P>),
@@ -42,10 +42,10 @@ pub(super) enum Action<P> {
 /// Splits a stream into groups of pictures and plans their decoding.
 #[derive(Debug)]
 pub(super) struct Planner<P> {
-    /// The longest permitted gap in nanoseconds, with slack; `None` sends every packet on.
+    /// The longest permitted gap in nanoseconds, with slack; `None` decodes every packet.
     limit: Option<i64>,
     group: Option<Group<P>>,
-    /// The decoder holds frames or state of what was sent before.
+    /// The decoder holds frames or state of earlier packets.
     live: bool,
     /// When the last packet that was decoded on its own is shown.
     last_isolated: Option<i64>,
@@ -54,7 +54,7 @@ pub(super) struct Planner<P> {
     skipped: bool,
 }
 
-/// A key packet and those that follow it up to the next one.
+/// A key packet and the packets up to the next one.
 #[derive(Debug)]
 pub(super) struct Group<P> {
     pub(super) packets: Vec<Stamped<P>>,
@@ -64,7 +64,7 @@ pub(super) struct Group<P> {
 }
 
 impl<P> Group<P> {
-    /// A group that starts with a key packet at `start`.
+    /// Starts a group with a key packet at `start`.
     pub(super) fn begin(start: i64, key: Stamped<P>) -> Group<P> {
         Group {
             start,
@@ -96,7 +96,7 @@ impl<P> Planner<P> {
         }
     }
 
-    /// Whether any packet was left undecoded.
+    /// Returns whether any packet was left undecoded.
     pub(super) fn has_skipped(&self) -> bool {
         self.skipped
     }
@@ -136,7 +136,7 @@ impl<P> Planner<P> {
         actions
     }
 
-    /// Decides what becomes of the waiting group, now that the next one starts at `next`.
+    /// Decides whether to decode the waiting group, now that the next one starts at `next`.
     fn close(&mut self, next: Option<i64>, wanted: Option<i64>, actions: &mut Vec<Action<P>>) {
         let (Some(group), Some(limit)) = (self.group.as_ref(), self.limit) else {
             return;
@@ -164,7 +164,7 @@ impl<P> Planner<P> {
         }
     }
 
-    /// Decodes the waiting group in sequence and everything after it up to the next key packet.
+    /// Decodes the waiting group and everything after it up to the next key packet in sequence.
     fn send_group(&mut self, actions: &mut Vec<Action<P>>) {
         let Some(group) = self.group.take() else {
             return;
@@ -177,12 +177,12 @@ impl<P> Planner<P> {
     }
 }
 
-/// A gap in nanoseconds with its slack.
+/// Converts a gap to nanoseconds and adds its slack.
 pub(super) fn limit(gap: Duration) -> i64 {
     clock::nanos(gap.mul_f64(1.0 + GAP_SLACK))
 }
 
-/// A group with more bytes than this is decoded as a whole rather than kept waiting.
+/// Maximum bytes of a waiting group; a larger one is decoded as a whole.
 pub(super) const BUFFER_BYTES: usize = 64 << 20;
 
 #[cfg(test)]
@@ -192,8 +192,8 @@ mod tests {
 
     const MS: i64 = 1_000_000;
 
-    /// Follows the plan for pictures at the given milliseconds; returns those decoded, isolated
-    /// ones marked.
+    /// Follows the plan for pictures at the given milliseconds. Returns the decoded ones, with
+    /// isolated ones marked.
     fn decoded(pictures: &[(i64, bool)], gap: Option<u64>) -> Vec<(i64, bool)> {
         let mut planner = Planner::new(gap.map(Duration::from_millis));
         let mut actions = Vec::new();
@@ -245,8 +245,8 @@ mod tests {
             .map(|i| (i * 100, i == 0 || i == 30 || i == 35))
             .collect();
         let found = decoded(&pictures, Some(1000));
-        // 0 to 2900 in sequence; 3000 to 3400 is short and its key not needed yet; the rest is long
-        // again.
+        // 0 to 2900 in sequence. The group 3000 to 3400 is short and its key is not needed yet. The
+        // rest is long again.
         assert!((0..30).all(|i| found.contains(&(i * 100, false))));
         assert!(!found.contains(&(3100, false)));
         assert!((35..60).all(|i| found.contains(&(i * 100, false))));
@@ -280,7 +280,7 @@ mod tests {
                 let adjacent = !pictures.iter().any(|p| p.0 > pair[0] && p.0 < pair[1]);
                 prop_assert!((pair[1] - pair[0]) as f64 <= limit || adjacent, "{:?}", pair);
             }
-            // What is decoded in sequence has all its predecessors up to a key picture.
+            // A picture decoded in sequence has all its predecessors up to a key picture.
             for &(time, isolated) in &found {
                 let at = pictures.iter().position(|p| p.0 == time).unwrap_or_default();
                 let entry = pictures[at].1;

@@ -1,8 +1,7 @@
-//! Shows decoded frames at their full size, and what the container says beside them, to whoever
-//! measures a clip.
+//! Shows decoded frames at full size, together with the container's metadata, to code that measures
+//! a clip.
 //!
-//! The frames are those that are decoded anyway; nothing that is done with them changes which
-//! frames are handed out.
+//! It sees the frames that are decoded anyway, and cannot change which frames are handed out.
 
 use std::time::Duration;
 
@@ -18,15 +17,15 @@ use super::open::Stream;
 pub trait Inspector {
     /// The file, before it is decoded.
     fn file(&mut self, source: &Source);
-    /// What the container says; called again for a part that is joined to the file.
+    /// The container's metadata; called again for a recording that is joined to the file.
     fn tags(&mut self, tags: &Tags);
     /// A frame, in order of presentation.
     fn frame(&mut self, frame: &FullFrame<'_>);
-    /// What was measured, after the last frame: believed no more than the file.
+    /// Returns the measurements, after the last frame. They are trusted no more than the file is.
     fn finish(&mut self) -> Vec<u8>;
 }
 
-/// What a container says of a recording, as it is written there.
+/// A container's metadata for a recording, as stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tags {
     /// Names and values of the file's and the stream's metadata.
@@ -36,26 +35,26 @@ pub struct Tags {
 /// A decoded frame as it is stored: neither turned upright nor with square pixels.
 #[derive(Debug, Clone, Copy)]
 pub struct FullFrame<'a> {
-    /// When it is shown, from the first frame of the stream.
+    /// When it is shown, counted from the first frame of the stream.
     pub time: Duration,
     /// Columns.
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// Bits of a luma sample; 0 if they are not known.
+    /// Bits of a luma sample; 0 if unknown.
     pub depth: u32,
     /// Whether the decoder marked it as two fields.
     pub interlaced: bool,
-    /// How it is shown.
+    /// How to turn it upright.
     pub turn: Turn,
-    /// The luma; `None` for formats that have none of their own, such as RGB.
+    /// The luma; `None` for formats without a luma plane, such as RGB.
     pub luma: Option<Luma<'a>>,
 }
 
-/// How a stored frame is laid upright.
+/// How to turn a stored frame upright.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Turn {
-    /// Columns and rows change places.
+    /// Columns and rows are swapped.
     pub transposed: bool,
     /// The stored columns are read from right to left.
     pub columns_reversed: bool,
@@ -69,7 +68,7 @@ pub struct Luma<'a> {
     bytes: &'a [u8],
     /// Bytes from one row to the next.
     stride: usize,
-    /// Bytes of a sample: 1 or 2, these little-endian.
+    /// Bytes of a sample: 1, or 2 (little-endian).
     step: usize,
     width: usize,
     height: usize,
@@ -79,8 +78,8 @@ pub struct Luma<'a> {
 }
 
 impl<'a> Luma<'a> {
-    /// A plane of 8-bit samples without padding, with black at 0: for tests and for frames that are
-    /// made here.
+    /// A plane of 8-bit samples without padding, with black at 0: for tests and for generated
+    /// frames.
     #[cfg(test)]
     pub(crate) fn of_bytes(bytes: &'a [u8], width: usize, height: usize) -> Luma<'a> {
         assert!(bytes.len() >= width * height);
@@ -115,8 +114,8 @@ impl<'a> Luma<'a> {
         self.limited
     }
 
-    /// The samples of a row as they are stored, from the column `from` on: at most `out.len()`; the
-    /// rest of `out` is left as it was. Returns how many there are.
+    /// Copies the stored samples of a row from the column `from` on, at most `out.len()`, and
+    /// returns how many. The rest of `out` is unchanged.
     pub fn row(&self, y: usize, from: usize, out: &mut [u16]) -> usize {
         let count = self.width.saturating_sub(from).min(out.len());
         if y >= self.height {
@@ -142,7 +141,7 @@ impl<'a> Luma<'a> {
         let (across, down) = (self.width / block, self.height / block);
         let mut means = Vec::with_capacity(across * down);
         let mut sums = vec![0_u32; across];
-        // Of large blocks every second row is enough.
+        // In large blocks every second row is enough.
         let rows = if block >= 4 { block / 2 } else { block };
         let scale = (rows * block) as u32 * (1 << (self.depth - 8));
         for y in 0..down {
@@ -181,7 +180,7 @@ pub struct OwnedLuma {
 }
 
 impl OwnedLuma {
-    /// Becomes a copy of a plane.
+    /// Copies a plane.
     pub fn copy(&mut self, luma: &Luma<'_>) {
         let Luma {
             bytes,
@@ -232,7 +231,8 @@ impl OwnedLuma {
     }
 }
 
-/// Adds up the bytes of each block of a row; the usual widths are written out for the compiler.
+/// Adds up the bytes of each block of a row. The usual widths are constants, which the compiler can
+/// optimise.
 fn add_blocks(sums: &mut [u32], bytes: &[u8], block: usize) {
     fn add<const N: usize>(sums: &mut [u32], bytes: &[u8]) {
         for (sum, block) in sums.iter_mut().zip(bytes.as_chunks::<N>().0) {
@@ -269,8 +269,8 @@ pub(super) fn view(picture: &Video, time: Duration, orientation: Orientation) ->
     let luma = plane.and_then(|(step, limited)| {
         // SAFETY: the frame is alive for as long as the returned view borrows it. A decoder
         // allocates `linesize` bytes for each of `height` rows of plane 0, whose samples take
-        // `step` bytes; a plane that is stored upwards, with a negative distance of rows, or
-        // without room for a row is refused.
+        // `step` bytes. A plane stored bottom-up (negative `linesize`) or with rows too short for
+        // its samples is refused.
         let bytes = unsafe {
             let frame = &*picture.as_ptr();
             let stride = usize::try_from(frame.linesize[0]).ok()?;
@@ -311,8 +311,7 @@ pub(super) fn view(picture: &Video, time: Duration, orientation: Orientation) ->
     }
 }
 
-/// What the container says of the file and of the stream that is decoded; bounded in number and
-/// length.
+/// The metadata of the file and of the decoded stream, bounded in number and length.
 pub(super) fn tags(input: &ffmpeg::format::context::Input, stream: &Stream) -> Tags {
     let mut pairs = Vec::new();
     let mut add = |metadata: ffmpeg::DictionaryRef<'_>| {
@@ -328,7 +327,7 @@ pub(super) fn tags(input: &ffmpeg::format::context::Input, stream: &Stream) -> T
     Tags { pairs }
 }
 
-/// Most names that are looked at of one list of metadata.
+/// Maximum entries read of one metadata list.
 const TAGS_MAX: usize = 200;
-/// Longest name or value in characters.
+/// Maximum length of a name or value, in characters.
 const TAG_LENGTH_MAX: usize = 200;

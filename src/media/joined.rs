@@ -1,9 +1,9 @@
-//! Finds where another recording was joined to a file, as `cat a b` does, that a demuxer does not
-//! go on with.
+//! Finds recordings that are appended to a file, as by `cat a b`, and that a demuxer does not
+//! continue with.
 //!
-//! Most containers can be joined so, and demuxers read on. Not so a transport stream whose program
-//! changes the codec of a stream: televisions follow it, and FFmpeg keeps the first codec. Players
-//! show of joined MP4, FLV and ASF files the first one alone.
+//! Most containers can be appended so, and demuxers read on. One exception is a transport stream
+//! whose program changes the codec of a stream: televisions follow the change, but FFmpeg keeps the
+//! first codec. Of joined MP4, FLV and ASF files, players show only the first.
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::{ControlFlow, Range};
@@ -13,17 +13,17 @@ use super::source::Source;
 /// Where recordings begin in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Joins {
-    /// Those that players show one after the other; the first begins with the file.
+    /// Recordings that players show one after the other; the first begins with the file.
     pub(super) starts: Vec<u64>,
-    /// Those that players do not reach, behind them.
+    /// Recordings after them that players do not reach.
     pub(super) unread: Vec<u64>,
 }
 
-/// Asked after each block that is read whether to go on: a whole file is read, and the parent has
-/// to hear that it is.
+/// Called after each block that is read; decides whether to go on. A scan reads the whole file, and
+/// the parent process must see progress.
 pub(super) type Tick<'a> = &'a mut dyn FnMut() -> ControlFlow<()>;
 
-/// A reader that fails once it is told to stop.
+/// A reader that fails once its callback breaks off.
 struct Ticking<'a, R>(R, Tick<'a>);
 
 impl<R: Read> Read for Ticking<'_, R> {
@@ -41,12 +41,12 @@ impl<R: Seek> Seek for Ticking<'_, R> {
     }
 }
 
-/// Reads the structure of a transport stream or MP4; other containers have none that shows it.
+/// Reads the structure of a transport stream or MP4. Other containers do not show joins in theirs.
 pub(super) fn of_container(source: &Source, tick: Tick<'_>) -> Joins {
     let mut starts = vec![0];
     let mut unread = Vec::new();
     let mut head = Vec::new();
-    // What cannot be read is the demuxer's to complain about.
+    // A file that cannot be read is an error that the demuxer reports.
     if source.reader().take(HEAD).read_to_end(&mut head).is_ok() {
         if head.get(4..8) == Some(b"ftyp") {
             unread.extend(further_movies(
@@ -65,10 +65,10 @@ pub(super) fn of_container(source: &Source, tick: Tick<'_>) -> Joins {
     Joins { starts, unread }
 }
 
-/// Finds recordings behind the last byte that was read, which is `reached`.
+/// Finds recordings after `reached`, the end of the last packet that was read.
 pub(super) fn behind(source: &Source, reached: u64, tick: Tick<'_>) -> Vec<u64> {
     let mut found = Vec::new();
-    // A recording of less than this is none.
+    // Too short for a recording.
     if reached == 0 || source.bytes().saturating_sub(reached) < RECORDING_MIN {
         return found;
     }
@@ -110,7 +110,7 @@ pub(super) fn behind(source: &Source, reached: u64, tick: Tick<'_>) -> Vec<u64> 
     }
 }
 
-/// Whether a recording begins here that no demuxer takes for a part of another one.
+/// Returns whether a recording begins here that no demuxer takes for a part of another one.
 fn begins(bytes: &[u8]) -> bool {
     let is = |at: usize, name: &[u8]| bytes.get(at..at + name.len()) == Some(name);
     match bytes.first() {
@@ -144,13 +144,13 @@ fn contains(bytes: &[u8], name: &[u8]) -> bool {
         .any(|part| part == name)
 }
 
-/// Where further movies begin in an MP4; fragments that repeat their header and go on in time
-/// belong to one movie.
+/// Finds where further movies begin in an MP4. Fragments that repeat their header and continue in
+/// time belong to one movie.
 fn further_movies(file: &mut (impl Read + Seek), length: u64) -> Vec<u64> {
     let mut found = Vec::new();
     let mut movie: Option<Vec<u8>> = None;
-    // Where the file's kind was last told, where its header was repeated, and when the last
-    // fragment begins.
+    // Position of the last file type box, position of the last repeated header, time of the last
+    // fragment.
     let (mut begins, mut repeated, mut fragment) = (None, None, None);
     let mut at = 0_u64;
     for _ in 0..BOXES_MAX {
@@ -190,7 +190,7 @@ fn further_movies(file: &mut (impl Read + Seek), length: u64) -> Vec<u64> {
     found
 }
 
-/// When a fragment is decoded, in units of its first track.
+/// The decoding time of a fragment, in units of its first track.
 fn fragment_time(fragment: &[u8]) -> Option<u64> {
     let at = fragment.windows(4).position(|name| name == b"tfdt")? + 4;
     let number = |range: Range<usize>| {
@@ -234,12 +234,12 @@ fn next_box(file: &mut (impl Read + Seek), at: u64, length: u64) -> Option<([u8;
     (size >= 8).then_some((kind, size))
 }
 
-/// How the packets of a transport stream lie in the file.
+/// How the packets of a transport stream are placed in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Packets {
     /// Where the first one begins.
     start: usize,
-    /// From one to the next, with a time stamp or a checksum.
+    /// Bytes from one packet to the next, with a time stamp or a checksum.
     pitch: usize,
 }
 
@@ -257,13 +257,13 @@ impl Packets {
     }
 }
 
-/// Where the program of a transport stream gives a stream another codec: the packets of tables
-/// before it belong to it.
+/// Finds where the program of a transport stream gives a stream another codec. The table packets
+/// before that place belong to the new codec.
 fn codec_changes(file: &mut impl Read, packets: Packets) -> Vec<u64> {
     let mut changes = Vec::new();
     let mut tables = Vec::new();
     let mut types: Vec<(u16, u8)> = Vec::new();
-    // Where the last table of programs stood, if no picture began after it.
+    // Position of the last table of programs, if no picture has begun after it.
     let mut program: Option<u64> = None;
     let mut at = packets.start as u64;
     let mut packet = vec![0; packets.pitch];
@@ -272,7 +272,7 @@ fn codec_changes(file: &mut impl Read, packets: Packets) -> Vec<u64> {
     }
     while changes.len() <= PARTS_MAX && file.read_exact(&mut packet).is_ok() {
         let mut lost = 0;
-        // What was cut off in the middle of a packet is looked over, byte by byte.
+        // After a packet that was cut off, searches for the next one byte by byte.
         while packet[0] != SYNC && lost < BLOCK {
             packet.rotate_left(1);
             let last = packet.len() - 1;
@@ -324,16 +324,16 @@ fn codec_changes(file: &mut impl Read, packets: Packets) -> Vec<u64> {
     changes
 }
 
-/// The body of the table that begins in a payload, from behind its head up to its checksum.
+/// The body of the table that begins in a payload, from after its header to its checksum.
 fn section(payload: &[u8], kind: u8) -> Option<&[u8]> {
     let table = payload.get(1 + usize::from(*payload.first()?)..)?;
     let length = usize::from(u16::from_be_bytes([table.get(1)? & 0x0f, *table.get(2)?]));
     let end = (3 + length).checked_sub(4)?.min(table.len());
-    // What is announced for later counts for nothing yet.
+    // A table that only announces a later change does not count yet.
     (table[0] == kind && table.get(5)? & 1 == 1).then(|| table.get(8..end))?
 }
 
-/// The streams that carry the tables of programs.
+/// The streams that carry program tables.
 fn programs(payload: &[u8]) -> Vec<u16> {
     let entries = section(payload, 0).unwrap_or_default().chunks_exact(4);
     let listed = entries.filter(|entry| entry[..2] != [0, 0]);
@@ -361,8 +361,7 @@ fn streams(payload: &[u8]) -> Vec<(u16, u8)> {
     found
 }
 
-/// Whether a type of a stream is one of pictures: MPEG-1, -2 and -4, H.264, HEVC, VVC, AVS, Dirac,
-/// VC-1.
+/// Returns whether a stream type is video: MPEG-1, -2 and -4, H.264, HEVC, VVC, AVS, Dirac, VC-1.
 fn is_picture(kind: u8) -> bool {
     matches!(
         kind,
@@ -372,23 +371,23 @@ fn is_picture(kind: u8) -> bool {
 
 /// The first byte of a packet of a transport stream.
 const SYNC: u8 = 0x47;
-/// The first bytes of an ASF file, the identity of its header object.
+/// The first bytes of an ASF file: the identifier of its header object.
 const ASF: &[u8] = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c";
-/// Bytes that are read at a time.
+/// Bytes read at a time.
 const BLOCK: usize = 1 << 16;
-/// The same where a box is a few bytes long and the next one far away.
+/// Bytes read at a time where boxes are a few bytes long and far apart.
 const BOX_BLOCK: usize = 64;
-/// Bytes that show how packets lie.
+/// Bytes that suffice to find the pitch of packets: six of the longest, 204 bytes.
 const HEAD: u64 = 204 * 6;
-/// Bytes that tell where a recording begins.
+/// Bytes needed to recognise the beginning of a recording.
 const SIGNATURE_MAX: usize = 753;
-/// Fewer bytes than this hold no recording.
+/// Minimum bytes of a recording.
 const RECORDING_MIN: u64 = 1024;
-/// A header of a movie or a fragment is looked at up to this many bytes.
+/// Bytes read of a movie's or a fragment's header.
 const HEADER_MAX: u64 = 16 << 20;
-/// More boxes than this are not looked at.
+/// Maximum number of boxes read.
 const BOXES_MAX: u32 = 1_000_000;
-/// More programs or streams than this no recording has.
+/// Maximum number of programs or streams tracked; no real recording has more.
 const TABLES_MAX: usize = 256;
-/// More recordings than this are not told apart.
+/// Maximum number of recordings told apart.
 const PARTS_MAX: usize = 64;

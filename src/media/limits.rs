@@ -1,4 +1,4 @@
-//! How much of the machine a file may take, and the error that names the limit it passed.
+//! How much of the machine a file may take, and the error for exceeding a limit.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,14 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// How much a file may take. Passing one is [`Error::LimitExceeded`], never a shorter answer.
+/// How much a file may take. Exceeding a limit is [`Error::LimitExceeded`], never a shorter answer.
 ///
-/// Pixels, frames, duration, bytes and time hold wherever a file is decoded. Memory, and time when
-/// the decoder does not come back at all, can only be enforced on a process of its own
-/// ([`crate::sandbox`]).
+/// The limits on pixels, frames, duration, bytes and time apply wherever a file is decoded. Memory,
+/// and time when the decoder hangs, can only be limited in a separate process ([`crate::sandbox`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Pixels of a frame as it is stored.
+    /// Pixels of a stored frame.
     pub frame_pixels: u64,
     /// Frames of the video stream; two packets without a picture count as one.
     pub frames: u64,
@@ -22,16 +21,15 @@ pub struct Limits {
     pub duration: Duration,
     /// Bytes of the file.
     pub bytes: u64,
-    /// Elapsed time that any file has.
+    /// Elapsed time that every file may take.
     pub time_floor: Duration,
-    /// Elapsed seconds that a file has for each second of video that it has given so far, beyond
-    /// the floor.
+    /// Elapsed seconds allowed beyond the floor for each second of video decoded so far.
     pub time_ratio: u32,
-    /// Elapsed time that no file gets more of.
+    /// Maximum elapsed time of any file.
     pub time_ceiling: Duration,
-    /// Elapsed time without any progress after which a decoding process is killed.
+    /// Elapsed time without progress after which a decoding process is killed.
     pub stall: Duration,
-    /// Bytes of memory that a decoding process may map for itself.
+    /// Bytes of memory that a decoding process may map.
     pub memory: u64,
 }
 
@@ -57,7 +55,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The elapsed time that a file has when its video has been decoded up to `reached`.
+    /// The elapsed time allowed for a file whose video has been decoded up to `reached`.
     pub fn time_for(&self, reached: Duration) -> Duration {
         self.time_floor
             .saturating_add(reached.saturating_mul(self.time_ratio))
@@ -79,7 +77,7 @@ pub(crate) enum Limit {
 }
 
 impl Limit {
-    /// All of them; the place is the number that a decoding process sends.
+    /// All limits. A decoding process sends a limit as its position here.
     pub(crate) const ALL: [Limit; 8] = [
         Limit::FramePixels,
         Limit::Frames,
@@ -91,7 +89,7 @@ impl Limit {
         Limit::Streams,
     ];
 
-    /// What it is called in an error.
+    /// Its name in an error.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Limit::FramePixels => "pixels a frame",
@@ -105,7 +103,7 @@ impl Limit {
         }
     }
 
-    /// The error for a file that passed this limit; `found` says what it has or wants.
+    /// The error for a file that exceeds this limit; `found` says what it has or asks for.
     pub(crate) fn exceeded(self, path: &Path, limits: &Limits, found: String) -> Error {
         let (allowed, option) = match self {
             Limit::FramePixels => (format!("{} pixels", limits.frame_pixels), "--max-pixels"),
@@ -139,7 +137,7 @@ impl Limit {
     }
 }
 
-/// Streams that a file may have; a transport stream of a whole satellite channel has about a
+/// Maximum number of streams in a file. A transport stream of a whole satellite channel has about a
 /// hundred.
 pub(super) const STREAMS_MAX: u32 = 256;
 

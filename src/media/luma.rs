@@ -1,11 +1,11 @@
 //! Turns a decoded picture into the small upright luma picture that the rest of the crate works on.
 //!
-//! The luma is read where the decoder left it: a plane of 8 to 16 bit samples is handed to the
-//! scaler as a grey picture, so that chroma is never touched. Interlaced pictures are averaged over
-//! both fields, which at the working size is the same as a blend of two moments a field apart.
-//! Colour management is out of scope: an HDR picture keeps its transfer curve.
+//! The luma is read in place: the scaler gets a plane of 8 to 16 bit samples as a grey picture, so
+//! that chroma is never touched. Interlaced pictures are averaged over both fields; at the working
+//! size this equals a blend of two moments a field apart. Colours are not managed: an HDR picture
+//! keeps its transfer curve.
 //!
-//! Colour stills, which only people look at, are converted as a whole by the scaler.
+//! Colour stills are for people only; the scaler converts them as a whole.
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::ffi;
@@ -18,7 +18,7 @@ use super::geometry::{Orientation, displayed_size, frame_size, small_size};
 use super::stills::still_size;
 use super::{Frame, Resolution};
 
-/// A scaler for one kind of picture, rebuilt whenever the stream changes its size or format.
+/// A scaler for one kind of picture, rebuilt when the stream changes its size or format.
 #[derive(Default)]
 pub(super) struct LumaScaler {
     current: Option<Scaler>,
@@ -30,7 +30,7 @@ struct Scaler {
     source: Source,
 }
 
-/// All that a scaler depends on.
+/// Everything that a scaler depends on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
     format: Pixel,
@@ -42,21 +42,21 @@ struct Key {
     colour: Option<i32>,
 }
 
-/// How the luma is obtained from the decoder's planes.
+/// How to obtain the luma from the decoder's planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
-    /// Plane 0 is luma; `limited` luma has black at 16 and white at 235 (scaled to the depth).
+    /// Plane 0 is luma; in `limited` luma black is 16 and white is 235 (scaled to the depth).
     Plane { view: Pixel, limited: bool },
-    /// The scaler has to convert; it expands limited range itself.
+    /// The scaler converts the picture and expands limited range itself.
     Converted { full: bool },
 }
 
 impl LumaScaler {
-    /// Scales `picture` to the working size, or twice that, and turns it upright; `time` is left at
+    /// Scales `picture` to the working size, or twice that, and turns it upright; `time` stays
     /// zero.
     ///
-    /// The error is a reason for a person: the scaler accepts nearly everything, but not a picture
-    /// that has no luminance, such as a hardware surface.
+    /// The error is a reason for people. The scaler accepts nearly everything, except pictures
+    /// without luma in memory, such as a hardware surface.
     pub(super) fn scale(
         &mut self,
         picture: &Video,
@@ -69,7 +69,7 @@ impl LumaScaler {
     }
 
     /// Makes the small picture of about `area` pixels of `picture`, upright and with square pixels;
-    /// `time` is left at zero. The error is that of [`LumaScaler::scale`].
+    /// `time` stays zero. Errors are those of [`LumaScaler::scale`].
     pub(super) fn shrink(
         &mut self,
         picture: &Video,
@@ -87,9 +87,9 @@ impl LumaScaler {
         self.scale_to(out, picture, orientation)
     }
 
-    /// Makes the colour still of `picture`, upright and with square pixels, whose short side is at
-    /// most `side` pixels: columns, rows, and red, green and blue of each pixel. The error is that
-    /// of [`LumaScaler::scale`].
+    /// Makes the colour still of `picture`, upright and with square pixels, with a short side of at
+    /// most `side` pixels. Returns columns, rows, and red, green and blue of each pixel. Errors are
+    /// those of [`LumaScaler::scale`].
     pub(super) fn colour(
         &mut self,
         picture: &Video,
@@ -109,7 +109,7 @@ impl LumaScaler {
         Ok((width, height, orientation.apply::<3>(rgb, out.0, out.1)))
     }
 
-    /// Scales `picture` to a size that it has before it is turned upright.
+    /// Scales `picture` to a size given before turning upright.
     fn scale_to(
         &mut self,
         out: (usize, usize),
@@ -126,7 +126,7 @@ impl LumaScaler {
         })
     }
 
-    /// The pixels of `picture`, scaled and not yet turned.
+    /// Scales `picture` and returns its pixels, not yet turned upright.
     fn run(
         &mut self,
         out: (usize, usize),
@@ -201,7 +201,7 @@ impl Scaler {
     #[allow(unsafe_code)]
     fn run(&mut self, picture: &Video) -> Result<Vec<u8>, String> {
         let (out_width, out_height) = self.key.out;
-        // The scaler's vector code may write up to its register's width past a row's end.
+        // The scaler's vector code may write up to one register's width past a row's end.
         let row = if self.key.colour.is_some() {
             3 * out_width
         } else {
@@ -210,10 +210,10 @@ impl Scaler {
         let stride = row.next_multiple_of(STRIDE_ALIGNMENT);
         let mut padded = vec![0_u8; stride * out_height + STRIDE_ALIGNMENT];
         // SAFETY: `picture` is a decoded frame of the size and format in `self.key` (compared by
-        // the caller), so its data pointers and strides describe `height` rows of every plane of
+        // the caller). So its data pointers and strides describe `height` rows of every plane of
         // that format, and plane 0 seen as the grey format `view` has the same rows and sample size
         // (`source_of`). The output, grey or RGB24, has `out_height` rows of `stride` bytes, none
-        // shorter than its pixels, and one more register's width. Nothing is kept after the call.
+        // shorter than its pixels, plus one register's width. The call keeps no pointer.
         let rows = unsafe {
             let frame = picture.as_ptr();
             if (*frame).data[0].is_null() {
@@ -264,11 +264,12 @@ impl Scaler {
     }
 }
 
-/// Tells the scaler the matrix of its input and whether it is full range; its output always is.
+/// Sets the matrix and the range of the scaler's input; its output is always full range.
 #[allow(unsafe_code)]
 fn set_ranges(context: &mut scaling::Context, matrix: i32, full: bool) {
-    // SAFETY: the context is valid for the call, the coefficient tables are static tables of the
-    // library, and a refusal (formats that have no range) leaves the context as it was.
+    // SAFETY: the context is valid for the call, and the coefficient tables are static tables of
+    // the library. If the call is refused (formats without a range), it leaves the context
+    // unchanged.
     unsafe {
         let (input, output) = (
             ffi::sws_getCoefficients(matrix),
@@ -288,8 +289,8 @@ fn set_ranges(context: &mut scaling::Context, matrix: i32, full: bool) {
     }
 }
 
-/// The matrix that makes RGB of a picture, by FFmpeg's number; where nothing tells, the one of its
-/// size, as players do.
+/// The matrix that converts a picture to RGB, by FFmpeg's number. If the picture does not state it,
+/// it follows from its size, as in players.
 fn matrix_of(picture: &Video) -> i32 {
     use ffmpeg::color::Space;
     match picture.color_space() {
@@ -304,14 +305,14 @@ fn matrix_of(picture: &Video) -> i32 {
     }
 }
 
-/// From so many rows on, players take a picture whose matrix is not stated for BT.709.
+/// Rows from which players assume BT.709 for a picture that states no matrix.
 const HD_ROWS: u32 = 720;
 
-/// A plane of a frame that is luma and can be read as it is.
+/// A plane of a frame that is luma and readable in place.
 pub(super) struct PlaneOfLuma {
     /// Bits of a sample.
     pub(super) depth: u32,
-    /// Bytes of a sample: 1, or 2 that are little-endian.
+    /// Bytes of a sample: 1, or 2 (little-endian).
     pub(super) step: usize,
     pub(super) limited: bool,
 }
@@ -330,7 +331,7 @@ pub(super) fn plane(format: Pixel, range: ffmpeg::color::Range) -> Option<PlaneO
         Pixel::GRAY16LE => 16,
         _ => return None,
     };
-    // Samples that lie in the upper bits, as of P010, would be taken for deeper ones.
+    // Samples in the upper bits, as in P010, would look deeper than they are.
     (self::depth(format) == depth).then_some(PlaneOfLuma {
         depth,
         step: if depth == 8 { 1 } else { 2 },
@@ -338,7 +339,7 @@ pub(super) fn plane(format: Pixel, range: ffmpeg::color::Range) -> Option<PlaneO
     })
 }
 
-/// Bits of a sample of the first component; 0 if the format is not known.
+/// Bits of a sample of the first component; 0 if the format is unknown.
 #[allow(unsafe_code)]
 pub(super) fn depth(format: Pixel) -> u32 {
     let Some(descriptor) = format.descriptor() else {
@@ -349,7 +350,7 @@ pub(super) fn depth(format: Pixel) -> u32 {
     u32::try_from(depth).unwrap_or(0)
 }
 
-/// Decides how to read the luma of `format`; `None` if there is none in memory.
+/// Decides how to read the luma of `format`; `None` if memory holds none.
 #[allow(unsafe_code)]
 fn source_of(format: Pixel, range: ffmpeg::color::Range) -> Option<Source> {
     let descriptor = format.descriptor()?;
@@ -370,8 +371,7 @@ fn source_of(format: Pixel, range: ffmpeg::color::Range) -> Option<Source> {
     let rgb = has(ffi::AV_PIX_FMT_FLAG_RGB)
         || has(ffi::AV_PIX_FMT_FLAG_PAL)
         || has(ffi::AV_PIX_FMT_FLAG_BAYER);
-    // Grey formats are full range unless somebody says otherwise, as in every player built on
-    // FFmpeg.
+    // Grey formats are full range unless stated otherwise, as in every player built on FFmpeg.
     let full = match range {
         ffmpeg::color::Range::JPEG => true,
         ffmpeg::color::Range::MPEG => rgb,
@@ -396,8 +396,7 @@ fn source_of(format: Pixel, range: ffmpeg::color::Range) -> Option<Source> {
     })
 }
 
-/// The grey format whose samples take `step` bytes and have `bits` significant bits, counted from
-/// the lowest bit.
+/// The grey format with samples of `step` bytes, of which the lowest `bits` bits are significant.
 fn grey_view(step: i32, bits: i32, big_endian: bool) -> Option<Pixel> {
     Some(match (step, bits, big_endian) {
         (1, 8, _) => Pixel::GRAY8,
@@ -415,7 +414,7 @@ fn grey_view(step: i32, bits: i32, big_endian: bool) -> Option<Pixel> {
     })
 }
 
-/// The widest vector register that the scaler writes with, in bytes.
+/// The widest vector register with which the scaler writes, in bytes.
 const STRIDE_ALIGNMENT: usize = 64;
 
 /// Limited-range luma (16..=235) stretched to 0..=255.

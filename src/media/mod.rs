@@ -1,5 +1,5 @@
-//! Turns a file into timestamped luma frames, or says why it could not; the only place that names
-//! ffmpeg.
+//! Turns a file into timestamped luma frames, or says why it cannot; the only place that names
+//! FFmpeg.
 
 mod accepted;
 mod avi;
@@ -49,7 +49,7 @@ pub use streams::VideoStream;
 /// ([`Resolution`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// When it is shown, from the first frame of the stream.
+    /// When it is shown, counted from the first frame of the stream.
     pub time: Duration,
     /// Columns.
     pub width: usize,
@@ -59,18 +59,18 @@ pub struct Frame {
     pub luma: Vec<u8>,
 }
 
-/// The short side of a [`Frame`] at the working size, in pixels (long side capped at
-/// [`LONG_SIDE_MAX`]; smaller pictures are scaled up).
+/// The short side of a [`Frame`] at the working size, in pixels. The long side is capped at
+/// [`LONG_SIDE_MAX`]; smaller pictures are scaled up.
 pub const SHORT_SIDE: usize = 128;
-/// The long side never exceeds this many pixels at the working size; beyond an aspect of 4:1 the
-/// short side shrinks instead.
+/// Maximum long side at the working size, in pixels. Beyond an aspect of 4:1 the short side shrinks
+/// instead.
 pub const LONG_SIDE_MAX: usize = 512;
 
-/// The share by which a gap between frames may exceed the permitted one, so that groups of pictures
-/// of 1.001 s, as at 29.97 frames a second, pass for one second.
+/// The share by which a gap between frames may exceed the permitted one. With it, groups of
+/// pictures of 1.001 s, as at 29.97 frames a second, count as one second.
 pub const GAP_SLACK: f64 = 0.05;
 
-/// How large the frames are that a caller wants.
+/// The size of the frames that a caller wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Resolution {
     /// The working size: a short side of [`SHORT_SIDE`].
@@ -80,7 +80,7 @@ pub enum Resolution {
 }
 
 impl Resolution {
-    /// Times the working size.
+    /// Multiple of the working size.
     pub const fn times(self) -> usize {
         match self {
             Resolution::Working => 1,
@@ -89,40 +89,38 @@ impl Resolution {
     }
 }
 
-/// Chooses the frames that a caller wants to see; called once per candidate in the order of
-/// presentation.
+/// Chooses the frames that a caller wants; called once per candidate, in order of presentation.
 pub trait Selector {
     /// The longest permitted time between two wanted frames when frames may be left undecoded;
     /// `None` decodes every frame.
     fn max_gap(&self) -> Option<Duration>;
-    /// Whether the candidate at `time` is wanted, given the time of the candidate after it.
+    /// Returns whether the candidate at `time` is wanted, given the time of the next candidate.
     ///
-    /// At the last candidate `next` is the time of the stream's last frame if that one was left
-    /// undecoded, else `None`.
+    /// At the last candidate `next` is the time of the stream's last frame if that frame was left
+    /// undecoded, and `None` otherwise.
     fn wants(&mut self, time: Duration, next: Option<Duration>) -> bool;
-    /// How large the wanted frames are to be.
+    /// The size of the wanted frames.
     fn resolution(&self) -> Resolution {
         Resolution::Working
     }
-    /// About how many pixels the small picture is to have that is wanted of the candidate at
-    /// `time`, wanted as a frame or not; `None` for no such picture. Called once per candidate,
-    /// before [`Selector::wants`].
+    /// The approximate number of pixels of the small picture wanted of the candidate at `time`, or
+    /// `None` for no picture. It does not depend on whether the frame is wanted. Called once per
+    /// candidate, before [`Selector::wants`].
     fn wants_picture(&mut self, _time: Duration) -> Option<usize> {
         None
     }
-    /// The most pixels of the short side of the colour still that is wanted of the candidate at
-    /// `time`; `None` for no still. Called once per candidate, with the time of the candidate after
-    /// it as in [`Selector::wants`].
+    /// The maximum short side, in pixels, of the colour still wanted of the candidate at `time`, or
+    /// `None` for no still. Called once per candidate; `next` is as in [`Selector::wants`].
     fn wants_still(&mut self, _time: Duration, _next: Option<Duration>) -> Option<usize> {
         None
     }
-    /// The moments at which frames are wanted, in order, if others may be left undecoded.
+    /// The moments at which frames are wanted, in order, if other frames may be left undecoded.
     fn moments(&self) -> Option<&[Duration]> {
         None
     }
 }
 
-/// What is known of the chosen video stream before decoding.
+/// The properties of the chosen video stream before decoding.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct StreamInfo {
     /// Displayed columns, after rotation and with square pixels.
@@ -135,65 +133,65 @@ pub struct StreamInfo {
     pub container: String,
     /// The decoder's pixel format, such as `yuv420p10le`.
     pub pixel_format: String,
-    /// The duration that the container declares for the video stream (or for the file), if it does.
+    /// The duration that the container declares for the video stream or for the file, if any.
     pub declared: Option<Duration>,
 }
 
-/// A part of the clip of which there are no usable pictures.
+/// A part of the clip without usable pictures.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Undecoded {
     /// Start of the part.
     pub start: Duration,
     /// End of the part.
     pub end: Duration,
-    /// Why, for a person: `file ends 12.3 s early`, `corrupt data`.
+    /// The reason, for people: `file ends 12.3 s early`, `corrupt data`.
     pub reason: String,
 }
 
-/// What decoding a file came to.
+/// The result of decoding a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decoded {
-    /// The stream.
+    /// The stream's properties.
     pub info: StreamInfo,
-    /// The clip's length: what was decoded, or what the container promises when more was promised.
+    /// The clip's length: the decoded length, or the length that the container declares if that is
+    /// longer.
     pub duration: Duration,
     /// Frames that the decoder produced.
     pub frames: u64,
-    /// The parts that are missing, in order and without overlap.
+    /// The missing parts, in order and without overlap.
     pub undecoded: Vec<Undecoded>,
     /// The number of the stream that was decoded.
     pub stream: u32,
-    /// When its first frame is shown, on the clock of the file, in nanoseconds; streams of one file
-    /// are compared by it.
+    /// When its first frame is shown on the file's clock, in nanoseconds; comparable between
+    /// streams of one file.
     pub origin_ns: i64,
-    /// All video streams of the file, this one too.
+    /// All video streams of the file, including this one.
     pub streams: Vec<VideoStream>,
 }
 
-/// Hears what comes out of a file while it is decoded.
+/// Receives what is decoded from a file.
 pub trait Observer {
-    /// The stream was chosen and its decoder opened; called again if decoding has to begin anew.
+    /// The stream was chosen and its decoder opened; called again if decoding restarts.
     fn opened(&mut self, info: &StreamInfo);
     /// A frame that the selector wanted.
     fn frame(&mut self, frame: Frame) -> ControlFlow<()>;
-    /// A small picture that the selector wanted: upright, with square pixels, each of them the mean
-    /// of what it covers; never after a frame that is shown later.
+    /// A small picture that the selector wanted: upright, with square pixels, each the mean of the
+    /// area it covers. It never comes after a frame that is shown later.
     fn picture(&mut self, picture: Frame) -> ControlFlow<()>;
     /// A colour still that the selector wanted.
     fn still(&mut self, _still: Still) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
-    /// How far decoding has come, called for every packet: the last frame's time, and how many
-    /// there were.
+    /// Progress, reported for every packet: the last frame's time, and the number of frames.
     fn progress(&mut self, reached: Duration, frames: u64) -> ControlFlow<()>;
-    /// Who measures the clip meanwhile, if anybody does.
+    /// The inspector that measures the clip meanwhile, if any.
     fn inspector(&mut self) -> Option<&mut dyn Inspector> {
         None
     }
 }
 
-/// Decodes `path` and hands each frame that `selector` wants to `visit`, in order of presentation;
-/// in this process and with the default [`Limits`]. For files from strangers see
+/// Decodes `path` and hands each frame that `selector` wants to `visit`, in order of presentation.
+/// It decodes in this process and with the default [`Limits`]; for files from strangers see
 /// [`crate::sandbox`].
 ///
 /// # Errors
@@ -214,7 +212,7 @@ pub fn decode(
     )
 }
 
-/// An observer that sees frames only.
+/// An observer that receives only frames.
 struct Visitor<'a>(&'a mut dyn FnMut(Frame) -> ControlFlow<()>);
 
 impl Observer for Visitor<'_> {
@@ -233,18 +231,20 @@ impl Observer for Visitor<'_> {
     }
 }
 
-/// Decodes an open file in this process and tells `observer` of it, frames in order of
-/// presentation.
+/// Decodes an open file in this process and reports to `observer`, frames in order of presentation.
 ///
-/// `stream` is the number of the stream; without one it is that which a player shows: never a
-/// cover, the default one, then the largest. What else a player could show is in
-/// [`Decoded::streams`] and not looked at. Where time stamps fall back, as in concatenated
-/// recordings, time goes on from the last frame; it never decreases. A recording that is joined to
-/// the end of the file is followed where a transport stream changes its codec; where players do not
-/// reach it, it is in [`Decoded::undecoded`], and so are frames whose time stamps stand still. With
-/// [`Selector::max_gap`] only what is needed is decoded, and the frames seen are a subset of those
-/// that are seen without. The same file gives the same frames on every run. One thread does the
-/// work, and many calls may run at once.
+/// `stream` is the number of the stream. `None` takes the one that a player shows: the default one,
+/// then the largest, never a cover. Other streams that a player might show are listed in
+/// [`Decoded::streams`] but not decoded.
+///
+/// Time never decreases. Where time stamps fall back, as in concatenated recordings, time continues
+/// from the last frame. If a transport stream changes its codec at an appended recording, that
+/// recording is decoded too. A recording that players do not reach is listed in
+/// [`Decoded::undecoded`], and so are frames whose time stamps stand still.
+///
+/// With [`Selector::max_gap`] only the needed packets are decoded, and the frames are a subset of
+/// those of a full decoding. The same file gives the same frames on every run. Decoding uses one
+/// thread, and many calls may run at once.
 ///
 /// # Errors
 ///
@@ -253,9 +253,9 @@ impl Observer for Visitor<'_> {
 /// [`Error::NoDecoder`](crate::Error::NoDecoder),
 /// [`Error::NotAccepted`](crate::Error::NotAccepted),
 /// [`Error::LimitExceeded`](crate::Error::LimitExceeded),
-/// [`Error::Undecodable`](crate::Error::Undecodable) if there is not one usable frame, and
-/// [`Error::Cancelled`](crate::Error::Cancelled) if `observer` breaks off. A file that is damaged
-/// or cut off is no error: what is missing is in [`Decoded::undecoded`].
+/// [`Error::Undecodable`](crate::Error::Undecodable) if no frame is usable, and
+/// [`Error::Cancelled`](crate::Error::Cancelled) if `observer` breaks off. A damaged or cut-off
+/// file is not an error: its missing parts are in [`Decoded::undecoded`].
 pub fn decode_source(
     source: &Source,
     stream: Option<u32>,
@@ -266,7 +266,7 @@ pub fn decode_source(
     decode::decode(source, stream, limits, selector, observer)
 }
 
-/// Tells what is known of the video stream that [`decode`] would decode, without decoding it.
+/// Describes the video stream that [`decode`] would decode, without decoding it.
 ///
 /// # Errors
 ///
@@ -276,5 +276,5 @@ pub fn probe(path: &Path) -> Result<StreamInfo> {
     Ok(open::open(&Source::open(path, Links::Follow, &limits)?, None, &limits)?.info)
 }
 
-/// The most parts that [`Decoded::undecoded`] ever has.
+/// Maximum number of parts in [`Decoded::undecoded`].
 pub const UNDECODED_MAX: usize = damage::PARTS_MAX;

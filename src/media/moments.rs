@@ -1,8 +1,7 @@
-//! Decides which groups of pictures have to be decoded for the frames that are shown at given
-//! moments (pure).
+//! Decides which groups of pictures to decode for the frames shown at given moments (pure).
 //!
-//! A group is decoded if a moment lies in it or near it: pictures that are shown at the end of one
-//! group may travel in the next one. Whether it does shows when the next group begins, so one
+//! A group is decoded if a moment lies in it or near it, because the last pictures of one group may
+//! be stored in the next. The end of a group is known only when the next group begins, so one
 //! group's packets wait in memory.
 
 use std::time::Duration;
@@ -10,13 +9,13 @@ use std::time::Duration;
 use super::clock;
 use super::gops::{Action, BUFFER_BYTES, Group, Stamped};
 
-/// Plans decoding around moments.
+/// Plans decoding around given moments.
 #[derive(Debug)]
 pub(super) struct Around<P> {
     /// In nanoseconds from the first frame.
     moments: Vec<i64>,
     group: Option<Group<P>>,
-    /// The decoder holds frames or state of what was sent before.
+    /// The decoder holds frames or state of earlier packets.
     live: bool,
     /// Something was left out.
     skipped: bool,
@@ -33,12 +32,12 @@ impl<P> Around<P> {
         }
     }
 
-    /// Whether any packet was left undecoded.
+    /// Returns whether any packet was left undecoded.
     pub(super) fn has_skipped(&self) -> bool {
         self.skipped
     }
 
-    /// Takes the next packet; `origin` is the time stamp of the first frame, once there is one.
+    /// Takes the next packet; `origin` is the time stamp of the first frame, once known.
     pub(super) fn push(&mut self, stamped: Stamped<P>, origin: Option<i64>) -> Vec<Action<P>> {
         let mut actions = Vec::new();
         if let Some(start) = stamped.time.filter(|_| stamped.entry) {
@@ -65,12 +64,12 @@ impl<P> Around<P> {
         actions
     }
 
-    /// Decides what becomes of the waiting group, now that the next one starts at `next`.
+    /// Decides whether to decode the waiting group, now that the next one starts at `next`.
     fn close(&mut self, next: Option<i64>, origin: Option<i64>, actions: &mut Vec<Action<P>>) {
         let Some(group) = &self.group else { return };
         let reach = next.unwrap_or(group.end).max(group.end);
         let near = group.start.saturating_sub(MARGIN)..=reach.saturating_add(MARGIN);
-        // The first group has the frame from which all times count.
+        // The first group is always needed: all times count from its first frame.
         let needed = origin.is_none_or(|origin| {
             self.moments
                 .iter()
@@ -98,15 +97,16 @@ impl<P> Around<P> {
     }
 }
 
-/// So near to a group a moment may need its pictures, in nanoseconds: decoders reorder by far less.
+/// A moment within this distance of a group, in nanoseconds, may need its pictures. Decoders
+/// reorder by far less.
 const MARGIN: i64 = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Seconds of the pictures that are decoded, of one each second with a key picture each ten,
-    /// and how often decoding starts anew.
+    /// Decodes one picture each second with a key picture each ten; returns the seconds of the
+    /// decoded pictures, and how often decoding starts anew.
     fn decoded(moments: &[u64]) -> (Vec<i64>, usize) {
         let moments: Vec<Duration> = moments.iter().copied().map(Duration::from_secs).collect();
         let mut planner = Around::new(&moments);

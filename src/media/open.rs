@@ -1,9 +1,9 @@
-//! Opens a file, refuses what is no video and picks the stream that a player would show.
+//! Opens a file, refuses it if it is not a video, and picks the stream that a player would show.
 //!
-//! The bytes reach the demuxer through our own file handle: the library learns no path, so a
-//! playlist or a reference inside the file cannot make it open another one, and any file name
-//! works. Only containers and codecs of [`super::accepted`] are tried, and external references
-//! inside an MP4 stay closed.
+//! The bytes reach the demuxer through our own file handle. FFmpeg never gets a path, so a playlist
+//! or a reference inside the file cannot make it open another file, and any file name works. Only
+//! the containers and codecs of [`super::accepted`] are tried, and external references inside an
+//! MP4 are not followed.
 
 use std::cmp::Reverse;
 use std::io::{Read, Seek, SeekFrom};
@@ -26,50 +26,47 @@ use super::window::{self, Margins, Window};
 use super::{StreamInfo, VideoStream, clock, sniff};
 use crate::{Error, Result};
 
-/// An open file, its chosen stream and what is known of it.
+/// An open file and its chosen stream, with their properties.
 pub(super) struct Opened {
     pub(super) input: Input,
     pub(super) decoder: ffmpeg::decoder::Video,
     pub(super) stream: Stream,
     pub(super) info: StreamInfo,
-    /// The first failure of the operating system to read the file; the demuxer may take it for the
-    /// end.
+    /// The operating system's first read error; the demuxer may mistake it for the end of the file.
     pub(super) read_error: ReadError,
 }
 
-/// The chosen stream's properties that decoding needs.
+/// The chosen stream's properties needed for decoding.
 #[derive(Debug, Clone)]
 pub(super) struct Stream {
     pub(super) index: usize,
     pub(super) ticks: Ticks,
     /// The nominal length of a frame in nanoseconds.
     pub(super) frame_length: i64,
-    /// The stream's own start and length in nanoseconds, when the container declares them.
+    /// The stream's own start and length in nanoseconds, if the container declares them.
     pub(super) declared: Option<i64>,
-    /// The container is an MP4 or its kin, whose index tells where each sample is; others are read
-    /// in file order.
+    /// The container is MP4 or a relative, whose index locates each sample. Other containers are
+    /// read in file order.
     pub(super) indexed: bool,
-    /// The container is a transport stream, which fills up its packets.
+    /// The container is a transport stream, which pads its packets.
     pub(super) padded: bool,
-    /// The container gives each packet a time stamp; those without one come before its time zero
-    /// and are not shown.
+    /// The container gives each packet a time stamp. Packets without one precede its time zero and
+    /// are not shown.
     pub(super) stamped: bool,
-    /// The whole file's length in nanoseconds, when the container declares it.
+    /// The whole file's length in nanoseconds, if the container declares it.
     pub(super) container_declared: Option<i64>,
-    /// How many bytes the file lacks for one that it has, if the container tells that it is cut
-    /// off.
+    /// Ratio of missing bytes to present ones, if the container shows that the file is cut off.
     pub(super) missing_share: Option<f64>,
     /// The container's sample aspect, which takes precedence over the frame's; (0, 1) if there is
     /// none.
     pub(super) sample_aspect: (u32, u32),
     pub(super) orientation: Orientation,
-    /// Which part of the stored picture the container wants to be shown.
+    /// The part of the stored picture that the container wants to be shown.
     pub(super) window: Window,
     pub(super) codec: ffmpeg::codec::Id,
 }
 
-/// Opens a file's container, chooses its video stream unless it is given by its number, and opens
-/// the decoder.
+/// Opens a file's container, chooses its video stream (`wanted`, if given), and opens the decoder.
 pub(super) fn open(source: &Source, wanted: Option<u32>, limits: &Limits) -> Result<Opened> {
     silence();
     let path = source.path();
@@ -103,8 +100,8 @@ pub(super) fn open(source: &Source, wanted: Option<u32>, limits: &Limits) -> Res
         }
     }
     decoder.set_packet_time_base(stream.ticks.time_base());
-    // Other streams tell whether the whole file or just the picture ends early, and where bytes
-    // were lost. A file with a complete index needs neither, and reading past them saves time.
+    // Other streams show whether the whole file or just the picture ends early, and where bytes
+    // were lost. A file with a complete index needs neither, and skipping them saves time.
     if stream.declared.is_some() && stream.indexed {
         for mut other in input.streams_mut().filter(|other| other.index() != index) {
             discard(&mut other);
@@ -120,12 +117,12 @@ pub(super) fn open(source: &Source, wanted: Option<u32>, limits: &Limits) -> Res
     })
 }
 
-/// Keeps FFmpeg's own log away from the caller's stderr, and gives its errors their texts.
+/// Silences FFmpeg's log, and registers the texts of its errors.
 fn silence() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         ffmpeg::log::set_level(ffmpeg::log::Level::Quiet);
-        // Its errors have no text before this.
+        // Without this its errors have no text.
         ffmpeg::util::error::register_all();
     });
 }
@@ -152,10 +149,10 @@ fn open_container(source: &Source, limits: &Limits) -> Result<(Input, ReadError)
     let mut options = ffmpeg::Dictionary::new();
     options.set("format_whitelist", &accepted::joined(DEMUXERS));
     options.set("codec_whitelist", &accepted::joined(DECODERS));
-    // The file comes through a handle, so no protocol is needed, not even `file`.
+    // The file is read through a handle, so no protocol is needed, not even `file`.
     options.set("protocol_whitelist", "none");
-    // An MP4 may say that its samples are in another file; this is FFmpeg's default, which must not
-    // depend on it.
+    // An MP4 may refer to samples in another file. FFmpeg's default refuses that; this does not
+    // rely on the default.
     options.set("enable_drefs", "0");
     options.set("max_streams", &STREAMS_MAX.to_string());
     let opened = StreamIo::from_read_seek(watched)
@@ -175,13 +172,13 @@ fn open_container(source: &Source, limits: &Limits) -> Result<(Input, ReadError)
     }
 }
 
-/// Whether FFmpeg was refused memory, or a demuxer another stream, for which it has the same
-/// answer.
+/// Returns whether FFmpeg was refused memory, or refused a demuxer another stream: both give the
+/// same error.
 pub(super) fn is_out_of_memory(error: ffmpeg::Error) -> bool {
     matches!(error, ffmpeg::Error::Other { errno } if errno == ffi::ENOMEM)
 }
 
-/// Says in a sentence why the demuxer refused the file.
+/// Explains in a sentence why the demuxer refused the file.
 fn explain(head: &[u8], error: ffmpeg::Error) -> String {
     if head.get(4..8) == Some(b"ftyp") {
         return format!(
@@ -199,8 +196,8 @@ fn explain(head: &[u8], error: ffmpeg::Error) -> String {
     }
 }
 
-/// The video stream that a player shows: never a cover; the default one, then the largest, then the
-/// first.
+/// The video stream that a player shows: the default one, then the largest, then the first; never a
+/// cover.
 fn choose(input: &Input) -> Option<usize> {
     input
         .streams()
@@ -218,8 +215,8 @@ fn choose(input: &Input) -> Option<usize> {
         .map(|stream| stream.index())
 }
 
-/// Whether a stream is one picture that stands for the file. A track that another one refers to for
-/// its chapters is marked like a cover, and may be a video that players show.
+/// Returns whether a stream is a cover: one picture that stands for the file. A track that another
+/// track uses for its chapters is flagged like a cover, but may be a video that players show.
 fn is_cover(stream: &ffmpeg::Stream) -> bool {
     let disposition = stream.disposition();
     if disposition.contains(Disposition::from_bits_retain(TIMED_THUMBNAILS)) {
@@ -228,8 +225,8 @@ fn is_cover(stream: &ffmpeg::Stream) -> bool {
     disposition.contains(Disposition::ATTACHED_PIC) && stream.frames() <= 1
 }
 
-/// The video streams of a file, as far as it was read; `places` tells where the packets of each
-/// stream are.
+/// The video streams of a file, as far as it was read; `places` says where each stream's packets
+/// are.
 pub(super) fn video_streams(input: &Input, places: &[Option<(u64, u64)>]) -> Vec<VideoStream> {
     let videos = input
         .streams()
@@ -249,8 +246,8 @@ pub(super) fn video_streams(input: &Input, places: &[Option<(u64, u64)>]) -> Vec
         .collect()
 }
 
-/// Reads on until the stream with this number is known, since streams may begin anywhere in a file,
-/// and goes back.
+/// Reads until the stream with this number is known, since streams may begin anywhere in a file,
+/// and seeks back to the start.
 #[allow(unsafe_code)]
 fn await_stream(path: &Path, input: &mut Input, wanted: usize) -> Result<usize> {
     let known = |input: &Input| {
@@ -284,7 +281,7 @@ fn await_stream(path: &Path, input: &mut Input, wanted: usize) -> Result<usize> 
     }
 }
 
-/// Which part of the picture the container wants to be shown.
+/// The part of the picture that the container wants to be shown.
 fn window(source: &Source, input: &Input, index: usize) -> Window {
     let (mut file, length) = (
         std::io::BufReader::with_capacity(WINDOW_BLOCK, source.reader()),
@@ -369,8 +366,8 @@ fn open_decoder(
     let properties = properties(input, &stream);
     let mut context = ffmpeg::codec::Context::from_parameters(parameters).map_err(undecodable)?;
     context.set_threading(ffmpeg::threading::Config::count(1));
-    // SAFETY: the context is alive and not open yet, and the field is a plain setting. The decoder
-    // then refuses a larger picture, which a stream may bring at any time, before it asks for
+    // SAFETY: the context is alive and not open yet, and the field is a plain setting. With it the
+    // decoder refuses larger pictures, which a stream may bring at any time, before it asks for
     // memory.
     unsafe {
         (*context.as_mut_ptr()).max_pixels = i64::try_from(limits.frame_pixels).unwrap_or(i64::MAX);
@@ -383,7 +380,7 @@ fn open_decoder(
     Ok((properties, decoder))
 }
 
-/// Refuses a frame that is too large.
+/// Returns an error for a frame that is too large.
 pub(super) fn check_pixels(
     path: &Path,
     limits: &Limits,
@@ -404,8 +401,8 @@ fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
     let frame_length = rate.unwrap_or(clock::DEFAULT_FRAME_LENGTH);
     let positive = |time: i64| (time > 0).then_some(time);
     let format = input.format();
-    // The demuxer cuts an AVI's duration to what is there, but keeps the number of frames, all of
-    // one length.
+    // The demuxer limits an AVI's duration to what is present, but keeps the number of frames,
+    // which all have one length.
     let counted = positive(stream.frames())
         .filter(|_| format.name() == "avi")
         .map(|frames| frames.saturating_mul(frame_length).min(clock::LONGEST));
@@ -420,7 +417,7 @@ fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
     let indexed = format.name().split(',').any(|name| name == "mov");
     let container =
         positive(input.duration()).map(|duration| Ticks::microseconds().nanos(duration));
-    // Of a stream that begins late FFmpeg takes the container's duration for its own.
+    // For a stream that begins late, FFmpeg reports the container's duration as the stream's own.
     let own = positive(stream.duration()).map(|duration| ticks.nanos(duration));
     let own = own.filter(|&own| {
         indexed || container.is_none_or(|container| own.abs_diff(container) > ROUNDING)
@@ -448,7 +445,7 @@ fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
     }
 }
 
-/// A sample aspect as unsigned numbers; (0, 1) if it is unknown or senseless.
+/// Converts a sample aspect to unsigned numbers; (0, 1) if it is unknown or invalid.
 pub(super) fn aspect_pair(aspect: ffi::AVRational) -> (u32, u32) {
     match (u32::try_from(aspect.num), u32::try_from(aspect.den)) {
         (Ok(num), Ok(den)) if num > 0 && den > 0 => (num, den),
@@ -494,7 +491,7 @@ fn info(input: &Input, stream: &Stream, decoder: &ffmpeg::decoder::Video) -> Str
     }
 }
 
-/// Cuts off what is not shown of a picture; says whether that could be done.
+/// Crops a picture to what is shown; returns whether that succeeded.
 #[allow(unsafe_code)]
 pub(super) fn crop(picture: &mut ffmpeg::frame::Video, margins: Margins) -> bool {
     if margins == Margins::default() {
@@ -502,7 +499,7 @@ pub(super) fn crop(picture: &mut ffmpeg::frame::Video, margins: Margins) -> bool
     }
     let expected = margins.rest((picture.width(), picture.height()));
     // SAFETY: the frame is alive and holds the data that its fields describe. The library checks
-    // the margins against its size, and moves the pointers of planes that the frame goes on to own.
+    // the margins against its size, and moves the pointers of planes that the frame still owns.
     let answer = unsafe {
         let frame = picture.as_mut_ptr();
         (*frame).crop_left = margins.left as usize;
@@ -554,12 +551,12 @@ fn discard(stream: &mut ffmpeg::StreamMut) {
     }
 }
 
-/// Where the reader leaves the operating system's first refusal.
+/// Where the reader stores the operating system's first error.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ReadError(Arc<Mutex<Option<std::io::Error>>>);
 
 impl ReadError {
-    /// Takes the error out, if there was one.
+    /// Takes the error out, if there is one.
     pub(super) fn take(&self) -> Option<std::io::Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -599,16 +596,15 @@ impl Seek for Watched {
     }
 }
 
-/// Bytes that are read at a time to find out what the container crops; what is looked at lies close
-/// together.
+/// Bytes read at a time when looking for a crop in the container; the reads are close together.
 const WINDOW_BLOCK: usize = 256;
 
-/// Durations that differ by less than this, in nanoseconds, are one: containers round to
+/// Durations that differ by less than this, in nanoseconds, count as equal: containers round to
 /// milliseconds.
 const ROUNDING: u64 = 2_000_000;
-/// How much of the file's start is looked at to explain a refusal, in bytes.
+/// Bytes at the file's start that are used to explain a refusal.
 const HEAD_LENGTH: u64 = 32;
-/// The name of a codec that FFmpeg does not have.
+/// The name of a codec that FFmpeg cannot decode.
 const ANIMATED_WEBP: &str = "animated WebP";
 
 /// The disposition of a video stream that holds thumbnails of another one.

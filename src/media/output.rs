@@ -1,5 +1,5 @@
-//! Hands decoded pictures on, one late: asks for each, scales the wanted ones, and lets the
-//! observer see them.
+//! Hands decoded pictures on with a delay of one: asks the selector about each, scales the wanted
+//! ones, and passes them to the observer.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -17,14 +17,14 @@ use crate::{Error, Result};
 /// A frame that waits for its successor's time.
 pub(super) struct Held {
     pub(super) picture: Video,
-    /// On the stream's own clock and from the first frame, in nanoseconds.
+    /// On the stream's own clock and counted from the first frame, in nanoseconds.
     pub(super) stamp: i64,
     pub(super) time: i64,
     pub(super) length: i64,
 }
 
-/// Where frames go: asked for, scaled and handed out one frame late, when the next one's time is
-/// known.
+/// Receives frames, asks the selector, and hands wanted frames out, scaled and one frame late, when
+/// the next frame's time is known.
 pub(super) struct Output<'a> {
     pub(super) path: &'a Path,
     pub(super) limits: &'a Limits,
@@ -32,9 +32,9 @@ pub(super) struct Output<'a> {
     pub(super) selector: &'a mut dyn Selector,
     pub(super) observer: &'a mut dyn Observer,
     scaler: LumaScaler,
-    /// The one for small pictures.
+    /// The scaler for small pictures.
     shrinker: LumaScaler,
-    /// The one for colour stills.
+    /// The scaler for colour stills.
     colourer: LumaScaler,
     pub(super) held: Option<Held>,
     /// When the last wanted frame is shown, on the stream's own clock.
@@ -65,7 +65,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Asks the selector for the held frame, and scales and hands it out if it is wanted.
+    /// Asks the selector about the held frame; scales it and hands it out if it is wanted.
     pub(super) fn offer(&mut self, next: Option<i64>, stream: &Stream) -> Result<()> {
         let Some(held) = self.held.take() else {
             return Ok(());
@@ -108,7 +108,7 @@ impl<'a> Output<'a> {
         if let Some(inspector) = self.observer.inspector() {
             inspector.frame(&inspect::view(&held.picture, time, orientation));
         }
-        // What has no luma is told of the frames that are wanted.
+        // Missing luma is reported only for wanted frames, below.
         if let Some(area) = area
             && let Ok(small) = self
                 .shrinker
@@ -151,5 +151,5 @@ impl<'a> Output<'a> {
     }
 }
 
-/// The reason for a picture of which nobody can tell how much is shown.
+/// The reason for a picture whose shown part is unknown.
 const CROPPED: &str = "the container crops the picture in a way that cannot be followed";

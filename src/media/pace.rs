@@ -1,13 +1,12 @@
-//! Learns how far apart a video's frames usually are (pure).
+//! Measures the usual time between a video's frames (pure).
 
 /// Counts the steps between frames by their length.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// How many steps there were of so many whole milliseconds; the last place has all that are
-    /// longer.
+    /// Number of steps by length in whole milliseconds; the last entry counts all longer steps.
     steps: Vec<u32>,
     count: u64,
-    /// The step in nanoseconds that the container leads to expect.
+    /// The step that the container declares, in nanoseconds.
     nominal: i64,
 }
 
@@ -20,7 +19,7 @@ impl Pace {
         }
     }
 
-    /// Notes a step in nanoseconds; frames at one time are none.
+    /// Notes a step in nanoseconds; ignores steps between frames at the same time.
     pub(super) fn step(&mut self, step: i64) {
         if step <= 0 {
             return;
@@ -32,8 +31,8 @@ impl Pace {
         self.count += 1;
     }
 
-    /// The usual step in nanoseconds, the median rounded up to a millisecond; what the container
-    /// says while there are too few.
+    /// The usual step in nanoseconds: the median rounded up to a millisecond, or the declared step
+    /// while there are too few.
     pub(super) fn usual(&self) -> i64 {
         if self.count < FEW {
             return self.nominal;
@@ -50,9 +49,9 @@ impl Pace {
 }
 
 const MILLISECOND: i64 = 1_000_000;
-/// Steps of a second and more are told apart by nothing that uses them.
+/// Number of lengths in whole milliseconds; no user needs longer steps to be told apart.
 const STEPS: usize = 1000;
-/// The median of fewer steps than this says little.
+/// Minimum number of steps for a meaningful median.
 const FEW: u64 = 5;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Reads the chosen stream's packets, corrects their time stamps and watches where the file ends.
+//! Reads the chosen stream's packets, corrects their time stamps and notes where the file ends.
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::ffi;
@@ -12,38 +12,38 @@ use super::gops::Stamped;
 use super::hidden::is_hidden;
 use super::open::{Opened, Stream};
 
-/// What a packet is.
+/// The kind of a packet.
 pub(super) enum Next {
-    /// One of the chosen stream.
+    /// A packet of the chosen stream.
     Picture(Stamped<Packet>),
-    /// One without a picture: of another stream, or empty.
+    /// A packet without a picture: of another stream, or empty.
     Other,
 }
 
-/// Reads packets of one stream, corrects their time stamps and watches where the file ends.
+/// Reads packets of one stream, corrects their time stamps and notes where the file ends.
 pub(super) struct Reader {
     continuity: Continuity,
     ticks: Vec<Ticks>,
-    /// Where the first and the last packet of each stream begin in the file, if its streams can go
-    /// on in one another.
+    /// Where the first and the last packet of each stream begin in the file, for containers whose
+    /// streams can continue one another.
     pub(super) places: Vec<Option<(u64, u64)>>,
-    /// The container is one of broadcast, where a program's picture may move to another stream.
+    /// A broadcast container, where a program's picture may move to another stream.
     changing: bool,
     trusted: bool,
-    /// The latest end of a packet's presentation in the chosen stream, and in any other one, in
+    /// The latest end of presentation of a packet in the chosen stream and in any other one, in
     /// nanoseconds.
     pub(super) end: Option<i64>,
     pub(super) others_end: Option<i64>,
-    /// The time and the end of the last packet in decoding order, the time where the container has
-    /// a decoding time.
+    /// The decoding time (if the container has one) and the end of the last packet in decoding
+    /// order.
     decoding: Option<i64>,
     decoded_end: Option<i64>,
-    /// When the first picture to be shown in decoding order is shown, in nanoseconds.
+    /// When the first shown picture in decoding order is shown, in nanoseconds.
     pub(super) first: Option<i64>,
-    /// The time before the last packet in which the demuxer may have passed over packets without a
-    /// word.
+    /// The time before the last packet in which the demuxer may have skipped packets without an
+    /// error.
     pub(super) hole: Option<Hole>,
-    /// The demuxer stumbled, or the clock went backwards, since this was last looked at.
+    /// The demuxer had an error, or the clock went backwards, since this was last read.
     pub(super) amiss: bool,
     passed_over: PassedOver,
     /// Why reading stopped before the end of the file.
@@ -74,7 +74,7 @@ impl Reader {
         }
     }
 
-    /// The next packet; `None` at the end of the file or where it cannot be read on.
+    /// Returns the next packet; `None` at the end of the file or where reading fails.
     pub(super) fn next(
         &mut self,
         input: &mut ffmpeg::format::context::Input,
@@ -86,7 +86,7 @@ impl Reader {
             match packet.read(input) {
                 Ok(()) => {}
                 Err(ffmpeg::Error::Eof) => return None,
-                // A demuxer may find its way again after damage, but must not be asked for ever.
+                // A demuxer may recover after damage, but must not be retried for ever.
                 Err(ffmpeg::Error::InvalidData) if refusals < REFUSALS_MAX => {
                     refusals += 1;
                     self.amiss = true;
@@ -103,7 +103,7 @@ impl Reader {
                 self.note_other(&packet);
                 return Some(Next::Other);
             }
-            // To the decoder an empty packet means the end of the stream.
+            // The decoder would take an empty packet for the end of the stream.
             if packet.size() == 0 {
                 return Some(Next::Other);
             }
@@ -111,8 +111,8 @@ impl Reader {
         }
     }
 
-    /// Whether packets were lost in `hole`, as the end of the file shows: what came before it need
-    /// not be the measure, since key pictures are large and pictures that stand still are small.
+    /// Returns whether packets were lost in `hole`, judged by the whole file. The packets before
+    /// the hole may not be typical, since key pictures are large and still pictures are small.
     pub(super) fn has_lost(&self, hole: &Hole) -> bool {
         let span = self
             .decoded_end
@@ -121,7 +121,7 @@ impl Reader {
         hole.likely || self.passed_over.explains(hole.bytes, hole.gap, span)
     }
 
-    /// Where the last packet ends in the file, as far as that is known.
+    /// The end of the last packet in the file, as far as it is known.
     pub(super) fn reached(&self) -> u64 {
         self.passed_over.end.unwrap_or(0)
     }
@@ -173,11 +173,11 @@ impl Reader {
             };
             let first = *self.first.get_or_insert(start);
             let decoding = dts.map_or(start, |dts| stream.ticks.nanos(dts));
-            // After a hole the demuxer may count decoding times on as if nothing had happened.
+            // After a hole the demuxer may continue decoding times as if nothing had happened.
             let gap = (decoding.saturating_sub(self.decoded_end.unwrap_or(decoding)))
                 .max(start.saturating_sub(self.end.unwrap_or(start)));
             let span = self.decoded_end.map_or(0, |end| end.saturating_sub(first));
-            // Of the pictures shown after the last packet's decoding time any may be lost.
+            // Any picture shown after the last packet's decoding time may be lost.
             if let (Some(from), Some(bytes)) = (self.decoded_end, self.passed_over.before(gap)) {
                 let likely = self.passed_over.explains(bytes, gap, span);
                 self.hole = Some(Hole {
@@ -213,33 +213,33 @@ impl Reader {
     }
 }
 
-/// A gap in time, in nanoseconds, with bytes in the file that are in no packet.
+/// A gap in time, in nanoseconds, with bytes in the file that belong to no packet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hole {
     pub(super) start: i64,
     pub(super) end: i64,
     gap: i64,
     bytes: u64,
-    /// The bytes are enough for the gap by the measure of what came before it.
+    /// The bytes suffice for the gap at the rate of what came before it.
     likely: bool,
 }
 
-/// Counts the bytes between packets, to tell damage from a picture that stands still.
+/// Counts the bytes between packets, to tell damage from a still picture.
 ///
-/// After damage in a file that is read in order, a demuxer looks for the next place that makes
-/// sense and goes on from there without an error; the decoder may not notice either. What remains
-/// is a gap in time with a hole in the file.
+/// After damage in a file that is read in order, a demuxer looks for the next valid place and
+/// continues there without an error; the decoder may not notice either. What remains is a gap in
+/// time with a hole in the file.
 struct PassedOver {
     enabled: bool,
-    /// The container has bytes of its own before each packet.
+    /// The container adds bytes before each packet.
     padded: bool,
-    /// The end of the last packet in the file, of whatever stream.
+    /// The end in the file of the last packet of any stream.
     end: Option<u64>,
-    /// Bytes in no packet since the chosen stream's last one, and before that one: after a hole an
-    /// Ogg page may first end a packet that belongs before the gap.
+    /// Bytes in no packet since the chosen stream's last packet, and those before that one: after a
+    /// hole an Ogg page may first complete a packet that belongs before the gap.
     hole: u64,
     earlier_hole: u64,
-    /// Bytes of the chosen stream so far, its packets, and bytes in no packet.
+    /// Bytes and packets of the chosen stream so far, and bytes in no packet.
     total: u64,
     packets: u64,
     passed: u64,
@@ -261,7 +261,7 @@ impl PassedOver {
 
     fn packet(&mut self, position: isize, size: usize) {
         let Ok(position) = u64::try_from(position) else {
-            // It came in one piece with the packet before it.
+            // It follows the packet before it directly.
             self.end = self.end.map(|end| end.saturating_add(size as u64));
             return;
         };
@@ -270,8 +270,8 @@ impl PassedOver {
         self.end = self.end.max(Some(position.saturating_add(size as u64)));
     }
 
-    /// How many bytes were passed over before the packet that comes after a gap of `gap`
-    /// nanoseconds, if both are worth a thought.
+    /// Bytes in no packet before the packet that follows a gap of `gap` nanoseconds, if both are
+    /// large enough to matter.
     fn before(&self, gap: i64) -> Option<u64> {
         let usual = match self.padded {
             true => OVERHEADS * self.passed.checked_div(self.packets).unwrap_or(0),
@@ -284,8 +284,8 @@ impl PassedOver {
         (self.enabled && gap >= GAP_MIN && bytes >= HOLE_MIN).then_some(bytes)
     }
 
-    /// Whether `bytes` are enough for a gap of `gap` nanoseconds, when `span` nanoseconds of the
-    /// stream took what was counted so far.
+    /// Returns whether `bytes` suffice for a gap of `gap` nanoseconds, given that `span`
+    /// nanoseconds of the stream took the bytes counted so far.
     fn explains(&self, bytes: u64, gap: i64, span: i64) -> bool {
         let expected = u128::from(self.total) * gap.unsigned_abs() as u128
             / u128::from(span.unsigned_abs().max(1));
@@ -300,7 +300,7 @@ impl PassedOver {
     }
 }
 
-/// Whether a key packet of this codec can be decoded without any packet before it.
+/// Returns whether a key packet of this codec can be decoded without any packet before it.
 pub(super) fn key_flags_are_sound(codec: Id) -> bool {
     matches!(
         codec,
@@ -322,26 +322,26 @@ pub(super) fn key_flags_are_sound(codec: Id) -> bool {
     )
 }
 
-/// Whether the container asks for the picture to be decoded but not shown, as before the start of
-/// an edit.
+/// Returns whether the container wants the picture decoded but not shown, as before the start of an
+/// edit.
 #[allow(unsafe_code)]
 fn is_discarded(packet: &Packet) -> bool {
     // SAFETY: the packet is alive and the field is a plain number.
     unsafe { (*packet.as_ptr()).flags & ffi::AV_PKT_FLAG_DISCARD != 0 }
 }
 
-/// Containers whose players go on with another stream where one stops; of others they show one from
-/// beginning to end.
+/// Containers whose players switch to another stream where one stops. Of other containers players
+/// show one stream from beginning to end.
 const CHANGING: [&str; 3] = ["mpegts", "mpeg", "flv"];
-/// So many refusals in a row end the reading: a truncated MP4 refuses each of its missing samples.
+/// Maximum errors in a row before reading ends: a truncated MP4 gives one for each missing sample.
 const REFUSALS_MAX: u32 = 100;
 
-/// A shorter gap, in nanoseconds, is left to the decoder to notice.
+/// Minimum gap in nanoseconds; the decoder notices shorter ones.
 const GAP_MIN: i64 = 200_000_000;
-/// Fewer bytes than this between packets are a container's own.
+/// Minimum bytes between packets that count as a hole; fewer are container overhead.
 const HOLE_MIN: u64 = 512;
-/// Holes are two packets wide; twice as many usual ones are a container's own.
+/// Holes span two packets; up to twice the usual overhead of both counts as container overhead.
 const OVERHEADS: u64 = 4;
-/// A gap counts as lost if the hole has at least one of so many parts of the bytes that its time
-/// should have taken.
+/// A gap counts as lost if the hole has at least 1 / `HOLE_SHARE` of the bytes expected for its
+/// time.
 const HOLE_SHARE: u128 = 4;

@@ -1,4 +1,4 @@
-//! What of the accepted containers and codecs the FFmpeg at hand can read.
+//! Which of the accepted containers and codecs the installed FFmpeg can read.
 
 use std::ffi::CStr;
 
@@ -10,7 +10,7 @@ use super::accepted::{DECODERS, DEMUXERS};
 /// The FFmpeg that this program runs with.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Provision {
-    /// Its own name for its version.
+    /// FFmpeg's own name for its version.
     pub version: String,
     /// The version of libavcodec: major, minor, micro.
     pub libavcodec: String,
@@ -20,7 +20,7 @@ pub struct Provision {
     pub missing_decoders: Vec<&'static str>,
     /// Accepted demuxers that it lacks.
     pub missing_demuxers: Vec<&'static str>,
-    /// Codecs of common video that nothing in it decodes.
+    /// Codecs of common video that it cannot decode at all.
     pub missing_codecs: Vec<&'static str>,
 }
 
@@ -38,7 +38,7 @@ pub fn versions() -> (String, String) {
     )
 }
 
-/// Asks FFmpeg what it has.
+/// Reports what the installed FFmpeg can read.
 pub fn provision() -> Provision {
     let (version, libavcodec) = versions();
     let has = |name: &str| ffmpeg::decoder::find_by_name(name).is_some();
@@ -69,11 +69,11 @@ fn has_demuxer(name: &str) -> bool {
     let Ok(name) = std::ffi::CString::new(name) else {
         return false;
     };
-    // SAFETY: the name ends in zero and lives through the call, which only looks at static tables.
+    // SAFETY: the name ends in zero and lives through the call, which only reads static tables.
     unsafe { !ffi::av_find_input_format(name.as_ptr()).is_null() }
 }
 
-/// Codecs that most video of today is in, and who decodes them.
+/// Codecs of most of today's video, and their decoders.
 const COMMON: &[(&str, &[&str])] = &[
     ("H.264", &["h264"]),
     ("HEVC", &["hevc"]),

@@ -1,5 +1,5 @@
 //! Decodes the packets of one stream: follows the plan, keeps account of damage, and hands out the
-//! frames that are wanted.
+//! wanted frames.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -26,19 +26,19 @@ use crate::{Error, Result};
 /// How the packets are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plan {
-    /// Key packets alone where they come often enough.
+    /// Key packets alone where they are frequent enough.
     Sparse,
-    /// Every packet, because key packets of this stream do not stand alone.
+    /// Every packet, because this stream's key packets cannot be decoded alone.
     Sequential,
 }
 
 /// Why an attempt ended early.
 pub(super) enum Stop {
-    /// A key packet did not give a whole picture on its own; what was left out before it is needed
-    /// after all.
+    /// A key packet alone gave no whole picture; the packets skipped before it are needed after
+    /// all.
     NoEntry,
     Failed(Error),
-    /// The file takes more than it may; with what it has.
+    /// The file exceeds a limit; the text says what it has.
     Exceeded(Limit, String),
 }
 
@@ -54,46 +54,45 @@ pub(super) struct Run<'a, 'b> {
     pub(super) stream: Stream,
     pub(super) output: &'a mut Output<'b>,
     planner: Planner<Packet>,
-    /// Takes the planner's place if frames are wanted at certain moments only.
+    /// Replaces the planner if frames are wanted only at certain moments.
     around: Option<Around<Packet>>,
     damage: Damage,
     /// The time stamp of time zero.
     origin: Option<i64>,
-    /// The first packet's time stamp and the latest one's.
+    /// The time stamp of the first packet, and the latest one.
     pub(super) first_packet: Option<i64>,
     last_packet: Option<i64>,
-    /// Pictures before this time stamp are dropped: what they refer to was not decoded.
+    /// Pictures before this time stamp are dropped, because their references were not decoded.
     start_at: i64,
-    /// The next picture has to be the intra picture that decoding starts with.
+    /// The next picture must be the intra picture with which decoding starts.
     entering: bool,
-    /// Frames up to this one were offered by an earlier attempt.
+    /// Frames up to this one were offered in an earlier attempt.
     offered: Option<i64>,
     /// The last frame's time.
     time: i64,
-    /// How much the times are put off because the clock stood still or ran backwards, and how much
-    /// the frames since the last step of the clock would take, in nanoseconds.
+    /// The delay added to times because the clock stood still or ran backwards, and the duration of
+    /// the frames since the clock last advanced, in nanoseconds.
     put_off: i64,
     stalled: i64,
-    /// The stream begins with pictures that are not shown, and with some that have no time stamps.
+    /// The stream begins with pictures that are not shown, and with some without time stamps.
     led: bool,
     unstamped: bool,
-    /// The end of the last frame, as a guess for frames without a time stamp.
+    /// The end of the last frame, used as the time of frames without a time stamp.
     expected: Option<i64>,
     skip: SkipUnreferenced,
-    /// When the pictures are shown that were sent to the decoder and have not come out yet.
+    /// Presentation times of pictures sent to the decoder and not returned yet.
     awaited: BTreeSet<i64>,
-    /// When the pictures would have been shown that the decoder refused; earlier ones may still
-    /// come out of it.
+    /// Presentation times of pictures that the decoder refused; it may still return earlier ones.
     refused: BTreeSet<i64>,
     /// Where the reader may have lost packets, ahead of the last frame.
     pub(super) holes: VecDeque<Hole>,
-    /// The same behind it, with the time in nanoseconds from the first frame that no frame fills:
-    /// start, end.
+    /// The same behind the last frame, with the start and end of the time without a frame, in
+    /// nanoseconds from the first frame.
     suspected: Vec<(i64, i64, Hole)>,
     pub(super) frames: u64,
     packets: u64,
     pub(super) last_error: Option<String>,
-    /// The decoder was refused memory.
+    /// The decoder could not allocate memory.
     starved: bool,
 }
 
@@ -144,7 +143,7 @@ impl<'a, 'b> Run<'a, 'b> {
         }
     }
 
-    /// Tells how far the video has come, and looks at the clock.
+    /// Reports progress and checks the elapsed time.
     pub(super) fn tick(&mut self) -> Result<(), Stop> {
         let reached = clock::duration(self.time);
         if self
@@ -167,7 +166,7 @@ impl<'a, 'b> Run<'a, 'b> {
         Ok(())
     }
 
-    /// Notes that the reader met something strange before the packet that is shown at `next`.
+    /// Notes that the reader met a problem before the packet that is shown at `next`.
     pub(super) fn amiss(&mut self, next: Option<i64>) {
         self.damage.doubt(self.time);
         if let (Some(next), Some(origin)) = (next, self.origin) {
@@ -177,7 +176,7 @@ impl<'a, 'b> Run<'a, 'b> {
 
     pub(super) fn packet(&mut self, stamped: Stamped<Packet>) -> Result<(), Stop> {
         self.packets += 1;
-        // A field of an interlaced picture has a packet of its own.
+        // A field of an interlaced picture may have its own packet.
         if self.packets / 2 > self.output.limits.frames {
             return Err(Stop::Exceeded(
                 Limit::Frames,
@@ -202,7 +201,7 @@ impl<'a, 'b> Run<'a, 'b> {
                 Action::Drain => self.drain()?,
                 Action::StartAt(time) => {
                     self.start_at = time;
-                    // The stream's own start is as good or bad as it is.
+                    // At the stream's own start any first picture is accepted.
                     self.entering = self.frames > 0;
                 }
                 Action::Send(stamped) => self.send(&stamped)?,
@@ -215,7 +214,7 @@ impl<'a, 'b> Run<'a, 'b> {
     /// Decodes one packet in sequence.
     fn send(&mut self, stamped: &Stamped<Packet>) -> Result<(), Stop> {
         if let Some(skip) = self.skip.setting(stamped.time) {
-            // The first picture that is shown need not be one that others refer to.
+            // The first shown picture need not be a reference picture.
             let all = self.led && self.frames == 0;
             self.decoder
                 .skip_frame(if all { Discard::Default } else { skip });
@@ -237,8 +236,8 @@ impl<'a, 'b> Run<'a, 'b> {
         self.starve()
     }
 
-    /// Ends it if the decoder was refused memory, since what it then gives is not what the file
-    /// holds.
+    /// Stops if the decoder could not allocate memory, since its output would differ from the
+    /// file's content.
     pub(super) fn starve(&self) -> Result<(), Stop> {
         if !self.starved {
             return Ok(());
@@ -273,8 +272,8 @@ impl<'a, 'b> Run<'a, 'b> {
     fn failed(&mut self, error: ffmpeg::Error, time: Option<i64>) {
         self.starved |= open::is_out_of_memory(error) || is_starving(&self.decoder);
         match time {
-            // Leading pictures of a group whose predecessor was left out cannot be decoded, and
-            // need not be.
+            // Leading pictures of a group whose predecessor was skipped cannot be decoded, and are
+            // not needed.
             Some(time) if time < self.start_at => {}
             Some(time) if self.refused.len() < AWAITED_MAX => {
                 self.refused.insert(time);
@@ -284,7 +283,7 @@ impl<'a, 'b> Run<'a, 'b> {
         self.last_error = Some(error.to_string());
     }
 
-    /// Takes the delayed frames out and makes the decoder ready for a new start.
+    /// Takes the delayed frames out and resets the decoder for a new start.
     fn drain(&mut self) -> Result<(), Stop> {
         if let Err(error) = self.decoder.send_eof() {
             self.failed(error, None);
@@ -329,8 +328,7 @@ impl<'a, 'b> Run<'a, 'b> {
         let stamp = picture
             .timestamp()
             .map(|time| self.stream.ticks.nanos(time));
-        // A field may travel in a packet of its own; the key packet alone would then be half a
-        // picture.
+        // A field may have its own packet; the key packet alone would then hold half a picture.
         let half = self.stream.codec == Id::H264 && picture.is_interlaced();
         (stamp == key.time && !half).then_some(picture)
     }
@@ -342,7 +340,7 @@ impl<'a, 'b> Run<'a, 'b> {
             length if length > 0 => ticks.nanos(length),
             _ => self.stream.frame_length,
         };
-        // Decoders guess a time stamp for a picture that has none.
+        // Decoders guess a time stamp for a picture without one.
         if self.unstamped && self.frames == 0 && picture.pts().is_none() {
             return Ok(());
         }
@@ -377,8 +375,7 @@ impl<'a, 'b> Run<'a, 'b> {
         let origin = *self.origin.get_or_insert_with(|| {
             let first = self.first_packet.unwrap_or(stamp).min(stamp);
             let slack = START_SLACK.max(2 * length);
-            // What was lost at the start has its place on the clock; a picture or two of start-up
-            // has not.
+            // Frames lost at the start keep their time; one or two start-up pictures get none.
             if self.damage.is_open() || stamp - first > slack {
                 self.damage.trouble();
                 first
@@ -427,9 +424,8 @@ impl<'a, 'b> Run<'a, 'b> {
         Ok(())
     }
 
-    /// The time of a frame that its stamp puts at `time`: never before the last one. A clock that
-    /// does not go on would pile frames up on one moment; they get times of their own then, and
-    /// count as missing.
+    /// The time of a frame stamped `time`, never before the last frame. If the clock stands still,
+    /// frames would share one moment; they then get consecutive times and count as missing.
     fn advance(&mut self, time: i64) -> i64 {
         let time = time.saturating_add(self.put_off);
         if time > self.time || self.frames == 0 {
@@ -447,13 +443,13 @@ impl<'a, 'b> Run<'a, 'b> {
         self.time
     }
 
-    /// Notes pictures that should have come before `stamp` and did not: the decoder `refused` the
-    /// first of them at that time, or it dropped a damaged packet without an error, which shows by
-    /// a gap.
+    /// Notes pictures that should have come before `stamp` and did not. Either the decoder
+    /// `refused` the first of them, or it dropped a damaged packet without an error, which leaves a
+    /// gap.
     fn settle(&mut self, stamp: i64, origin: i64, refused: Option<i64>) {
         let dropped = earlier(&mut self.awaited, stamp).filter(|&dropped| {
             let gap = (stamp - origin).saturating_sub(self.damage.end_before(dropped - origin));
-            // What the container says of the rate may be spoilt.
+            // The container's frame rate may be wrong.
             let step = self.stream.frame_length.min(self.damage.usual_step());
             gap >= self.skip.tolerated().max(step * 9 / 10)
         });
@@ -473,7 +469,7 @@ impl<'a, 'b> Run<'a, 'b> {
         }
     }
 
-    /// Decodes what is left and offers the last frame.
+    /// Decodes the rest and offers the last frame.
     pub(super) fn finish(&mut self) -> Result<(), Stop> {
         let actions = match &mut self.around {
             Some(around) => around.finish(self.origin),
@@ -500,7 +496,7 @@ impl<'a, 'b> Run<'a, 'b> {
         Ok(())
     }
 
-    /// Compares what was decoded with what the container promised.
+    /// Compares what was decoded with what the container declared.
     pub(super) fn account(self, reader: &Reader, info: StreamInfo) -> Decoded {
         let origin = self.origin.unwrap_or(0);
         let last_frame = self.damage.last_end();
@@ -519,7 +515,7 @@ impl<'a, 'b> Run<'a, 'b> {
         let others = reader.others_end.unwrap_or(i64::MIN);
         let promised = match (self.stream.declared, self.stream.container_declared) {
             (Some(declared), _) => declared,
-            // A file that goes on without its picture is whole.
+            // If other streams go on without the picture, the file is complete.
             (None, Some(declared)) if others < declared.saturating_sub(slack) => {
                 declared.saturating_sub(origin.max(0))
             }
@@ -590,20 +586,20 @@ impl<'a, 'b> Run<'a, 'b> {
     }
 }
 
-/// The reason for frames of which the time stamps do not tell when they are shown.
+/// The reason for frames whose time stamps do not say when they are shown.
 const STALLED: &str = "the time stamps stand still or run backwards";
-/// So much may be shown, in nanoseconds, while the clock stands still: containers round, and repeat
-/// a picture.
+/// Maximum time shown while the clock stands still, in nanoseconds: containers round, and repeat a
+/// picture.
 const STALLED_MAX: i64 = 100_000_000;
-/// More holes than this, of a fifth of a second each, are not kept.
+/// Maximum number of holes kept; each is at least a fifth of a second.
 const SUSPECTED_MAX: usize = 100_000;
-/// A decoder holds back far fewer pictures than this.
+/// Maximum number of awaited pictures; a decoder delays far fewer.
 const AWAITED_MAX: usize = 1024;
-/// Errors in a row after which a packet's frames are given up.
+/// Number of errors in a row after which a packet's frames are given up.
 const RECEIVE_REFUSALS_MAX: u32 = 16;
-/// A stream whose first picture comes this many nanoseconds after its first packet has lost its
-/// start.
+/// A stream has lost its start if its first picture comes this many nanoseconds after its first
+/// packet.
 const START_SLACK: i64 = 1_000_000_000;
-/// A file that ends less than this many nanoseconds early is whole: containers round, and count
-/// other streams.
+/// A file is complete if it ends less than this many nanoseconds early: containers round, and may
+/// declare the length of other streams.
 const END_SLACK: i64 = 1_000_000_000;

@@ -1,16 +1,15 @@
-//! Decides which pictures the decoder may leave out, because no other picture refers to them
-//! (pure).
+//! Decides which pictures the decoder may skip because no other picture refers to them (pure).
 
 use ffmpeg_next::codec::discard::Discard;
 
-/// Leaves pictures undecoded that no other picture refers to, where enough others remain.
+/// Skips pictures to which no other picture refers, where enough others remain.
 pub(super) struct SkipUnreferenced {
     /// The longest permitted gap in nanoseconds; `None` decodes everything.
     limit: Option<i64>,
     latest: Option<i64>,
-    /// The step to the latest picture is longer than the gap, so the pictures between are needed.
+    /// The step to the latest picture exceeds the gap, so the pictures in between are needed.
     wide: bool,
-    /// The stream is not built as assumed, and every picture is needed.
+    /// The stream does not have the assumed structure, so every picture is needed.
     disproved: bool,
 }
 
@@ -24,10 +23,10 @@ impl SkipUnreferenced {
         }
     }
 
-    /// The decoder's setting for the next packet; `None` if it is never changed.
+    /// The decoder's setting for the next packet; `None` if it never changes.
     ///
-    /// In decoding order a picture that is later than all before it is one that others refer to,
-    /// with rare exceptions; those that follow fill the step to it.
+    /// In decoding order, a picture later than all before it is nearly always a reference picture,
+    /// and the following ones fill the step to it.
     pub(super) fn setting(&mut self, time: Option<i64>) -> Option<Discard> {
         let limit = self.limit?;
         if let Some(time) = time
@@ -45,13 +44,13 @@ impl SkipUnreferenced {
         })
     }
 
-    /// The longest gap in nanoseconds that left-out pictures may leave.
+    /// The longest gap that skipped pictures may leave, in nanoseconds.
     pub(super) fn tolerated(&self) -> i64 {
         self.limit.unwrap_or(0)
     }
 
-    /// Notes the step between two candidates; one that is too long shows that the assumption fails
-    /// for this stream.
+    /// Notes the step between two candidates. A step that is too long disproves the assumption for
+    /// this stream.
     pub(super) fn candidate(&mut self, step: i64) {
         if self.limit.is_some_and(|limit| step > limit) {
             self.disproved = true;

@@ -1,12 +1,11 @@
-//! Tells a video's container by a file's first bytes (pure; needs nothing but the standard
-//! library).
+//! Recognises video containers by a file's first bytes (pure; needs only the standard library).
 //!
-//! This decides which files are looked at, never what is in them: that is the demuxer's to say.
+//! This only decides which files are tried. The demuxer decides what they contain.
 
-/// Bytes of a file's beginning that [`is_video`] looks at.
+/// Bytes at a file's beginning that [`is_video`] reads.
 pub const HEAD_BYTES: usize = 1 << 16;
 
-/// Endings, in lower case, of files that are taken for videos whatever they begin with.
+/// Lower-case extensions of files that count as videos whatever their first bytes are.
 pub const VIDEO_EXTENSIONS: &[&str] = &[
     "3g2", "3gp", "apng", "asf", "avi", "divx", "dv", "f4v", "flv", "gif", "h264", "h265", "hevc",
     "insv", "ivf", "lrv", "m1v", "m2t", "m2ts", "m2v", "m4v", "mjpeg", "mjpg", "mk3d", "mkv",
@@ -14,7 +13,7 @@ pub const VIDEO_EXTENSIONS: &[&str] = &[
     "rmvb", "tod", "ts", "vob", "webm", "wmv", "wtv", "y4m",
 ];
 
-/// Whether a file that begins like this may be a video.
+/// Returns whether a file with this beginning may be a video.
 pub fn is_video(head: &[u8]) -> bool {
     is_iso(head)
         || is_riff(head)
@@ -27,7 +26,7 @@ pub fn is_video(head: &[u8]) -> bool {
             .any(|(at, magic)| head.get(*at..).is_some_and(|rest| rest.starts_with(magic)))
 }
 
-/// Where a container's name stands, and how it reads.
+/// Offsets and values of containers' signatures.
 const MAGIC: &[(usize, &[u8])] = &[
     (0, b"\x1aE\xdf\xa3"),                    // Matroska, WebM
     (0, b"FLV\x01"),                          // Flash video
@@ -54,7 +53,7 @@ const MAGIC: &[(usize, &[u8])] = &[
     (4, b"\x12\xaf"),                         // FLC
 ];
 
-/// MP4, MOV and their kin: a box of a known type comes first.
+/// MP4, MOV and their relatives: the first box has a known type.
 fn is_iso(head: &[u8]) -> bool {
     const FIRST: [&[u8; 4]; 12] = [
         b"ftyp", b"moov", b"mdat", b"moof", b"styp", b"sidx", b"free", b"skip", b"wide", b"pnot",
@@ -75,7 +74,7 @@ fn is_iso(head: &[u8]) -> bool {
     is_box && !(kind == b"ftyp" && OTHERS.iter().any(|other| brand == *other))
 }
 
-/// AVI and its kin.
+/// AVI and its relatives.
 fn is_riff(head: &[u8]) -> bool {
     let form = head.get(8..12).unwrap_or_default();
     head.starts_with(b"RIFF")
@@ -84,29 +83,29 @@ fn is_riff(head: &[u8]) -> bool {
             .any(|video| form == *video)
 }
 
-/// Program streams, and bare streams of MPEG-1 to -4, H.264 and HEVC: a start code comes first.
+/// Program streams, and raw streams of MPEG-1 to -4, H.264 and HEVC: they begin with a start code.
 fn is_mpeg(head: &[u8]) -> bool {
     let (code, after) = match head {
         [0, 0, 1, code, after, ..] | [0, 0, 0, 1, code, after, ..] => (*code, *after),
         _ => return false,
     };
-    // Packs and headers of MPEG; sequence parameters and delimiters of H.264; parameters and
-    // delimiters of HEVC.
+    // MPEG packs and headers; H.264 sequence parameters and delimiters; HEVC parameters and
+    // delimiters.
     matches!(
         code,
         0xb0 | 0xb3 | 0xb5 | 0xb8 | 0xba | 0xbb | 0xe0..=0xef | 0x09 | 0x27 | 0x47 | 0x67
     ) || (matches!(code, 0x40 | 0x42 | 0x44 | 0x46) && after == 1)
 }
 
-/// Transport streams, also with a time stamp before or a checksum behind each packet, and with some
-/// bytes lost before.
+/// Transport streams, also with a time stamp before or a checksum after each packet, and with some
+/// bytes lost at the start.
 fn is_transport(head: &[u8]) -> bool {
     const SYNC: u8 = 0x47;
-    // A packet that carries neither a payload nor an adaptation field does not exist.
+    // A valid packet carries a payload or an adaptation field.
     let is_packet = |at: usize| {
         head.get(at) == Some(&SYNC) && head.get(at + 3).is_some_and(|flags| flags & 0x30 != 0)
     };
-    // A text of lines of equal length would pass otherwise.
+    // Otherwise a text with lines of equal length would pass.
     let is_text = head
         .iter()
         .all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e));
@@ -119,7 +118,7 @@ fn is_transport(head: &[u8]) -> bool {
         })
 }
 
-/// Ogg of which one of the first pages begins a stream of pictures.
+/// Ogg in which one of the first pages begins a video stream.
 fn is_ogg_video(head: &[u8]) -> bool {
     const PICTURES: [&[u8]; 5] = [
         b"\x80theora",
@@ -135,14 +134,14 @@ fn is_ogg_video(head: &[u8]) -> bool {
             .any(|name| first.windows(name.len()).any(|part| part == *name))
 }
 
-/// PNG that says that it moves, which it has to do before its first picture.
+/// Animated PNG, which must declare itself before its first picture.
 fn is_animated_png(head: &[u8]) -> bool {
     let is = |name: &[u8; 4]| head.windows(4).position(|part| part == name);
     head.starts_with(b"\x89PNG\r\n\x1a\n")
         && is(b"acTL").is_some_and(|moves| is(b"IDAT").is_none_or(|picture| moves < picture))
 }
 
-/// Whether a file is a WebP of several pictures.
+/// Returns whether a file is a WebP of several pictures.
 pub fn is_animated_webp(head: &[u8]) -> bool {
     let is = |at: usize, name: &[u8]| head.get(at..at + name.len()) == Some(name);
     is(0, b"RIFF")

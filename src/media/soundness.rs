@@ -1,12 +1,10 @@
-//! Tells whole pictures from damaged ones, and a decoder that lacks memory from one that lacks
-//! sense.
+//! Distinguishes whole pictures from damaged ones, and lack of memory from bad data.
 
 use ffmpeg_next as ffmpeg;
 
 use ffmpeg::util::frame::Video;
 
-/// Whether there is not even memory for one more picture: some decoders call the lack of it corrupt
-/// data.
+/// Returns whether memory for one more picture is lacking: some decoders then report corrupt data.
 pub(super) fn is_starving(decoder: &ffmpeg::decoder::Video) -> bool {
     let picture = 2 * decoder.width() as usize * decoder.height() as usize;
     let mut probe = Vec::<u8>::new();
@@ -15,12 +13,12 @@ pub(super) fn is_starving(decoder: &ffmpeg::decoder::Video) -> bool {
     refused
 }
 
-/// Whether the decoder itself says that a picture is not what was encoded.
+/// Returns whether the decoder itself marks a picture as differing from what was encoded.
 pub(super) fn is_damaged(picture: &Video) -> bool {
     picture.is_corrupt() || picture.has_decode_errors()
 }
 
-/// Whether a picture stands on its own and is whole.
+/// Returns whether a picture is whole and refers to no other.
 pub(super) fn is_intra(picture: &Video) -> bool {
     picture.kind() == ffmpeg::picture::Type::I && !is_damaged(picture)
 }

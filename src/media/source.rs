@@ -1,9 +1,8 @@
-//! An open file: a plain one, of bounded length, the same from the first byte hashed to the last
-//! one decoded.
+//! An open regular file of bounded length, unchanged from hashing to the end of decoding.
 //!
-//! The file is opened once. What is hashed and what is decoded come from that one descriptor, so
-//! that nobody can exchange the file between the two; that its bytes were not rewritten meanwhile
-//! is checked at the end.
+//! The file is opened once, and hashing and decoding read from that one descriptor. So nobody can
+//! exchange the file in between. A check at the end detects whether its bytes were rewritten
+//! meanwhile.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{Error as IoError, ErrorKind, Read, Seek, SeekFrom};
@@ -17,13 +16,13 @@ use sha2::{Digest as _, Sha256};
 use super::limits::{Limit, Limits};
 use crate::{Error, Result};
 
-/// What happens when the name given is that of a symbolic link.
+/// What to do if the given path is a symbolic link.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Links {
-    /// It is an error: a stranger's link makes the program read a file that the stranger chose.
+    /// Return an error: through a link, a stranger could choose which file the program reads.
     #[default]
     Refuse,
-    /// The file that it leads to is read.
+    /// Read the file that it leads to.
     Follow,
 }
 
@@ -32,18 +31,18 @@ pub enum Links {
 pub struct Source {
     path: PathBuf,
     file: Arc<File>,
-    /// Where it begins in the file; not at 0 for a part of one.
+    /// Where it begins in the file; not 0 for a part of a file.
     start: u64,
     bytes: u64,
     stamp: Stamp,
 }
 
 impl Source {
-    /// Opens a plain file.
+    /// Opens a regular file.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if it cannot be opened, [`Error::Link`] for a symbolic link that is not to be
+    /// [`Error::Io`] if it cannot be opened, [`Error::Link`] for a symbolic link that must not be
     /// followed, [`Error::NotMedia`] for a pipe, socket or device, [`Error::Empty`], and
     /// [`Error::LimitExceeded`] for a file with more than [`Limits::bytes`].
     pub fn open(path: &Path, links: Links, limits: &Limits) -> Result<Source> {
@@ -73,8 +72,8 @@ impl Source {
         })
     }
 
-    /// Takes a descriptor that another process opened, of a file that had so many bytes then; its
-    /// name is not known.
+    /// Takes a descriptor that another process opened, of a file of `bytes` bytes; its name is
+    /// unknown.
     pub(crate) fn handed_over(file: File, bytes: u64) -> Source {
         Source {
             path: PathBuf::new(),
@@ -85,7 +84,7 @@ impl Source {
         }
     }
 
-    /// A part of it, to be read as if it were a file.
+    /// A part of the file, read as if it were a file.
     pub(super) fn part(&self, range: Range<u64>) -> Source {
         let start = range.start.min(self.bytes);
         Source {
@@ -97,12 +96,12 @@ impl Source {
         }
     }
 
-    /// The name that it was opened by.
+    /// The path by which it was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its length when it was opened; what is added later is not read.
+    /// Its length when it was opened; bytes added later are not read.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -112,7 +111,7 @@ impl Source {
         &self.file
     }
 
-    /// A reader that starts at the first byte and has a place of its own.
+    /// A reader with its own position, starting at the first byte.
     pub(crate) fn reader(&self) -> SourceReader {
         SourceReader {
             file: Arc::clone(&self.file),
@@ -122,7 +121,7 @@ impl Source {
         }
     }
 
-    /// Whether its first bytes are these; `false` also when they cannot be read.
+    /// Returns whether it begins with these bytes; `false` also if it cannot be read.
     pub(crate) fn begins_with(&self, bytes: &[u8]) -> bool {
         let mut first = vec![0; bytes.len()];
         self.reader().read_exact(&mut first).is_ok() && first == bytes
@@ -146,8 +145,7 @@ impl Source {
         Ok(bytes)
     }
 
-    /// Computes the SHA-256 of its bytes, a block at a time; gives up between blocks when `stop`
-    /// says so.
+    /// Computes the SHA-256 of its bytes. Stops between blocks if `stop` returns true.
     ///
     /// # Errors
     ///
@@ -175,11 +173,11 @@ impl Source {
         }
     }
 
-    /// Checks that nobody wrote to the file since it was opened.
+    /// Checks that the file was not written to since it was opened.
     ///
     /// # Errors
     ///
-    /// [`Error::Changed`] if its length or one of its times is another one, and [`Error::Io`].
+    /// [`Error::Changed`] if its length or a time stamp differs, and [`Error::Io`].
     pub fn unchanged(&self) -> Result<()> {
         let now = Stamp::of(
             &self
@@ -207,11 +205,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Opens a plain file without waiting for anybody and without reading a byte.
+/// Opens a regular file without blocking and without reading a byte.
 ///
 /// # Errors
 ///
-/// Those of [`Source::open`], but for the file's length.
+/// Those of [`Source::open`], except for the file's length.
 pub(crate) fn open_plain(path: &Path, links: Links) -> Result<File> {
     if links == Links::Refuse
         && std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
@@ -238,13 +236,12 @@ pub(crate) fn open_plain(path: &Path, links: Links) -> Result<File> {
     Ok(file)
 }
 
-/// Opens a file of our own with any options, without waiting for whoever might read or write a pipe
-/// of that name.
+/// Opens a file of our own with any options, without blocking on a pipe of that name.
 ///
 /// # Errors
 ///
-/// Those of the system; [`ErrorKind::InvalidInput`] naming what stands there, if it is no regular
-/// file.
+/// Those of the system, and [`ErrorKind::InvalidInput`] naming the file's type if it is not
+/// regular.
 pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
     let refuse = |kind: FileType| match kind.is_file() {
         true => Ok(()),
@@ -253,7 +250,7 @@ pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> std::io::R
             format!("{} and no regular file stands there", name_of(kind)),
         )),
     };
-    // First without opening: that alone can change the state of a device.
+    // First check without opening, since opening alone can change the state of a device.
     match path.metadata() {
         Ok(metadata) => refuse(metadata.file_type())?,
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -266,7 +263,7 @@ pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> std::io::R
             .custom_flags((rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits() as i32)
     };
     let file = options.open(path)?;
-    // And again: another file may stand there by now.
+    // Check again, since another file may have replaced it.
     refuse(file.metadata()?.file_type())?;
     Ok(file)
 }
@@ -300,8 +297,8 @@ fn not_plain(path: &Path, why: String) -> Error {
     }
 }
 
-/// Opens for reading; a pipe without a writer does not hold us up, and a link set in the last
-/// moment is no way around.
+/// Opens for reading. It does not block on a pipe without a writer, and does not follow a link that
+/// was put there after the check.
 #[cfg(unix)]
 fn open_at_once(path: &Path, links: Links) -> std::io::Result<File> {
     use rustix::fs::{Mode, OFlags};
@@ -317,12 +314,12 @@ fn open_at_once(path: &Path, _: Links) -> std::io::Result<File> {
     File::open(path)
 }
 
-/// What changes when somebody writes to a file.
+/// File attributes that change when somebody writes to the file.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Stamp {
     bytes: u64,
     modified: Option<SystemTime>,
-    /// When the inode changed, which no call can set back; zero where the system has none.
+    /// When the inode changed, which no call can set back; zero where the system has no such time.
     changed: (i64, i64),
 }
 
@@ -356,7 +353,7 @@ impl Read for SourceReader {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let left = usize::try_from(self.bytes.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let length = buffer.len().min(left);
-        // The system refuses a place beyond its largest number even for nothing.
+        // The system refuses an offset beyond its maximum even for an empty read.
         if length == 0 {
             return Ok(0);
         }
@@ -378,7 +375,7 @@ impl Seek for SourceReader {
     }
 }
 
-/// Reads at a place without moving the place that the descriptor shares with other processes.
+/// Reads at an offset without moving the position that the descriptor shares with other processes.
 #[cfg(unix)]
 fn read_at(file: &File, buffer: &mut [u8], at: u64) -> std::io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, at)
@@ -389,7 +386,7 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> std::io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, at)
 }
 
-/// A file is hashed in blocks of this many bytes.
+/// Bytes hashed at a time.
 const HASH_BLOCK: usize = 1 << 16;
 
 #[cfg(test)]

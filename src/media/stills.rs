@@ -1,8 +1,8 @@
 //! Colour stills of a video at given moments: for people, never for a decision.
 //!
-//! A still is the frame that is shown at its moment, by the clock of every other decoding: all
-//! packets are read, so that time stamps are continued where they restart. Groups of pictures
-//! without a moment are left undecoded if the caller allows it.
+//! A still is the frame shown at its moment, on the same clock as every other decoding: all packets
+//! are read, so that time continues where time stamps restart. Groups of pictures without a moment
+//! are left undecoded if the caller allows it.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -18,11 +18,11 @@ use crate::{Error, Result};
 /// transfer curve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Still {
-    /// When its frame is shown, from the first frame of the stream.
+    /// When its frame is shown, counted from the first frame of the stream.
     pub time: Duration,
     /// When the next frame is shown.
     pub until: Duration,
-    /// When the first frame of the stream is shown, on the clock of the file, in nanoseconds.
+    /// When the first frame of the stream is shown on the file's clock, in nanoseconds.
     pub origin_ns: i64,
     /// Columns.
     pub width: usize,
@@ -32,25 +32,25 @@ pub struct Still {
     pub rgb: Vec<u8>,
 }
 
-/// Which stills are wanted of a video.
+/// The stills wanted of a video.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moments {
     /// In order of time.
     times: Vec<Duration>,
-    /// Most pixels of the short side.
+    /// Maximum short side in pixels.
     side: usize,
     thrifty: bool,
 }
 
 impl Moments {
-    /// Stills at these times, [`MOMENTS_MAX`] at most, with a short side of at most `side` pixels,
+    /// Stills at these times, at most [`MOMENTS_MAX`], with a short side of at most `side` pixels,
     /// 1 to [`STILL_SIDE_MAX`].
     ///
-    /// Every frame up to the last moment is decoded, as of a clip that is checked.
+    /// Every frame up to the last moment is decoded, as in a clip that is checked.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidSetting`] if there are more, or if the side is out of range.
+    /// [`Error::InvalidSetting`] if there are more times, or if the side is out of range.
     pub fn new(mut times: Vec<Duration>, side: usize) -> Result<Moments> {
         let refuse = |name, found, expected| {
             Err(Error::InvalidSetting {
@@ -78,8 +78,8 @@ impl Moments {
         })
     }
 
-    /// Leaves groups of pictures without a moment undecoded, as in a source, whose keyframes are
-    /// found so too.
+    /// Leaves groups of pictures without a moment undecoded, as when the keyframes of a source are
+    /// sampled.
     pub fn thrifty(self) -> Moments {
         Moments {
             thrifty: true,
@@ -87,12 +87,12 @@ impl Moments {
         }
     }
 
-    /// The moments, in order and each once.
+    /// The moments, in order and without duplicates.
     pub fn times(&self) -> &[Duration] {
         &self.times
     }
 
-    /// Checks what [`Moments::new`] promises, of a value that comes from elsewhere.
+    /// Checks the conditions of [`Moments::new`] for a value from outside.
     pub(crate) fn checked(self) -> Result<Moments> {
         let thrifty = self.thrifty;
         Ok(Moments {
@@ -102,8 +102,8 @@ impl Moments {
     }
 }
 
-/// The size of a still of a frame that is displayed so large, before it is turned upright: never
-/// larger than the frame.
+/// The size of a still of a frame displayed at `width` x `height`, before it is turned upright;
+/// never larger than the frame.
 pub(super) fn still_size(width: usize, height: usize, side: usize) -> (usize, usize) {
     let (width, height) = (width.max(1), height.max(1));
     let (short, long) = (width.min(height) as f64, width.max(height) as f64);
@@ -116,7 +116,7 @@ pub(super) fn still_size(width: usize, height: usize, side: usize) -> (usize, us
 }
 
 /// Decodes the stills of an open file in this process and hands them to `observer`, in order of
-/// time. A moment outside of the video has none, and moments of one frame have one still.
+/// time. A moment outside the video gives none, and moments of one frame share one still.
 ///
 /// # Errors
 ///
@@ -131,7 +131,7 @@ pub(crate) fn stills(
     if moments.times.is_empty() {
         return Ok(());
     }
-    // The two share how far the choice has come, since the observer is what ends a decoding.
+    // Both share the number of stills chosen, since only the observer can end decoding.
     let next = std::cell::Cell::new(0);
     let mut choice = Choice {
         moments,
@@ -151,7 +151,7 @@ pub(crate) fn stills(
 
 struct Choice<'a> {
     moments: &'a Moments,
-    /// Number of the first moment that has no still yet.
+    /// Index of the first moment without a still.
     next: &'a std::cell::Cell<usize>,
 }
 
@@ -169,7 +169,7 @@ impl Selector for Choice<'_> {
         let left = &self.moments.times[self.next.get()..];
         let served = left.partition_point(|&moment| moment < until);
         self.next.set(self.next.get() + served);
-        // A moment before the first frame has none.
+        // A moment before the first frame gives no still.
         left[..served]
             .last()
             .is_some_and(|&moment| moment >= time)
@@ -217,13 +217,13 @@ impl Observer for Until<'_> {
     }
 }
 
-/// Most stills of one call.
+/// Maximum number of stills per call.
 pub const MOMENTS_MAX: usize = 256;
-/// Most pixels of the short side of a still.
+/// Maximum short side of a still, in pixels.
 pub const STILL_SIDE_MAX: usize = 360;
-/// Most pixels of its long side: from 8:3 on, the short side shrinks.
+/// Maximum long side of a still, in pixels; from 8:3 on, the short side shrinks.
 pub const STILL_LONG_MAX: usize = 960;
-/// So long the last frame is shown at most, since nothing tells.
+/// Assumed length of the last frame, which is unknown.
 const LAST_FRAME: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -234,7 +234,7 @@ mod tests {
         times.iter().copied().map(Duration::from_secs_f64).collect()
     }
 
-    /// The frames that are chosen of a video with frames at these times.
+    /// The frames chosen from a video with frames at these times.
     fn chosen(moments: &[f64], frames: &[f64]) -> Vec<f64> {
         let moments = Moments::new(seconds(moments), 90).unwrap();
         let (next, frames) = (std::cell::Cell::new(0), seconds(frames));

@@ -1,8 +1,8 @@
-//! The video streams of a file, and which of them go on where others stop (pure).
+//! The video streams of a file, and which of them continue where others stop (pure).
 //!
-//! A player shows one stream of several, and which one depends on the player. A recording whose
-//! picture moves to another stream halfway, as transport streams do when a programme changes, has
-//! one picture all the same.
+//! If a file has several streams, the player chooses which one to show. But if the picture of a
+//! recording moves to another stream halfway, as in transport streams when a programme changes,
+//! both streams are one picture.
 
 use super::{Decoded, Undecoded};
 
@@ -13,20 +13,19 @@ pub struct VideoStream {
     pub index: u32,
     /// The codec's short name.
     pub codec: String,
-    /// Stored columns; 0 if the container does not tell.
+    /// Stored columns; 0 if the container does not say.
     pub width: u32,
-    /// Stored rows; 0 if the container does not tell.
+    /// Stored rows; 0 if the container does not say.
     pub height: u32,
-    /// It is a cover: one picture that stands for the file and is no part of its video.
+    /// It is a cover: one picture that stands for the file and is not part of its video.
     pub cover: bool,
-    /// Where its first and its last packet begin in the file; `None` if that is not known.
+    /// Where its first and last packets begin in the file; `None` if unknown.
     pub place: Option<(u64, u64)>,
 }
 
 impl Decoded {
-    /// The streams that a player may show, by number, in groups: the streams of a group follow each
-    /// other in the file and make one picture together. The group of the stream that was decoded
-    /// comes first.
+    /// The streams that a player may show, by number, in groups. The streams of a group follow each
+    /// other in the file and form one picture. The group of the decoded stream comes first.
     pub fn pictures(&self) -> Vec<Vec<u32>> {
         let mut streams: Vec<&VideoStream> =
             self.streams.iter().filter(|stream| !stream.cover).collect();
@@ -51,7 +50,7 @@ impl Decoded {
         groups
     }
 
-    /// What it came to if `next` is shown after it.
+    /// Combines the result with `next`, which is shown after it.
     pub fn followed_by(mut self, next: Decoded) -> Decoded {
         let offset = self.duration;
         self.undecoded
@@ -75,7 +74,7 @@ mod tests {
     use super::*;
     use crate::media::StreamInfo;
 
-    /// Number of a stream, from when to when it is shown, and whether it is a cover.
+    /// Number of a stream, start and end of its packets, and whether it is a cover.
     type Shown = (u32, Option<(u64, u64)>, bool);
 
     fn decoded(stream: u32, places: &[Shown]) -> Decoded {

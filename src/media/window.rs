@@ -1,11 +1,11 @@
-//! Reads from a container which part of the stored picture it wants to be shown (bounds-checked,
-//! reads headers only).
+//! Reads from a container which part of the stored picture is shown (bounds-checked, reads headers
+//! only).
 //!
-//! Players cut the picture to the clean aperture of an MP4 or MOV and to the crop of a Matroska;
-//! the FFmpeg libraries leave that to their callers, and older ones do not even tell. Cropping
-//! within H.264 and HEVC is the decoder's.
+//! Players crop the picture to the clean aperture of an MP4 or MOV and to the crop of a Matroska
+//! file. The FFmpeg libraries leave that to their callers, and older versions do not even report
+//! it. Cropping within H.264 and HEVC is done by the decoder.
 //!
-//! Where the file has a crop that cannot be assigned to the stream for sure, the answer is
+//! If the file has a crop that cannot be assigned to the stream with certainty, the answer is
 //! [`Window::Unclear`].
 
 use std::io::{Read, Seek, SeekFrom};
@@ -15,15 +15,15 @@ use std::io::{Read, Seek, SeekFrom};
 pub(super) enum Window {
     /// All of it.
     Whole,
-    /// A window of this size, its middle so far from the picture's middle, in pixels.
+    /// A window of this size, with the offset of its centre from the picture's centre, in pixels.
     Aperture {
         width: f64,
         height: f64,
         right: f64,
         down: f64,
     },
-    /// All but so many pixels at each edge; `display` is what it is to be stretched to, if the
-    /// container says so.
+    /// All but these pixels at each edge. `display` is the size to which the rest is stretched, if
+    /// the container states it.
     Edges {
         left: u32,
         top: u32,
@@ -31,11 +31,11 @@ pub(super) enum Window {
         bottom: u32,
         display: Option<(u32, u32)>,
     },
-    /// The file crops something, and nobody can tell what.
+    /// The file crops something, but it is unknown what.
     Unclear,
 }
 
-/// Pixels to be cut off at each edge.
+/// Pixels to crop at each edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Margins {
     pub(super) left: u32,
@@ -45,7 +45,7 @@ pub(super) struct Margins {
 }
 
 impl Margins {
-    /// The size of what is left of a picture.
+    /// The size of a picture after cropping.
     pub(super) fn rest(self, (width, height): (u32, u32)) -> (u32, u32) {
         (
             width.saturating_sub(self.left + self.right),
@@ -55,8 +55,8 @@ impl Margins {
 }
 
 impl Window {
-    /// What is cut off a picture of this size; `None` if the window does not lie in the picture, or
-    /// nobody can tell.
+    /// The margins to crop from a picture of this size; `None` if the window does not fit into the
+    /// picture or is unknown.
     pub(super) fn margins(self, (width, height): (u32, u32)) -> Option<Margins> {
         let margins = match self {
             Window::Whole => Margins::default(),
@@ -82,8 +82,8 @@ impl Window {
                 let edges = |all: u32, shown: f64, offset: f64| {
                     let before = ((f64::from(all) - shown) / 2.0 + offset).round();
                     let after = f64::from(all) - shown.round() - before;
-                    // An aperture may stick out by the half pixel of a rounding, and players take
-                    // what there is.
+                    // Rounding may move an aperture half a pixel beyond the picture; players show
+                    // the part inside.
                     let fits = |edge: f64| {
                         (-1.0..f64::from(all))
                             .contains(&edge)
@@ -109,7 +109,7 @@ impl Window {
         fits.then_some(margins)
     }
 
-    /// The aspect of a pixel when the container fixes the size that the window is stretched to.
+    /// The aspect of a pixel, if the container sets the size to which the window is stretched.
     pub(super) fn sample_aspect(self, size: (u32, u32)) -> Option<(u32, u32)> {
         let Window::Edges { display, .. } = self else {
             return None;
@@ -171,29 +171,29 @@ pub(super) fn of_mp4(file: &mut (impl Read + Seek), length: u64, track: i32) -> 
     }
 }
 
-/// What is looked for in a track of an MP4.
+/// What is read of a track of an MP4.
 #[derive(Default)]
 struct Trak {
     id: u32,
-    /// One a sample description.
+    /// One per sample description.
     windows: Vec<Window>,
 }
 
 /// Walks the boxes of an MP4.
 struct Boxes<'a, F> {
     file: &'a mut F,
-    /// How many more boxes are looked at.
+    /// How many more boxes may be read.
     budget: u32,
-    /// How many boxes are open.
+    /// Current nesting depth.
     depth: u32,
 }
 
-/// Hears of a box: its kind, and where its content starts and ends.
+/// Called for a box, with its kind and the start and end of its content.
 type Visit<'a, B> = dyn FnMut(&mut B, [u8; 4], u64, u64) -> Option<()> + 'a;
 
 impl<F: Read + Seek> Boxes<'_, F> {
     /// Calls `visit` with kind, start and end of the content of each box from `start` to `end`;
-    /// `None` if that is broken off.
+    /// returns `None` if `visit` does or a limit is reached.
     fn children(&mut self, start: u64, end: u64, visit: &mut Visit<'_, Self>) -> Option<()> {
         self.depth = self
             .depth
@@ -208,7 +208,7 @@ impl<F: Read + Seek> Boxes<'_, F> {
         let mut at = start;
         while at.checked_add(8)? <= end {
             self.budget = self.budget.checked_sub(1)?;
-            // What is cut off is the demuxer's to complain about.
+            // Truncation is an error that the demuxer reports.
             let Some(head) = read::<8>(self.file, at) else {
                 break;
             };
@@ -240,7 +240,7 @@ impl<F: Read + Seek> Boxes<'_, F> {
                 Some(())
             }
             b"mdia" | b"minf" | b"stbl" => boxes.trak(start, end, trak),
-            // A version and a count come before the descriptions.
+            // A version and a count precede the descriptions.
             b"stsd" => boxes.children(start.saturating_add(8), end, &mut |boxes, _, start, end| {
                 let mut window = Window::Whole;
                 boxes.children(
@@ -262,7 +262,8 @@ impl<F: Read + Seek> Boxes<'_, F> {
     }
 }
 
-/// The eight numbers of a clean aperture: width, height, and the middle's offsets, each a fraction.
+/// Parses the eight numbers of a clean aperture: width, height, and the centre's offsets, each a
+/// fraction.
 fn aperture(body: &[u8; 32]) -> Window {
     let number =
         |at: usize| i32::from_be_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
@@ -287,8 +288,8 @@ fn aperture(body: &[u8; 32]) -> Window {
     }
 }
 
-/// The window of the video track with this place among the `tracks` video tracks of a Matroska of
-/// `length` bytes.
+/// The window of the video track at index `place` among the `tracks` video tracks of a Matroska
+/// file of `length` bytes.
 pub(super) fn of_matroska(
     file: &mut (impl Read + Seek),
     length: u64,
@@ -312,7 +313,7 @@ pub(super) fn of_matroska(
     }
 }
 
-/// Which elements are looked into.
+/// The level of the elements being read.
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
     Top,
@@ -320,12 +321,12 @@ enum Level {
     Tracks,
 }
 
-/// Walks the elements of a Matroska.
+/// Walks the elements of a Matroska file.
 struct Elements<'a, F> {
     file: &'a mut F,
     budget: u32,
     tracks: Vec<Window>,
-    /// There was a list of tracks.
+    /// A list of tracks was found.
     listed: bool,
 }
 
@@ -337,8 +338,8 @@ impl<F: Read + Seek> Elements<'_, F> {
             let Some((id, size, content)) = self.head(at) else {
                 break;
             };
-            // An unknown length is one up to the end, of a segment, or of a cluster, behind which
-            // nothing is looked for.
+            // Segments and clusters may have an unknown length, which means up to the end. Nothing
+            // is needed after such a cluster.
             let next = size.map_or(end, |size| content.saturating_add(size).min(end));
             match (level, id) {
                 (Level::Top, SEGMENT) => self.walk(content, next, Level::Segment)?,
@@ -353,7 +354,7 @@ impl<F: Read + Seek> Elements<'_, F> {
                 }
                 _ => {}
             }
-            // A list behind the first segment belongs to what a player does not reach.
+            // A track list after the first segment belongs to content that a player does not reach.
             if level == Level::Top && id == SEGMENT && self.listed {
                 return Some(());
             }
@@ -362,7 +363,7 @@ impl<F: Read + Seek> Elements<'_, F> {
         Some(())
     }
 
-    /// The window of a video track; nothing for another one, and `None` if it cannot be told.
+    /// The window of a video track; `Some(None)` for other tracks, and `None` if it is unknown.
     fn track(&mut self, start: u64, end: u64) -> Option<Option<Window>> {
         let mut video = false;
         let mut numbers = [0_u32; 7];
@@ -405,7 +406,7 @@ impl<F: Read + Seek> Elements<'_, F> {
         Some(video.then_some(window))
     }
 
-    /// Number, length (`None` if unknown) and place of the content of the element at `at`.
+    /// Number, length (`None` if unknown) and content position of the element at `at`.
     fn head(&mut self, at: u64) -> Option<(u32, Option<u64>, u64)> {
         let (id, id_bytes) = self.varint(at, 4, false)?;
         let (size, size_bytes) = self.varint(at.checked_add(id_bytes)?, 8, true)?;
@@ -417,8 +418,8 @@ impl<F: Read + Seek> Elements<'_, F> {
         ))
     }
 
-    /// A number whose first byte tells its length, and that length; `plain` leaves the mark of the
-    /// length out.
+    /// A number whose first byte states its length, and that length; `plain` removes the length
+    /// marker.
     fn varint(&mut self, at: u64, longest: u32, plain: bool) -> Option<(u64, u64)> {
         let [first] = read::<1>(self.file, at)?;
         let more = first.leading_zeros();
@@ -447,7 +448,7 @@ impl<F: Read + Seek> Elements<'_, F> {
     }
 }
 
-/// Bytes at a place; `None` behind the end.
+/// Bytes at an offset; `None` beyond the end.
 fn read<const N: usize>(file: &mut (impl Read + Seek), at: u64) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     file.seek(SeekFrom::Start(at)).ok()?;
@@ -455,16 +456,16 @@ fn read<const N: usize>(file: &mut (impl Read + Seek), at: u64) -> Option<[u8; N
     Some(bytes)
 }
 
-/// Most boxes within boxes: a film has six.
+/// Maximum nesting depth of boxes; a film has six levels.
 const DEPTH_MAX: u32 = 16;
 
-/// More boxes or elements than this are not looked at; a film in fragments of a second has some ten
+/// Maximum number of boxes or elements read; a film in fragments of a second has about ten
 /// thousand.
 const ELEMENTS_MAX: u32 = 1_000_000;
-/// Bytes of a visual sample description before its boxes, without its own head.
+/// Bytes of a visual sample description before its boxes, excluding its header.
 const VISUAL_ENTRY: u64 = 78;
 
-/// Elements by their numbers, RFC 9559.
+/// Element numbers, RFC 9559.
 const SEGMENT: u32 = 0x1853_8067;
 const CLUSTER: u32 = 0x1f43_b675;
 const TRACKS: u32 = 0x1654_ae6b;
@@ -474,7 +475,7 @@ const VIDEO_TYPE: u32 = 1;
 const VIDEO: u32 = 0xe0;
 /// PixelCropLeft, -Top, -Right, -Bottom, DisplayWidth, DisplayHeight, DisplayUnit.
 const VIDEO_NUMBERS: [u32; 7] = [0x54cc, 0x54bb, 0x54dd, 0x54aa, 0x54b0, 0x54ba, 0x54b2];
-/// The display unit that makes the display size mean nothing.
+/// The display unit for which the display size has no meaning.
 const UNIT_UNKNOWN: u32 = 4;
 
 #[cfg(test)]
@@ -509,7 +510,7 @@ mod tests {
         ]
         .concat();
         for end in 0..bytes.len() {
-            // No cut makes it panic.
+            // No truncation may make it panic.
             of_mp4(&mut Cursor::new(&bytes[..end]), end as u64, track);
         }
         of_mp4(&mut Cursor::new(&bytes), bytes.len() as u64, track)
@@ -633,7 +634,7 @@ mod tests {
             display: Some((70, 90)),
         };
         assert_eq!(matroska(&tracks, 1, 2), window);
-        // 140 x 90 pixels, to be shown as 70 x 90.
+        // 140 x 90 pixels, shown as 70 x 90.
         assert_eq!(window.sample_aspect((160, 100)), Some((70 * 90, 90 * 140)));
         assert_eq!(matroska(&tracks, 1, 3), Window::Unclear);
         assert_eq!(matroska(&tracks[..2], 0, 7), Window::Whole);

@@ -1,9 +1,9 @@
 //! The system calls that a decoding process may still make, and why.
 //!
-//! Two filters. The first lets through what decoding needs and answers everything else with "not
-//! permitted", since a library may ask for harmless things and get along without them. The second
-//! ends the process at once for what only an attacker wants: to reach another program, the network,
-//! or other processes.
+//! There are two filters. The first allows what decoding needs and answers everything else with
+//! "not permitted", since a library may try harmless calls and do without them. The second kills
+//! the process for calls that only an attacker makes: to reach another program, the network, or
+//! other processes.
 
 #[cfg(all(
     target_os = "linux",
@@ -23,12 +23,12 @@ mod filters {
 
     type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-    /// Puts both filters in force for good; whether the kernel took them.
+    /// Installs both filters for good; returns whether the kernel accepted them.
     pub(crate) fn apply(input: i32, output: i32) -> bool {
         let Some((few, fatal)) = few(input, output).zip(fatal()) else {
             return false;
         };
-        // The second one first, since putting a filter in force is itself a call that the first one
+        // The second filter comes first: installing a filter is itself a call that the first one
         // refuses.
         seccompiler::apply_filter(&fatal).is_ok() && seccompiler::apply_filter(&few).is_ok()
     }
@@ -38,19 +38,19 @@ mod filters {
         for call in PLAIN.iter().flat_map(|(_, calls)| *calls) {
             rules.insert(*call, Vec::new());
         }
-        // The file is read and the pipe written, and no other descriptor.
+        // It may read the file and write the pipe, and use no other descriptor.
         let only = |descriptor: i32| rule(0, Eq, u64::from(descriptor.unsigned_abs()));
         for call in [libc::SYS_pread64, libc::SYS_read] {
             rules.insert(call, vec![only(input)?]);
         }
         rules.insert(libc::SYS_write, vec![only(output)?]);
-        // Memory is set aside and given back, and never made to hold code.
+        // It may allocate and free memory, but never make it executable.
         let no_code = || rule(2, MaskedEq(libc::PROT_EXEC as u64), 0);
         for call in [libc::SYS_mmap, libc::SYS_mprotect] {
             rules.insert(call, vec![no_code()?]);
         }
-        // To end itself with SIGABRT, as the C library does when it finds its memory spoilt; no
-        // other signal, so that its end cannot pass for somebody else's doing.
+        // It may end itself with SIGABRT, as the C library does on heap corruption. It may send no
+        // other signal, so that its end cannot look like somebody else's act.
         let abort = SeccompRule::new(vec![
             SeccompCondition::new(0, Dword, Eq, u64::from(std::process::id())).ok()?,
             SeccompCondition::new(2, Dword, Eq, libc::SIGABRT as u64).ok()?,
@@ -96,7 +96,7 @@ mod filters {
         .ok()
     }
 
-    /// What is allowed whatever its arguments, by reason.
+    /// Calls allowed with any arguments, by reason.
     const PLAIN: &[(&str, &[i64])] = &[
         (
             "memory is given back, moved and grown",
@@ -150,7 +150,7 @@ mod filters {
         ),
     ];
 
-    /// What ends the process, by reason.
+    /// Calls that kill the process, by reason.
     const FATAL: &[(&str, &[i64])] = &[
         ("other programs", &[libc::SYS_execve, libc::SYS_execveat]),
         (
@@ -219,7 +219,7 @@ mod filters {
 ))]
 pub(super) use filters::apply;
 
-/// No filter is known for this machine.
+/// There is no filter for this architecture.
 #[cfg(all(
     target_os = "linux",
     not(any(

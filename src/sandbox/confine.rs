@@ -1,9 +1,9 @@
-//! What a decoding process gives up before it looks at the first byte.
+//! What a decoding process gives up before it reads the first byte.
 //!
-//! In this order: descriptors that are not its own, life without its parent, the terminal,
-//! capabilities, new privileges, the file system and network (Landlock), resources, and last all
-//! system calls but a few ([`super::calls`]). Each step is tried alone, and what came of it is
-//! reported; nothing is assumed from the kernel's version.
+//! The order is: inherited descriptors, life without its parent, the terminal, capabilities, new
+//! privileges, the file system and network (Landlock), resources, and last all system calls but a
+//! few ([`super::calls`]). Each step is tried and reported separately; nothing is assumed from the
+//! kernel's version.
 
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
@@ -14,28 +14,28 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::Protections;
 
-/// The steps that can be left out, for trials of the others.
+/// Which steps to take; trials leave some out to test the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Steps {
     All,
-    /// Landlock, and neither filter nor limits: shows that it holds by itself.
+    /// Landlock without filter and limits: shows that it works alone.
     LandlockOnly,
-    /// The filter of system calls, and neither Landlock nor limits.
+    /// The system call filter without Landlock and limits.
     CallsOnly,
-    /// Limits, and neither Landlock nor filter.
+    /// Limits without Landlock and filter.
     LimitsOnly,
 }
 
-/// How much a process may still take.
+/// How much a process may still use.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Allowance {
-    /// Bytes of address space beyond what the program itself takes.
+    /// Bytes of address space beyond the program's own.
     pub(super) memory: u64,
     /// Processor time.
     pub(super) time: Duration,
 }
 
-/// Gives up all that is not needed, and says what was given up; `parent` is the process that must
+/// Gives up everything not needed, and returns what was given up. `parent` is the process that must
 /// be the parent.
 pub(super) fn confine(
     input: &OwnedFd,
@@ -47,19 +47,19 @@ pub(super) fn confine(
     system::close_others(input, output);
     system::die_of_faults();
     let dies_with_parent = system::die_with_parent(parent)?;
-    // A session of its own has no terminal. This fails only for a leader of a group, which has no
-    // use of it either.
+    // A new session has no terminal. This fails only for a group leader, which has no use for one
+    // either.
     let _ = rustix::process::setsid();
     let _ = rustix::process::chdir("/");
     let no_capabilities = system::drop_capabilities();
     let no_new_privileges = system::no_new_privileges();
-    // Asked of a file, which there soon are none of.
+    // Read from a file, and files soon become inaccessible.
     let mapped = system::mapped();
     let landlock_version = match steps {
         Steps::All | Steps::LandlockOnly => system::landlock(),
         Steps::CallsOnly | Steps::LimitsOnly => 0,
     };
-    // After the rule set, which is a descriptor for a moment.
+    // After the rule set, which briefly needs a descriptor.
     let limits = match steps {
         Steps::All | Steps::LimitsOnly => limit_resources(allowance, mapped),
         Steps::LandlockOnly | Steps::CallsOnly => false,
@@ -78,7 +78,7 @@ pub(super) fn confine(
     })
 }
 
-/// Whether all of them hold now.
+/// Returns whether all limits are in force.
 fn limit_resources(allowance: Allowance, mapped: u64) -> bool {
     let set = |resource: Resource, most: u64| {
         setrlimit(
@@ -90,14 +90,13 @@ fn limit_resources(allowance: Allowance, mapped: u64) -> bool {
         )
         .is_ok()
     };
-    // No descriptor beyond the three that it has, no byte written to a file, no core, no further
-    // process.
+    // No descriptor beyond its three, no byte written to a file, no core file, no further process.
     let few = set(Resource::Core, 0)
         & set(Resource::Fsize, 0)
         & set(Resource::Nproc, 0)
         & set(Resource::Nofile, 3);
     let seconds = allowance.time.as_secs().saturating_add(1);
-    // A signal that can be caught first, then one that cannot.
+    // First a signal that can be caught, then one that cannot.
     let time = setrlimit(
         Resource::Cpu,
         Rlimit {
@@ -114,8 +113,8 @@ mod system {
     use super::{AsRawFd, OwnedFd};
     use crate::sandbox::calls;
 
-    /// Closes what a careless parent left open; the three standard descriptors are the parent's
-    /// choice.
+    /// Closes descriptors that a careless parent left open; the three standard ones are the
+    /// parent's choice.
     #[allow(unsafe_code)]
     pub(super) fn close_others(input: &OwnedFd, output: &OwnedFd) {
         let mut kept = [2, input.as_raw_fd() as u32, output.as_raw_fd() as u32];
@@ -130,17 +129,17 @@ mod system {
             if first + 1 > last {
                 continue;
             }
-            // SAFETY: this process has just begun and owns no descriptor but the standard ones and
-            // the two that are spared, so that nobody else's is closed. A kernel without this call
-            // closes nothing.
+            // SAFETY: this process has just begun and owns only the standard descriptors and the
+            // two that are spared, so nobody else's is closed. A kernel without this call closes
+            // nothing.
             unsafe {
                 libc::syscall(libc::SYS_close_range, first + 1, last, 0);
             }
         }
     }
 
-    /// Takes back the handlers with which Rust explains a stack overflow: a fault ends the process,
-    /// and at once.
+    /// Removes the handlers with which Rust explains a stack overflow, so that a fault ends the
+    /// process at once.
     #[allow(unsafe_code)]
     pub(super) fn die_of_faults() {
         for signal in [libc::SIGSEGV, libc::SIGBUS] {
@@ -151,11 +150,12 @@ mod system {
         }
     }
 
-    /// Asks the kernel for an end together with the parent; an error if that has ended already.
+    /// Asks the kernel to end this process when its parent ends; an error if the parent has ended
+    /// already.
     pub(super) fn die_with_parent(parent: u32) -> Result<bool, String> {
         let signal = rustix::process::Signal::KILL;
         let set = rustix::process::set_parent_process_death_signal(Some(signal)).is_ok();
-        // It may have ended before the call, and then nothing would come.
+        // If the parent ended before the call, no signal would come.
         let now = rustix::process::getppid().map(rustix::process::Pid::as_raw_nonzero);
         if now.is_none_or(|now| i64::from(now.get()) != i64::from(parent)) {
             return Err("the parent is gone".to_owned());
@@ -163,19 +163,20 @@ mod system {
         Ok(set)
     }
 
-    /// Gives up what makes root more than a user; whether nothing of it is left.
+    /// Gives up the capabilities that distinguish root from a user; returns whether none is left.
     ///
-    /// The bounding set only matters to a program that is run, which the filter of system calls
-    /// forbids; so that a user who may not empty it lacks nothing.
+    /// The bounding set only matters when a program is executed, which the system call filter
+    /// forbids. So a user who may not empty it lacks nothing.
     pub(super) fn drop_capabilities() -> bool {
         use rustix::thread::{self, CapabilitySet, CapabilitySets};
-        // First, since it takes a capability. The kernel refuses numbers beyond its last.
+        // This comes first, since it needs a capability. The kernel refuses numbers beyond its
+        // last.
         for number in 0..u64::BITS {
             let _ = thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(
                 1 << number,
             ));
         }
-        // Older kernels than 4.3 have none.
+        // Kernels before 4.3 have no ambient set.
         let _ = thread::clear_ambient_capability_set();
         let empty = CapabilitySet::empty();
         let none = CapabilitySets {
@@ -188,21 +189,21 @@ mod system {
     }
 
     pub(super) fn no_new_privileges() -> bool {
-        // Nor may another process of the same user look into this one.
+        // Other processes of the same user may not read this one either.
         let _ =
             rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
         rustix::thread::set_no_new_privs(true).is_ok()
             && rustix::thread::no_new_privs().unwrap_or(false)
     }
 
-    /// Gives up the file system, and where the kernel can, TCP, abstract sockets and signals to
-    /// others; the version of Landlock in force, 0 for none.
+    /// Gives up the file system and, if the kernel can, TCP, abstract sockets and signals to
+    /// others. Returns the version of Landlock in force, 0 for none.
     pub(super) fn landlock() -> u8 {
         use landlock::{
             ABI, Access as _, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr as _,
             RulesetStatus, Scope,
         };
-        // Whatever the running kernel does not know is left out by the crate.
+        // The crate leaves out what the running kernel does not support.
         let newest = ABI::V7;
         let status = Ruleset::default()
             .handle_access(AccessFs::from_all(newest))
@@ -224,7 +225,7 @@ mod system {
         calls::apply(input.as_raw_fd(), output.as_raw_fd())
     }
 
-    /// Bytes of address space that the program itself takes, with its libraries.
+    /// Bytes of address space of the program itself and its libraries.
     pub(super) fn mapped() -> u64 {
         let pages = std::fs::read_to_string("/proc/self/statm")
             .ok()
@@ -234,11 +235,11 @@ mod system {
         })
     }
 
-    /// Where it cannot be asked: with FFmpeg's 135 libraries on Debian it is about 400 MB.
+    /// Used if it cannot be read: with FFmpeg's 135 libraries on Debian it is about 400 MB.
     const PROGRAM_GUESS: u64 = 1 << 30;
 }
 
-/// Limits and a process of its own; the rest belongs to Linux.
+/// Resource limits in a separate process; the other protections exist only on Linux.
 #[cfg(not(target_os = "linux"))]
 mod system {
     use super::OwnedFd;
@@ -247,7 +248,7 @@ mod system {
 
     pub(super) fn die_of_faults() {}
 
-    /// It notices at its next message, a tenth of a second later, that nobody reads them.
+    /// It notices at its next message, within a tenth of a second, that nobody reads.
     pub(super) fn die_with_parent(_: u32) -> Result<bool, String> {
         Ok(false)
     }

@@ -1,9 +1,9 @@
-//! Tells why a decoding process ended, and whether the file or somebody else is to blame.
+//! Decides why a decoding process ended, and whether the file is to blame.
 //!
-//! Only what the process did itself speaks against its file: a crash, a limit that it ran into, a
+//! Only acts of the process itself count against its file: a crash, a limit that it reached, a
 //! forbidden call. The memory killer and an operator send SIGKILL and SIGTERM, which say nothing
-//! about the file. The process cannot send these to itself: its filter of system calls lets it
-//! raise SIGABRT alone.
+//! about the file. The process cannot send these to itself: its system call filter only allows
+//! SIGABRT.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -13,13 +13,13 @@ use rustix::process::Signal;
 /// Who ended a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// It did so itself.
+    /// It ended itself.
     Itself,
-    /// Somebody else.
+    /// Something else ended it.
     Outside,
 }
 
-/// Who ended a process that ended so.
+/// Who ended a process with this status.
 pub(super) fn cause(status: ExitStatus) -> Cause {
     match status.signal() {
         Some(number) if !OWN.iter().any(|(signal, _)| signal.as_raw() == number) => Cause::Outside,
@@ -27,7 +27,7 @@ pub(super) fn cause(status: ExitStatus) -> Cause {
     }
 }
 
-/// How a process ended, for a person.
+/// How a process ended, for people.
 pub(super) fn ending(status: ExitStatus) -> String {
     let Some(number) = status.signal() else {
         return match status.code() {
@@ -50,11 +50,11 @@ pub(super) fn ending(status: ExitStatus) -> String {
     }
 }
 
-/// What keeps a running process from going on without its doing, if anything does.
+/// What holds up a running process from outside, if anything does.
 #[cfg(target_os = "linux")]
 pub(super) fn held_up(process: u32) -> Option<&'static str> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name before it may hold anything but is followed by the last parenthesis.
+    // The process's name may contain anything, but the last parenthesis ends it.
     match stat.rsplit_once(')')?.1.trim_start().chars().next()? {
         'T' | 't' => Some("stopped from outside"),
         'D' => Some("waiting for a disk that does not answer"),
@@ -67,7 +67,7 @@ pub(super) fn held_up(_: u32) -> Option<&'static str> {
     None
 }
 
-/// Signals that a process brings upon itself, by a fault, a forbidden call, or a limit.
+/// Signals that a process causes itself, by a fault, a forbidden call, or a limit.
 const OWN: [(Signal, &str); 9] = [
     (
         Signal::ABORT,
@@ -85,7 +85,7 @@ const OWN: [(Signal, &str); 9] = [
     ),
     (Signal::XFSZ, " (SIGXFSZ, it wrote to a file)"),
 ];
-/// The usual ones of all others.
+/// The usual signals from outside.
 const FOREIGN: [(Signal, &str); 2] = [
     (
         Signal::KILL,

@@ -1,10 +1,10 @@
-//! Remembers which files ended their decoding process, so that one that did it twice is not tried a
-//! third time.
+//! Remembers files that killed their decoding process, so that a file that did so twice is not
+//! tried a third time.
 //!
-//! A file of JSON lines, of which whole ones are only ever added, under a lock and synced: a crash
-//! leaves a torn last line at worst, which is passed over. Files are known by their SHA-256, so
-//! that another name or another folder does not help, and the same journal serves `check` and
-//! `index build`. A file that is decoded to its end after all is free again.
+//! It is a file of JSON lines. Whole lines are appended under a lock and synced. So a crash leaves
+//! at worst a torn last line, which is ignored. Files are identified by their SHA-256, so renaming
+//! or moving one does not help, and `check` and `index build` share a journal. A file that is
+//! decoded to its end after all is free again.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -19,18 +19,18 @@ use super::steering::json_line;
 use crate::media::{Links, hex, open_plain, open_regular};
 use crate::{Error, Result};
 
-/// What is done about a file that ended its decoding process too often.
+/// What to do with a file that killed its decoding process too often.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Quarantine {
-    /// It is not tried again.
+    /// Refuse it.
     #[default]
     Keep,
-    /// It is tried again, and free if it is decoded to its end.
+    /// Try it again, and free it if it is decoded to its end.
     Retry,
 }
 
-/// A journal of files that ended their decoding process; any number of threads and processes share
-/// one.
+/// A journal of files that killed their decoding process. Any number of threads and processes may
+/// share one.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -39,7 +39,7 @@ pub struct Journal {
     known: Mutex<HashMap<String, Record>>,
 }
 
-/// What is known of a file.
+/// The record of a file.
 #[derive(Debug, Clone, Default)]
 struct Record {
     deaths: u32,
@@ -64,19 +64,19 @@ struct Line {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Event {
-    /// The file ended its decoding process.
+    /// The file killed its decoding process.
     Died,
     /// It was decoded to its end after all.
     Survived,
 }
 
 impl Journal {
-    /// Reads a journal, which need not exist yet; `clock` dates what is added.
+    /// Reads a journal, which need not exist yet; `clock` gives the dates of new entries.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] if it exists and cannot be read, [`Error::NotMedia`] and [`Error::Link`] if it
-    /// is no plain file.
+    /// is not a regular file.
     pub fn open(path: &Path, quarantine: Quarantine, clock: fn() -> SystemTime) -> Result<Journal> {
         let journal = Journal {
             path: path.to_owned(),
@@ -94,7 +94,7 @@ impl Journal {
                 .map_err(Error::io(path, "read"))?
                 > 0
             {
-                // A torn line is what a crash leaves.
+                // A crash leaves a torn line.
                 if let Ok(line) = serde_json::from_str::<Line>(&String::from_utf8_lossy(&line)) {
                     journal.note(&line);
                 }
@@ -104,7 +104,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Refuses a file that is quarantined.
+    /// Returns an error for a file that is quarantined.
     ///
     /// # Errors
     ///
@@ -123,8 +123,8 @@ impl Journal {
         }
     }
 
-    /// Notes what came of a file: a process that it ended, or that it was decoded although it had
-    /// ended one before. This journal knows it from now on also where it cannot be written.
+    /// Records the outcome of a file: it killed its process, or it was decoded after an earlier
+    /// death. This journal remembers the outcome even if it cannot be written.
     ///
     /// # Errors
     ///
@@ -197,14 +197,14 @@ impl Journal {
         }
         let bytes = file.metadata()?.len();
         file.write_all(text.as_bytes()).inspect_err(|_| {
-            // Half a line would be passed over; a disk that is full shall not keep it even so.
+            // Half a line would be ignored, but must not take space on a full disk either.
             let _ = file.set_len(bytes);
         })?;
         file.sync_data()
     }
 }
 
-/// Whether the last line was not written to its end.
+/// Returns whether the last line is incomplete.
 fn ends_torn(file: &mut File) -> std::io::Result<bool> {
     if file.seek(SeekFrom::End(0))? == 0 {
         return Ok(false);
@@ -215,9 +215,9 @@ fn ends_torn(file: &mut File) -> std::io::Result<bool> {
     Ok(last != *b"\n")
 }
 
-/// So many ends of its decoding process quarantine a file: one may be the machine's fault.
+/// Number of deaths that quarantine a file; a single one may be the machine's fault.
 const DEATHS_MAX: u32 = 2;
-/// What is read of a line at most, in bytes: a path has 4096, each of which may be written as six.
+/// Maximum bytes read of a line: a path has 4096, each of which may be written as six.
 const LINE_MAX: u64 = 64 << 10;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Checks what a decoding process says against its limits and against itself (pure).
+//! Checks the messages of a decoding process against its limits and against each other (pure).
 //!
-//! A decoding process that a file has taken over can still lie about the pictures of that file;
-//! nobody can check that. It cannot make its parent keep more, wait longer or count further than
-//! the limits say.
+//! A decoding process that a file has taken over can still lie about that file's pictures; nobody
+//! can check that. But it cannot make its parent store more, wait longer or count further than the
+//! limits allow.
 
 use std::time::Duration;
 
@@ -13,30 +13,30 @@ use crate::media::{
 };
 use crate::sample::CLIP_PICTURE_INTERVAL;
 
-/// What the parent does about a message.
+/// What a message means for the parent.
 #[derive(Debug, PartialEq)]
 pub(super) enum Step {
-    /// It has given up what it could, and reads from now on.
+    /// It gave up what it could, and now starts to read.
     Ready(Protections),
-    /// Nothing but the knowledge that it goes on.
+    /// Nothing but progress.
     Noted,
     Frame(Frame),
     Picture(Frame),
-    /// What was measured of a clip, as it came.
+    /// The unchecked measurements of a clip.
     Measured(Vec<u8>),
     Done(Decoded),
     Failed(Failure),
     Tried(Tried),
     Still(Still),
-    /// All stills have been said.
+    /// All stills were sent.
     Shown,
-    /// Some more of what the file was read to.
+    /// More of the result of reading a file.
     Bytes(Vec<u8>),
-    /// All of that has been said.
+    /// All of that result was sent.
     Read,
 }
 
-/// What a decoding process has said so far.
+/// The messages of a decoding process so far.
 #[derive(Debug)]
 pub(super) struct Ledger {
     limits: Limits,
@@ -44,10 +44,10 @@ pub(super) struct Ledger {
     ready: bool,
     info: Option<StreamInfo>,
     keyframes: u64,
-    /// How many small pictures there were, and when the next one may be shown; `None` if nobody
-    /// asked for any.
+    /// Number of small pictures so far, and the earliest time of the next one; `None` if none are
+    /// wanted.
     pictures: Option<(u64, Duration)>,
-    /// Whether what is measured of a clip may still come.
+    /// Whether measurements of a clip may still come.
     measures: bool,
     /// When the last keyframe or picture is shown.
     last: Duration,
@@ -58,13 +58,13 @@ pub(super) struct Ledger {
     origin: (u32, i64),
     /// How many bytes may still come of a file that is read, not decoded.
     bytes: Option<u64>,
-    /// How many stills may still come of a file that is not fingerprinted.
+    /// How many stills may still come of a file from which stills are made.
     stills: Option<usize>,
     ended: bool,
 }
 
 impl Ledger {
-    /// That of a process that reads a file and may say so many bytes of it.
+    /// For a process that reads a file and may return `bytes` bytes of it.
     pub(super) fn of_reading(limits: &Limits, bytes: u64) -> Ledger {
         Ledger {
             bytes: Some(bytes),
@@ -72,7 +72,7 @@ impl Ledger {
         }
     }
 
-    /// That of a process that makes so many stills at most.
+    /// For a process that makes at most `stills` stills.
     pub(super) fn of_stills(limits: &Limits, stills: usize) -> Ledger {
         Ledger {
             stills: Some(stills),
@@ -80,7 +80,7 @@ impl Ledger {
         }
     }
 
-    /// That of a process that decodes a clip and so sends small pictures too.
+    /// For a process that decodes a clip and also sends small pictures.
     pub(super) fn of_clip(limits: &Limits, interval: Duration) -> Ledger {
         Ledger {
             pictures: Some((0, Duration::ZERO)),
@@ -108,22 +108,22 @@ impl Ledger {
         }
     }
 
-    /// Lets it say once what it measured.
+    /// Allows one message of measurements.
     pub(super) fn allow_measures(&mut self) {
         self.measures = true;
     }
 
-    /// Whether it was ready to read.
+    /// Whether the process was ready to read.
     pub(super) fn is_ready(&self) -> bool {
         self.ready
     }
 
-    /// The furthest time in the video that it spoke of.
+    /// The latest time in the video that it reported.
     pub(super) fn reached(&self) -> Duration {
         self.reached
     }
 
-    /// Takes in a message; an error says how it contradicts the rules.
+    /// Checks and records a message; an error says which rule it breaks.
     pub(super) fn take(&mut self, message: Message) -> Result<Step, String> {
         if self.ended {
             return Err("a message after the last one".to_owned());
@@ -214,7 +214,7 @@ impl Ledger {
     fn frame(&mut self, frame: Frame) -> Result<Step, String> {
         self.in_order(frame.time, "a frame")?;
         self.keyframes += 1;
-        // Of three keyframes in a row the first and the last are more than an interval apart.
+        // Of three successive keyframes, the first and the last are more than an interval apart.
         let intervals = frame.time.as_nanos() / self.interval.as_nanos().max(1);
         if u128::from(self.keyframes) > 2 * intervals + KEYFRAMES_SPARE {
             return Err(format!(
@@ -246,7 +246,7 @@ impl Ledger {
     fn part(&mut self, part: Undecoded) -> Result<Step, String> {
         self.opened("a missing part")?;
         let after = self.missing.last().map_or(Duration::ZERO, |last| last.end);
-        // A part may end a little behind the video's last frame.
+        // A part may end slightly after the video's last frame.
         if part.start < after
             || part.end < part.start
             || part.end > self.limits.duration.saturating_mul(2)
@@ -306,7 +306,7 @@ impl Ledger {
         }
     }
 
-    /// Checks that what is shown at this time comes after what came before.
+    /// Checks that this time is not before the last one.
     fn in_order(&mut self, time: Duration, what: &str) -> Result<(), String> {
         self.opened(what)?;
         self.within(time, what)?;
@@ -334,9 +334,9 @@ impl Ledger {
     }
 }
 
-/// A file has no more streams than this.
+/// Maximum number of video streams in a file.
 const VIDEO_STREAMS_MAX: usize = 256;
-/// The first keyframe, the last one, and rounding.
+/// Keyframes allowed beyond the limit: the first, the last, and rounding.
 const KEYFRAMES_SPARE: u128 = 4;
 
 #[cfg(test)]

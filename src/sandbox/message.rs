@@ -1,9 +1,9 @@
 //! The bytes between a decoding process and its parent (pure).
 //!
-//! Each message is a tag of one byte, the length of its body in four (little-endian, as all
-//! numbers), and the body. A tag fixes how long its body may be, which is looked at before anything
-//! is set aside for it. Texts are UTF-8 without control characters, behind a length of two bytes.
-//! What does not fit in every respect is refused: a decoding process that was taken over can say
+//! Each message has a tag of one byte, the length of its body in four (all numbers are
+//! little-endian), and the body. The tag limits the length of the body, which is checked before any
+//! allocation. Texts are UTF-8 without control characters, after a length of two bytes. Any
+//! deviation is an error: a decoding process that was taken over can send anything.
 //! anything.
 
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::media::{
 };
 use crate::sample::CLIP_PICTURE_AREA;
 
-/// What a decoding process says.
+/// A message from a decoding process.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Message {
-    /// First of all, before it reads: what it gave up.
+    /// The first message, before it reads: what it gave up.
     Ready(Protections),
     /// The stream that it decodes.
     Opened(StreamInfo),
@@ -26,9 +26,9 @@ pub(super) enum Message {
     Frame(Frame),
     /// A small picture of a clip.
     Picture(Frame),
-    /// Where it is, in the video and in frames.
+    /// The position in the video, and the number of frames so far.
     Progress(Duration, u64),
-    /// A part that is missing.
+    /// A missing part.
     Missing(Undecoded),
     /// A video stream of the file, decoded or not.
     Stream(VideoStream),
@@ -37,32 +37,32 @@ pub(super) enum Message {
     Origin(u32, i64),
     /// The end: length of the video, and frames decoded.
     Done(Duration, u64),
-    /// Why there is nothing, or no more.
+    /// Why there is no result, or no more.
     Failed(Failure),
-    /// What came of a trial.
+    /// The result of a trial.
     Tried(Tried),
     /// A colour still.
     Still(Still),
     /// The end of the stills.
     Shown,
-    /// Some more of what a file was read to.
+    /// More of the result of reading a file.
     Bytes(Vec<u8>),
-    /// The end of that.
+    /// The end of that result.
     Read,
-    /// What was measured of a clip while it was decoded.
+    /// The measurements of a clip, made while it was decoded.
     Measured(Vec<u8>),
 }
 
-/// Why a file could not be decoded; the parent knows its name.
+/// Why a file could not be decoded; the parent knows its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) kind: u8,
-    /// The operating system's number, or that of a limit.
+    /// The operating system's error number, or that of a limit.
     pub(super) number: u32,
     pub(super) text: String,
 }
 
-/// What came of something forbidden.
+/// The result of trying something forbidden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tried {
     pub(super) refused: bool,
@@ -70,7 +70,7 @@ pub(super) struct Tried {
 }
 
 impl Message {
-    /// The whole message.
+    /// The bytes of the whole message.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![self.tag(), 0, 0, 0, 0];
         match self {
@@ -243,7 +243,7 @@ impl Message {
     }
 }
 
-/// Cuts what arrives into messages.
+/// Splits received bytes into messages.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     bytes: Vec<u8>,
@@ -251,18 +251,18 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Takes in what arrived.
+    /// Adds received bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..std::mem::take(&mut self.at));
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Whether it ends within a message.
+    /// Returns whether the bytes end within a message.
     pub(super) fn is_torn(&self) -> bool {
         self.at < self.bytes.len()
     }
 
-    /// The next message that is complete; an error says that these are no messages.
+    /// Returns the next complete message; an error says that the bytes are not valid messages.
     pub(super) fn next(&mut self) -> Result<Option<Message>, String> {
         let Some((header, rest)) = self.bytes[self.at..].split_at_checked(HEADER) else {
             return Ok(None);
@@ -282,7 +282,7 @@ impl Inbox {
     }
 }
 
-/// Makes a text fit for a message: no control characters, and not too long.
+/// Makes a text valid for a message: no control characters, and not too long.
 pub(super) fn clean(text: &str) -> String {
     let mut clean: String = text
         .chars()
@@ -299,18 +299,18 @@ pub(super) fn clean(text: &str) -> String {
     clean
 }
 
-/// Most bytes of a file in one message.
+/// Maximum bytes of a file's result per message.
 pub(super) const BYTES_MAX: usize = 1 << 16;
 
-/// Most bytes of what is measured of a clip: some dozens of numbers and a few boxes and texts.
+/// Maximum bytes of a clip's measurements: a few dozen numbers, some boxes and texts.
 pub(super) const MEASURED_MAX: usize = 1 << 16;
 
-/// The longest side of a frame.
+/// Maximum side of a frame.
 const SIDE_MAX: usize = Resolution::Double.times() * LONG_SIDE_MAX;
-/// Most pixels of a small picture.
+/// Maximum pixels of a small picture.
 const PICTURE_AREA_MAX: usize = small_area_max(CLIP_PICTURE_AREA);
 
-/// Longest body by kind, in bytes.
+/// Maximum length of a body by tag, in bytes.
 fn longest(tag: u8) -> usize {
     match tag {
         1 => 16,
@@ -343,7 +343,7 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend(text.bytes());
 }
 
-/// The rest of a body.
+/// The unread rest of a body.
 struct Body<'a>(&'a [u8]);
 
 impl<'a> Body<'a> {
@@ -377,7 +377,7 @@ impl<'a> Body<'a> {
         self.long().map(Duration::from_nanos)
     }
 
-    /// A frame of limited sides and area.
+    /// Reads a frame of limited sides and area.
     fn frame(&mut self, side_max: usize, area_max: usize) -> Option<Frame> {
         let time = self.time()?;
         let (width, height) = (self.number()? as usize, self.number()? as usize);
@@ -393,7 +393,7 @@ impl<'a> Body<'a> {
         })
     }
 
-    /// A still of limited sides.
+    /// Reads a still of limited sides.
     fn still(&mut self) -> Option<Still> {
         let (time, until, origin_ns) = (self.time()?, self.time()?, self.long()?.cast_signed());
         let (width, height) = (self.number()? as usize, self.number()? as usize);
@@ -418,11 +418,11 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Tag and length.
+/// Bytes of tag and length.
 const HEADER: usize = 5;
-/// Longest text in bytes.
+/// Maximum length of a text, in bytes.
 const TEXT_MAX: usize = 500;
-/// Changes with the messages, so that programs of two versions do not misunderstand each other.
+/// Changes with the messages, so that programs of different versions do not misread each other.
 const PROTOCOL: &[u8] = b"uniq 7\n";
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Decodes foreign files in a process that can do nothing else.
 //!
-//! A file from a stranger is data for some hundred thousand lines of C, and may be made to take
-//! them over. So the caller opens the file, starts a process that gives up everything but this one
-//! descriptor and a pipe, and believes nothing that comes through the pipe:
+//! A stranger's file is input to some hundred thousand lines of C, and may try to take them over.
+//! So the caller opens the file and starts a process that gives up everything but this one
+//! descriptor and a pipe. It trusts nothing that comes through the pipe:
 //!
 //! ```text
 //! caller                                   decoding process
@@ -14,15 +14,15 @@
 //! kill it when it is late, wait for it     end
 //! ```
 //!
-//! [`Decoding::worker`] names the program of that process, which has to call [`crate::serve`];
-//! `uniq` itself does. [`Decoding::in_process`] decodes here, for files whose origin is known. Both
-//! give the same frames.
+//! [`Decoding::worker`] names the program of that process, which must call [`crate::serve`]; `uniq`
+//! does. [`Decoding::in_process`] decodes in this process, for files of known origin. Both give the
+//! same frames.
 //!
-//! What this does not do: a process that was taken over can lie about the pictures of the one file
-//! that it decodes, and learn as much as its own address space holds, which is nothing of other
-//! files. Where the kernel lacks a protection, [`Protections::lacking`] names it. On systems other
-//! than Linux there are limits and a process of its own, and no more; where there are no processes
-//! as Unix has them, there is [`Decoding::in_process`] alone.
+//! What this does not prevent: a process that was taken over can lie about the pictures of the one
+//! file that it decodes, and can read its own address space, which holds nothing of other files. If
+//! the kernel lacks a protection, [`Protections::lacking`] names it. Systems other than Linux only
+//! have limits and a separate process. Systems without Unix processes only have
+//! [`Decoding::in_process`].
 
 #[cfg(unix)]
 mod calls;
@@ -68,25 +68,25 @@ pub use trial::Trial;
 /// The first argument of a decoding process; the second is its job.
 pub const SUBCOMMAND: &str = "decode-for-uniq";
 
-/// Where files are decoded, what they may take, and what becomes of harmful ones.
+/// Where files are decoded, what they may use, and what to do with harmful ones.
 #[derive(Debug, Clone)]
 pub struct Decoding {
-    /// Where.
+    /// Where files are decoded.
     pub place: Place,
-    /// What a file may take.
+    /// What a file may use.
     pub limits: Limits,
-    /// What happens to symbolic links.
+    /// How symbolic links are treated.
     pub links: Links,
-    /// Remembers files that ended their decoding process.
+    /// Remembers files that killed their decoding process.
     pub journal: Option<Arc<Journal>>,
 }
 
 /// Where files are decoded.
 #[derive(Debug, Clone)]
 pub enum Place {
-    /// In this process, with all that it can do.
+    /// In this process, with all its rights.
     InProcess,
-    /// In a process of its own for each file.
+    /// In a separate process for each file.
     Worker(Worker),
 }
 
@@ -96,36 +96,36 @@ pub struct Worker {
     /// A program that calls [`crate::serve`] when its first argument is [`SUBCOMMAND`], such as
     /// `uniq`.
     pub program: PathBuf,
-    /// All of its environment. The loader may need `LD_LIBRARY_PATH` to find FFmpeg.
+    /// Its whole environment. The loader may need `LD_LIBRARY_PATH` to find FFmpeg.
     pub environment: Vec<(OsString, OsString)>,
-    /// What happens where the system lacks a protection.
+    /// What to do if the system lacks a protection.
     pub demand: Demand,
 }
 
-/// What decoding gives of a video, in the order in which it is shown.
+/// What decoding gives of a video, in order of presentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Given {
-    /// A frame that the grid chose.
+    /// A frame chosen by the grid.
     Keyframe(Frame),
-    /// A small picture of a frame of a clip, at most one each
+    /// A small picture of a clip's frame, at most one per
     /// [`CLIP_PICTURE_INTERVAL`](crate::sample::CLIP_PICTURE_INTERVAL).
     Picture(Frame),
-    /// What an [`Inspector`] measured, at the end: no more to be believed than the file.
+    /// The measurements of an [`Inspector`], at the end. Trust them no more than the file.
     Measured(Vec<u8>),
 }
 
-/// How much protection there must be.
+/// How much protection is required.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Demand {
     /// As much as the system has.
     #[default]
     WhatThereIs,
-    /// All of it, or nothing is read.
+    /// All of it; otherwise nothing is read.
     Everything,
 }
 
 impl Decoding {
-    /// Decodes in this process: for files of one's own, and for tests.
+    /// Decodes in this process: for one's own files, and for tests.
     pub fn in_process() -> Decoding {
         Decoding {
             place: Place::InProcess,
@@ -135,7 +135,7 @@ impl Decoding {
         }
     }
 
-    /// Decodes each file in a process of its own: for files from strangers.
+    /// Decodes each file in a separate process: for files from strangers.
     pub fn worker(program: impl Into<PathBuf>) -> Decoding {
         let worker = Worker {
             program: program.into(),
@@ -157,17 +157,15 @@ impl Decoding {
         Source::open(path, self.links, &self.limits)
     }
 
-    /// Decodes one video stream of an open file whose hash is known ([`media::decode_source`] says
-    /// which), and hands the keyframes that `grid` chooses to `visit`; `stop` is asked many times a
+    /// Decodes one video stream of an open file with this hash ([`media::decode_source`] says
+    /// which), and hands the keyframes chosen by `grid` to `visit`. `stop` is called many times a
     /// second.
     ///
     /// # Errors
     ///
-    /// Those of [`media::decode_source`], [`Error::Quarantined`],
-    /// [`Error::WorkerDied`], [`Error::WorkerKilled`],
-    /// [`Error::NoWorker`],
-    /// [`Error::Unprotected`], and [`Error::Changed`] if somebody wrote to
-    /// the file since it was opened.
+    /// Those of [`media::decode_source`], [`Error::Quarantined`], [`Error::WorkerDied`],
+    /// [`Error::WorkerKilled`], [`Error::NoWorker`], [`Error::Unprotected`], and [`Error::Changed`]
+    /// if the file was written to since it was opened.
     pub fn decode(
         &self,
         source: &Source,
@@ -184,8 +182,8 @@ impl Decoding {
         self.decode_all(source, sha256, stream, grid, &mut visit, stop)
     }
 
-    /// Does the same, and hands on the small pictures of a clip as well: those of a
-    /// [drawn](crate::sample::Sampling::Drawn) `grid`.
+    /// As [`Decoding::decode`], and also hands on the small pictures of a clip, if `grid` is
+    /// [drawn](crate::sample::Sampling::Drawn).
     ///
     /// # Errors
     ///
@@ -202,9 +200,9 @@ impl Decoding {
         self.decode_inspected(source, sha256, stream, grid, None, visit, stop)
     }
 
-    /// Does the same, and has the clip measured meanwhile if there is an inspector: by that one if
-    /// files are decoded in this process, else by that of the process that decodes it, see
-    /// [`crate::serve`].
+    /// As [`Decoding::decode_all`]. If there is an inspector, the clip is measured meanwhile: by
+    /// this inspector if files are decoded in this process, otherwise by that of the decoding
+    /// process, see [`crate::serve`].
     ///
     /// # Errors
     ///
@@ -261,10 +259,10 @@ impl Decoding {
 }
 
 impl Decoding {
-    /// Makes colour stills of one video stream of an open file whose hash is known, in order of
-    /// time: of each moment the frame that is shown then, by the clock of [`Decoding::decode`].
-    /// Moments outside of the video have none, moments of one frame share a still. They are for
-    /// people to look at; nothing is decided by them.
+    /// Makes colour stills of one video stream of an open file with this hash, in order of time. A
+    /// still is the frame shown at its moment, on the clock of [`Decoding::decode`]. Moments
+    /// outside the video give none, and moments of one frame share a still. Stills are for people;
+    /// no decision uses them.
     ///
     /// # Errors
     ///
@@ -304,8 +302,8 @@ impl Decoding {
         Ok(made)
     }
 
-    /// Reads an open file whose hash is known with `reader`, where clips are decoded and under the
-    /// same limits, and gives the bytes that came of it.
+    /// Reads an open file with this hash with `reader`, in the process that decodes clips and under
+    /// the same limits, and returns the resulting bytes.
     ///
     /// # Errors
     ///
@@ -332,9 +330,9 @@ impl Decoding {
         Ok(read)
     }
 
-    /// Tells the journal what came of a file. What it cannot take in is said along with that: a
-    /// death without a note lets the file be tried once more, a survival without one keeps it
-    /// quarantined, and is an error so that nobody relies on it.
+    /// Records the outcome of a file in the journal. If that fails for a crash, the crash is
+    /// reported with the failure, and the file may be tried once more. If it fails for a success,
+    /// the failure is the error, since the file stays quarantined.
     fn noted<T>(&self, source: &Source, sha256: &[u8; 32], outcome: Result<T>) -> Result<T> {
         let Some(journal) = &self.journal else {
             return outcome;
@@ -358,17 +356,17 @@ impl Decoding {
     }
 }
 
-/// Reads a file that is no video, and gives in its place bytes that are believed no more than the
-/// file. It is passed in by the module that knows what is in such a file.
+/// Reads a file that is not a video, and returns bytes that are trusted no more than the file. The
+/// module that knows such files provides it.
 pub(crate) type Reader<'a> = &'a dyn Fn(&Source, &Limits) -> Result<Vec<u8>>;
 
 impl Worker {
-    /// Starts a decoding process without a file, to see what it gives up here.
+    /// Starts a decoding process without a file, to see what it gives up on this system.
     ///
     /// # Errors
     ///
-    /// [`Error::NoWorker`] if there is none to be had,
-    /// [`Error::Unprotected`] if the demand is not met.
+    /// [`Error::NoWorker`] if it cannot be started, [`Error::Unprotected`] if the demand is not
+    /// met.
     pub fn start(&self) -> Result<Protections> {
         #[cfg(unix)]
         return worker::start(self);
@@ -376,12 +374,12 @@ impl Worker {
         Err(no_processes(self))
     }
 
-    /// Tries something forbidden in a decoding process without a file: whether it was refused, and
-    /// how.
+    /// Tries something forbidden in a decoding process without a file; returns whether it was
+    /// refused, and how.
     ///
     /// # Errors
     ///
-    /// [`Error::NoWorker`] if there is none to be had.
+    /// [`Error::NoWorker`] if it cannot be started.
     #[cfg(unix)]
     pub fn try_out(&self, trial: Trial) -> Result<(bool, String)> {
         let all = Worker {
@@ -402,10 +400,10 @@ fn no_processes(worker: &Worker) -> Error {
     }
 }
 
-/// What a decoding process gave up, each seen by itself.
+/// What a decoding process gave up; each step is checked separately.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Protections {
-    /// The version of Landlock that shuts off the file system; 0 for none.
+    /// The version of Landlock that blocks the file system; 0 for none.
     pub landlock_version: u8,
     /// All system calls but a few are refused.
     pub seccomp: bool,
@@ -420,7 +418,7 @@ pub struct Protections {
 }
 
 impl Protections {
-    /// What is not there, for a person.
+    /// The missing protections, for people.
     pub fn lacking(&self) -> Vec<&'static str> {
         [
             (self.landlock_version > 0, "Landlock (no file system)"),
@@ -437,7 +435,7 @@ impl Protections {
     }
 }
 
-/// What a decoding process is started for.
+/// The job of a decoding process.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 struct Job {
     /// The process that must be its parent.
@@ -447,35 +445,35 @@ struct Job {
     task: Task,
 }
 
-/// What it has to do.
+/// Its task.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 enum Task {
-    /// Decode the file on its standard input, which has so many bytes.
+    /// Decode the file on its standard input, which has `bytes` bytes.
     Decode {
         stream: Option<u32>,
         interval: Duration,
         sampling: Sampling,
         resolution: Resolution,
-        /// Whether the clip is measured meanwhile.
+        /// Whether to measure the clip meanwhile.
         inspect: bool,
         limits: Limits,
         bytes: u64,
     },
-    /// Make colour stills of the file on its standard input, which has so many bytes.
+    /// Make colour stills of the file on its standard input, which has `bytes` bytes.
     Stills {
         stream: Option<u32>,
         moments: Moments,
         limits: Limits,
         bytes: u64,
     },
-    /// Read the file on its standard input, which has so many bytes and is no video.
+    /// Read the file on its standard input, which has `bytes` bytes and is not a video.
     Read { limits: Limits, bytes: u64 },
     /// Do something forbidden.
     #[cfg(unix)]
     Try(Trial),
 }
 
-/// An observer that wants frames and pictures, and may want to stop.
+/// An observer that passes on frames and pictures, and can stop.
 struct Stoppable<'a, 'b> {
     visit: &'a mut dyn FnMut(Given) -> ControlFlow<()>,
     stop: &'a dyn Fn() -> bool,
@@ -483,7 +481,7 @@ struct Stoppable<'a, 'b> {
 }
 
 impl Stoppable<'_, '_> {
-    /// Hands on what was measured of a clip that was decoded.
+    /// Passes on the measurements of a decoded clip.
     fn measured(&mut self, decoded: Result<Decoded>) -> Result<Decoded> {
         if let (Some(inspector), Ok(_)) = (&mut self.inspector, &decoded)
             && (self.visit)(Given::Measured(inspector.finish())).is_break()
@@ -521,7 +519,7 @@ impl Observer for Stoppable<'_, '_> {
     }
 }
 
-/// Keeps stills, and may want to stop.
+/// Collects stills, and can stop.
 struct Album<'a> {
     stills: Vec<Still>,
     stop: &'a dyn Fn() -> bool,

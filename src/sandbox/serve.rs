@@ -1,4 +1,4 @@
-//! The decoding process: gives up everything, then decodes one file and tells its parent.
+//! The decoding process: gives up everything, then decodes one file and reports to its parent.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -15,13 +15,13 @@ use crate::media::{self, Frame, Inspector, Limit, Limits, Observer, Source, Stil
 use crate::sample::Grid;
 use crate::{Error, Result};
 
-/// Serves as a decoding process: what a worker program does when its first argument is
-/// [`super::SUBCOMMAND`]; `reader` reads files that are no videos, `inspector` measures clips.
+/// Runs as a decoding process: what a worker program does if its first argument is
+/// [`super::SUBCOMMAND`]. `reader` reads files that are not videos, and `inspector` measures clips.
 ///
-/// `job` is the second argument, `input` and `output` are the standard input and output. Everything
-/// that the process holds is given up, for good: call this before anything else, and end the
-/// process when it comes back. An error means that the caller was no parent of ours, or that the
-/// protections that it insists on cannot be had; nothing was read then.
+/// `job` is the second argument; `input` and `output` are the standard input and output. The
+/// process gives up all its rights for good: call this before anything else, and end the process
+/// when it returns. An error means that the caller was not our parent, or that a protection that it
+/// requires is missing; nothing was read then.
 ///
 /// # Errors
 ///
@@ -153,7 +153,7 @@ fn decode(
     }
 }
 
-/// Writes messages until nobody reads them any more.
+/// Writes messages until nobody reads them.
 struct Sender<'a> {
     output: File,
     broken: bool,
@@ -211,7 +211,7 @@ impl Observer for Sender<'_> {
     }
 }
 
-/// An error without the file's name, which this process does not know.
+/// An error without the file's path, which this process does not know.
 fn failure(error: &Error) -> Failure {
     let cause = || {
         std::error::Error::source(error)
@@ -246,7 +246,7 @@ fn failure(error: &Error) -> Failure {
     }
 }
 
-/// The error that a failure stands for, about the file at `path`; `None` if there is no such
+/// The error about the file at `path` that a failure stands for; `None` if there is no such
 /// failure.
 pub(super) fn error_of(failure: Failure, path: &Path, limits: &Limits) -> Option<Error> {
     let Failure { kind, number, text } = failure;
@@ -287,7 +287,7 @@ const IO: u8 = 6;
 const LIMIT: u8 = 7;
 const INVALID: u8 = 8;
 
-/// Between two messages of progress; the parent waits much longer before it loses patience.
+/// Time between two progress messages; the parent waits much longer before it gives up.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

@@ -1,16 +1,15 @@
-//! Knows which characters a screen does not show as what they are (pure).
+//! Recognises characters that a screen does not show faithfully (pure).
 
-/// Whether a character steers a terminal, reorders a line, shows nothing, or has no meaning that
-/// all screens share: control and format characters, variation selectors, tags, fillers, private
-/// and unassigned ones, and all spaces but the common ones.
+/// Returns whether a character controls a terminal, reorders a line, is invisible, or has no common
+/// meaning: control and format characters, variation selectors, tags, fillers, private and
+/// unassigned characters, and all spaces but the common ones.
 ///
-/// Names that differ in these alone look the same, and so must not be shown as they are.
+/// Names that differ only in these look the same, and so must not be shown as they are.
 pub fn hides(c: char) -> bool {
     match c {
-        // Written in ordinary texts: a space that does not break a line, and that of Chinese and
-        // Japanese.
+        // Used in ordinary texts: the no-break space, and the space of Chinese and Japanese.
         '\u{a0}' | '\u{3000}' | '"' | '\'' | '\\' => false,
-        // Letters, marks and symbols that show nothing, which the general categories do not tell.
+        // Invisible letters, marks and symbols, which the general categories do not separate.
         '\u{34f}'
         | '\u{115f}'
         | '\u{1160}'
@@ -27,10 +26,10 @@ pub fn hides(c: char) -> bool {
     }
 }
 
-/// What the standard library's tables say: its debug form escapes what is of a category C or Z,
+/// Uses the standard library's tables: its debug form escapes characters of categories C and Z,
 /// except for the space.
 fn is_printable(c: char) -> bool {
-    // After another character, as it escapes marks that would combine with a quote.
+    // It follows another character, since marks that would combine with a quote are escaped too.
     let mut text = [b'x', 0, 0, 0, 0];
     let length = 1 + c.encode_utf8(&mut text[1..]).len();
     std::str::from_utf8(&text[..length]).is_ok_and(|text| text.escape_debug().count() == 2)

@@ -1,27 +1,27 @@
-//! Knows what could steer a terminal or reorder a line, and keeps it out of JSON (pure).
+//! Recognises characters that control a terminal or reorder a line, and escapes them in JSON
+//! (pure).
 
 use serde::Serialize;
 
-/// Whether a character could steer a terminal or reorder the line: control characters, line
+/// Returns whether a character can control a terminal or reorder the line: control characters, line
 /// separators, bidirectional marks. All of them are below U+10000.
 pub fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Writes a value as JSON on one line in which nothing steers: such characters are `\u` and four
-/// digits, which every reader of JSON gives back as they were.
+/// Writes a value as one line of JSON without such characters. They become `\u` and four digits,
+/// which every JSON reader restores.
 ///
 /// # Errors
 ///
-/// Those of [`serde_json::to_string`], for values that are no JSON.
+/// Those of [`serde_json::to_string`], for values that are not JSON.
 pub fn json_line(value: &impl Serialize) -> serde_json::Result<String> {
     let text = serde_json::to_string(value)?;
     if !text.contains(steers) {
         return Ok(text);
     }
-    // They can only be inside of strings: outside of them JSON has ASCII alone, and here no white
-    // space.
+    // They can only be inside strings: elsewhere JSON is ASCII, and here without white space.
     let mut line = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if steers(c) {

@@ -1,5 +1,5 @@
-//! Tries in a decoding process what it must not be able to do, so that protections are seen and not
-//! assumed.
+//! Tries in a decoding process what it must not be able to do, so that protections are tested and
+//! not assumed.
 
 use std::os::unix::process::CommandExt as _;
 
@@ -12,28 +12,28 @@ use super::message::Tried;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trial {
-    /// Nothing: the process gives up what it can and says so.
+    /// Nothing: the process gives up what it can and reports it.
     Start,
-    /// To open a file, with Landlock alone in the way.
+    /// Open a file, with only Landlock in the way.
     OpenPastLandlock,
-    /// To open a file, with the system call filter alone in the way.
+    /// Open a file, with only the system call filter in the way.
     OpenPastCalls,
-    /// To open a network connection.
+    /// Open a network connection.
     Connect,
-    /// To become another program.
+    /// Become another program.
     Execute,
-    /// To look into another process.
+    /// Trace another process.
     Trace,
-    /// To take more memory than is allowed.
+    /// Take more memory than allowed.
     Memory,
-    /// To hold more files than are allowed.
+    /// Open more files than allowed.
     Files,
-    /// To leave a core file or write to a file.
+    /// Leave a core file or write to a file.
     Write,
 }
 
 impl Trial {
-    /// All that forbid something.
+    /// All trials of something forbidden.
     pub const ALL: [Trial; 8] = [
         Trial::OpenPastLandlock,
         Trial::OpenPastCalls,
@@ -45,7 +45,7 @@ impl Trial {
         Trial::Write,
     ];
 
-    /// What is tried, for a person.
+    /// What is tried, for people.
     pub fn what(self) -> &'static str {
         match self {
             Trial::Start => "start a decoding process",
@@ -60,7 +60,7 @@ impl Trial {
         }
     }
 
-    /// What stands in the way.
+    /// The protections in force during the trial.
     pub(super) fn steps(self) -> Steps {
         match self {
             Trial::Start => Steps::All,
@@ -72,10 +72,10 @@ impl Trial {
         }
     }
 
-    /// Does it; some of it ends the process, which is an answer as well.
+    /// Runs the trial. Some trials end the process, which is a result as well.
     pub(super) fn run(self) -> Tried {
-        // Any other answer than the expected refusal, such as that a file is not there, proves
-        // nothing.
+        // Only the expected refusal proves protection; another error, such as a missing file,
+        // proves nothing.
         let outcome = |done: std::io::Result<()>| match done {
             Ok(()) => Tried {
                 refused: false,
@@ -95,8 +95,7 @@ impl Trial {
         };
         match self {
             Trial::Start => outcome(Ok(())),
-            // The root folder is there for everybody; a lack of the file itself must not pass for
-            // protection.
+            // The root folder exists everywhere, so a missing file cannot pass for protection.
             Trial::OpenPastLandlock | Trial::OpenPastCalls | Trial::Files => outcome(
                 std::fs::File::open(if self == Trial::Files {
                     "/dev/null"
@@ -113,7 +112,7 @@ impl Trial {
             Trial::Memory => {
                 let mut hoard = Vec::<u8>::new();
                 let refused = hoard.try_reserve_exact(2 * MEMORY as usize).is_err();
-                // What is not used might be left out.
+                // Otherwise the unused allocation might be optimised away.
                 hoard.extend(&b"x"[..usize::from(!refused)]);
                 Tried {
                     refused,
@@ -136,8 +135,8 @@ impl Trial {
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
 fn trace() -> std::io::Result<()> {
-    // SAFETY: the request takes no pointers; if it is let, this process is traced by its parent and
-    // ends soon.
+    // SAFETY: the request takes no pointers. If it is allowed, this process is traced by its parent
+    // and ends soon.
     match unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) } {
         0 => Ok(()),
         _ => Err(std::io::Error::last_os_error()),
@@ -149,5 +148,5 @@ fn trace() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Memory that a trial is allowed.
+/// Bytes of memory that a trial is allowed.
 pub(super) const MEMORY: u64 = 64 << 20;

@@ -1,5 +1,5 @@
-//! Starts a decoding process, listens to it, and ends it when it is done, dead, late, or no longer
-//! wanted.
+//! Starts a decoding process, reads its messages, and ends it when it is done, dead, late, or no
+//! longer wanted.
 
 use std::io::{PipeReader, Read as _};
 use std::ops::ControlFlow;
@@ -20,8 +20,8 @@ use crate::media::{Decoded, Limit, Limits, Moments, Selector as _, Source, Still
 use crate::sample::{Grid, Sampling};
 use crate::{Error, Result};
 
-/// Decodes `source` in a process of its own, and in another one if somebody ends it; `stop` is
-/// asked ten times a second.
+/// Decodes `source` in a separate process, and in a new one if that is killed from outside; `stop`
+/// is called ten times a second.
 #[allow(
     clippy::too_many_arguments,
     reason = "those of a decoding, and where it happens"
@@ -36,8 +36,7 @@ pub(super) fn decode(
     visit: &mut dyn FnMut(Given) -> ControlFlow<()>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Decoded> {
-    // A file gives the same frames and pictures each time: those that were handed on are not handed
-    // on again.
+    // A file gives the same frames and pictures each time, so those already handed on are skipped.
     let mut handed = 0_u64;
     retried(stop, &mut || {
         let mut number = 0_u64;
@@ -55,7 +54,7 @@ pub(super) fn decode(
     })
 }
 
-/// Tries again what was ended from outside: by the memory killer, an operator, a stopped machine.
+/// Retries what was killed from outside: by the memory killer, an operator, a stopped machine.
 fn retried<T>(stop: &dyn Fn() -> bool, attempt: &mut dyn FnMut() -> Result<T>) -> Result<T> {
     let mut times = 1;
     loop {
@@ -133,8 +132,8 @@ fn decode_once(
     })
 }
 
-/// Makes stills of `source` in a process of its own, and in another one if somebody ends it; `stop`
-/// is asked ten times a second.
+/// Makes stills of `source` in a separate process, and in a new one if that is killed from outside;
+/// `stop` is called ten times a second.
 pub(super) fn stills(
     worker: &Worker,
     source: &Source,
@@ -179,8 +178,8 @@ fn stills_once(
     })
 }
 
-/// Reads `source`, which is no video, in a process of its own, and in another one if somebody ends
-/// it; `stop` is asked ten times a second.
+/// Reads `source`, which is not a video, in a separate process, and in a new one if that is killed
+/// from outside; `stop` is called ten times a second.
 pub(super) fn read(
     worker: &Worker,
     source: &Source,
@@ -217,7 +216,7 @@ fn read_once(
     })
 }
 
-/// Starts a process that gives up what it can, and says what that was.
+/// Starts a process that gives up what it can, and returns what that was.
 pub(super) fn start(worker: &Worker) -> Result<Protections> {
     match attempt(worker, Trial::Start)? {
         Attempt::Started(protections) => Ok(protections),
@@ -228,7 +227,7 @@ pub(super) fn start(worker: &Worker) -> Result<Protections> {
     }
 }
 
-/// The process refuses by itself as well, before it reads.
+/// The process checks this too, before it reads.
 fn insist(worker: &Worker, protections: Protections) -> Result<()> {
     let lacking = protections.lacking();
     if worker.demand == Demand::Everything && !lacking.is_empty() {
@@ -239,7 +238,7 @@ fn insist(worker: &Worker, protections: Protections) -> Result<()> {
     Ok(())
 }
 
-/// Tries something forbidden in a process of its own.
+/// Tries something forbidden in a separate process.
 pub(super) fn try_out(worker: &Worker, trial: Trial) -> Result<(bool, String)> {
     Ok(match attempt(worker, trial)? {
         Attempt::Answered(Tried { refused, how }) => (refused, how),
@@ -248,7 +247,7 @@ pub(super) fn try_out(worker: &Worker, trial: Trial) -> Result<(bool, String)> {
     })
 }
 
-/// What came of a trial.
+/// The result of a trial.
 enum Attempt {
     /// It gave up what it could, and ended.
     Started(Protections),
@@ -295,11 +294,11 @@ fn attempt(worker: &Worker, trial: Trial) -> Result<Attempt> {
     }
 }
 
-/// What a step means for the task at hand.
+/// What a step means for the current task.
 enum Heard<T> {
-    /// The task goes on.
+    /// The task continues.
     More,
-    /// The task has ended with this.
+    /// The task ended with this result.
     End(T),
     /// The step belongs to another task.
     Foreign,
@@ -307,19 +306,19 @@ enum Heard<T> {
 
 /// Why there is no next step.
 enum Fault {
-    /// The process ended without having said so.
+    /// The process ended without announcing it.
     Ended(ExitStatus),
-    /// It does not keep to the rules.
+    /// It broke the rules.
     Broken(String),
     Late(Limit, Duration),
-    /// It was late because somebody stopped it, or the disk does not answer; what holds it up.
+    /// It is late because somebody stopped it or the disk does not answer; the cause, and how long.
     Held(&'static str, Duration),
     Cancelled,
-    /// The operating system refuses to listen or to wait.
+    /// The operating system fails to poll or to read.
     System(std::io::Error),
 }
 
-/// A decoding process and what it has said; the end of this value is the end of the process.
+/// A decoding process and its messages so far. Dropping this value ends the process.
 struct Talk<'a> {
     worker: &'a Worker,
     child: Child,
@@ -352,8 +351,8 @@ impl Talk<'_> {
         };
         let job = serde_json::to_string(&job).map_err(|error| refuse(error.into()))?;
         let (output, end) = std::io::pipe().map_err(refuse)?;
-        // Room for a second of keyframes, so that decoding does not wait for hashing. A system that
-        // refuses is slower.
+        // Holds a second of keyframes, so that decoding does not wait for hashing. If the system
+        // refuses, decoding is slower.
         #[cfg(target_os = "linux")]
         let _ = rustix::pipe::fcntl_setpipe_size(&output, PIPE_BYTES);
         let child = Command::new(&worker.program)
@@ -378,7 +377,7 @@ impl Talk<'_> {
         })
     }
 
-    /// Waits for what it says next.
+    /// Waits for the next message.
     fn next(&mut self, stop: &dyn Fn() -> bool) -> Result<Step, Fault> {
         let waiting = Instant::now();
         let mut block = [0; 1 << 16];
@@ -414,8 +413,8 @@ impl Talk<'_> {
         }
     }
 
-    /// Listens to the end of a task about the file at `path`. What every task may answer is handled
-    /// here; `take` gets the rest.
+    /// Reads messages to the end of a task about the file at `path`. It handles messages common to
+    /// all tasks; `take` gets the rest.
     fn finish<T>(
         &mut self,
         path: &Path,
@@ -445,12 +444,12 @@ impl Talk<'_> {
         }
     }
 
-    /// It closed its end; it has a moment to end itself.
+    /// Its output is closed; gives it a moment to end itself.
     fn ended(&mut self) -> Fault {
         let since = Instant::now();
         while since.elapsed() < PARTING {
             match self.child.try_wait() {
-                // A signal comes at any time, also while it writes.
+                // A signal may come while it writes a message.
                 Ok(Some(status)) if self.inbox.is_torn() && status.signal().is_none() => {
                     return Fault::Broken("half a message".to_owned());
                 }
@@ -462,7 +461,7 @@ impl Talk<'_> {
         Fault::Broken("silence".to_owned())
     }
 
-    /// The error that a fault is, about the file at `path`.
+    /// Converts a fault to the error about the file at `path`.
     fn fault(&self, path: &Path, limits: &Limits, fault: Fault) -> Error {
         let reached = self.ledger.reached();
         match fault {
@@ -480,7 +479,7 @@ impl Talk<'_> {
                 );
                 killed(path, how, reached)
             }
-            // Without a word it never came to the file, whose fault it so cannot be.
+            // If it was never ready, it never reached the file, so the file is not to blame.
             Fault::Ended(status) if !self.ledger.is_ready() => Error::NoWorker {
                 program: self.worker.program.clone(),
                 reason: format!(
@@ -520,7 +519,7 @@ impl Talk<'_> {
 
 impl Drop for Talk<'_> {
     fn drop(&mut self) {
-        // Both fail only for a process that has ended and been waited for.
+        // Both fail only if the process has already ended and been waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -544,22 +543,22 @@ fn killed(path: &Path, how: String, reached: Duration) -> Error {
     }
 }
 
-/// Bytes that a file may be read to beyond its own: its gaps are told, and its texts written anew.
+/// Bytes that reading may return beyond the file's own: gaps are added, and texts rewritten.
 const BYTES_SPARE: u64 = 1 << 18;
-/// So often a process is started for one file: who ends two for lack of memory may spare the third.
+/// Maximum processes started for one file. If the memory killer ended two, the third may survive.
 const TRIES: u32 = 3;
-/// Between two of them, so that memory can come free.
+/// Time between two tries, so that memory can become free.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long to listen before looking at the clock and at `stop`.
+/// How long to wait for a message before checking the clock and `stop`.
 const LISTEN: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
-/// How long a process may take to end after its last word.
+/// How long a process may take to end after its last message.
 const PARTING: Duration = Duration::from_secs(5);
-/// A trial is over in some tens of milliseconds.
+/// Time limit of a trial, which usually takes tens of milliseconds.
 const TRIAL_TIME: Duration = Duration::from_secs(30);
-/// Room of the pipe in bytes, where the system lets an ordinary user have as much.
+/// Capacity of the pipe in bytes, if an unprivileged user may have as much.
 #[cfg(target_os = "linux")]
 const PIPE_BYTES: usize = 1 << 20;
 

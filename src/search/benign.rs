@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(benign_keyframes(&clip, &benign), [true, false]);
     }
 
-    /// The benign keyframes if so many of the four keys of each are benign.
+    /// The benign keyframes, given how many of the four keys of each are benign.
     fn shown(benign: &[usize]) -> Vec<usize> {
         let keys: Vec<bool> = benign
             .iter()

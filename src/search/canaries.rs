@@ -44,7 +44,7 @@ const CHANGES: [Change; 3] = [
     },
 ];
 
-/// Measures the recall with so many excerpts of each strength. Returns `None` if the index has a
+/// Measures the recall with `excerpts` excerpts of each strength. Returns `None` if the index has a
 /// single cell, or if no excerpt counts.
 ///
 /// # Errors

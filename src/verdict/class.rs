@@ -53,8 +53,8 @@ pub(super) fn classify(alignment: &Alignment, opinion: &Opinion, policy: &Policy
 
 /// Maximum probability by keys and motion alone at which thumbnails may make an alignment payable,
 /// 0..=1. Copies with solarised, rotating or waving frames have 0.2 to 0.45; 4 of 71 other takes
-/// and 13 of 176 other moments have more. It was chosen on these and not validated on other
-/// footage.
+/// and 13 of 176 other moments have more than 0.2. It was chosen on these and not validated on
+/// other footage.
 const KEYS_DOUBT: f32 = 0.2;
 
 /// Non-maximum suppression: marks as superseded each alignment that stronger ones of the same

@@ -53,7 +53,7 @@ pub struct Term {
     pub name: &'static str,
     /// Its bounded value.
     pub value: f32,
-    /// 1 if a larger value speaks for a copy, -1 if against one, 0 if it may do either.
+    /// 1 if a larger value supports a copy, -1 if it speaks against one, 0 if it may do either.
     pub sign: i8,
 }
 

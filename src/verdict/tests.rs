@@ -411,8 +411,8 @@ fn the_more_probable_of_two_alike_is_reported_in_any_order() {
 
 #[test]
 fn a_superseded_alignment_is_not_payable_beyond_the_stronger_one() {
-    // A symmetric frame also matches mirrored for as long as the scene stands still; a slow scene
-    // matches at a slightly wrong offset.
+    // A symmetric frame also matches mirrored while the scene is still; a slow scene matches at a
+    // slightly wrong offset.
     for stronger in [copy(0.0, 15.0), likely(0.6, 0.0, 15.0)] {
         let judgement = judged(&clip(30), &[stronger, undecided(0.0, 30.0)]);
         assert_eq!(

@@ -14,7 +14,8 @@ pub(super) const ROUNDING: Duration = Duration::from_millis(1);
 /// Painting takes time proportional to the logarithm of the number of parts, plus the number of
 /// parts that it covers.
 pub(super) struct Timeline {
-    /// Paint by start; a part ends where the next one starts, and the last at the end of the clip.
+    /// State and reason by start; a part ends where the next one starts, the last at the end of the
+    /// clip.
     starts: BTreeMap<Duration, Paint>,
     end: Duration,
 }

@@ -69,7 +69,7 @@ fn report(seconds: &str) -> Report {
     serde_json::from_value(text).unwrap()
 }
 
-/// The merged report of pictures that start at these seconds, with so many unchecked streams.
+/// The merged report of pictures that start at these seconds, with `missed` unchecked streams.
 fn merged(pictures: &[(u64, &str)], missed: usize) -> Report {
     let reports = pictures
         .iter()
@@ -82,7 +82,7 @@ fn merged(pictures: &[(u64, &str)], missed: usize) -> Report {
     merge(&looked(&starts, missed), reports, 2.0).unwrap()
 }
 
-/// Pictures that start at these times, with so many unchecked streams.
+/// Pictures that start at these times, with `missed` unchecked streams.
 fn looked(starts: &[Duration], missed: usize) -> ClipPictures {
     let stream = |index: usize| crate::media::VideoStream {
         index: index as u32,

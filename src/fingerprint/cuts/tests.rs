@@ -4,7 +4,7 @@ use super::*;
 
 const SIZE: (usize, usize) = (96, 54);
 
-/// Pictures at 12.5 a second, whose levels a function tells by number, column and row.
+/// Pictures at 12.5 a second; `level` gives grey levels by number, column and row.
 fn pictures(number: usize, level: impl Fn(usize, f32, f32) -> f32) -> Vec<Thumbnail> {
     let pixels = || (0..SIZE.1).flat_map(|y| (0..SIZE.0).map(move |x| (x as f32, y as f32)));
     let luma = |i| {
@@ -21,7 +21,7 @@ fn pictures(number: usize, level: impl Fn(usize, f32, f32) -> f32) -> Vec<Thumbn
     (0..number).map(picture).collect()
 }
 
-/// A scene as finely structured as real ones are at this size.
+/// A scene with as much detail as real ones have at this size.
 fn texture(x: f32, y: f32, seed: u32) -> f32 {
     testing::texture(6.0 * x, 6.0 * y, seed)
 }
@@ -40,12 +40,12 @@ fn cut_at(pictures: &[Thumbnail]) -> Vec<usize> {
         .collect()
 }
 
-/// The same of two seconds.
+/// The same for two seconds of pictures.
 fn cuts(level: impl Fn(usize, f32, f32) -> f32) -> Vec<usize> {
     cut_at(&pictures(25, level))
 }
 
-/// A number that is like no other, in -1..=1.
+/// A pseudo-random number in -1..=1.
 fn random(i: usize) -> f32 {
     ((i as f32 * 12.9898).sin() * 43_758.547).fract()
 }
@@ -66,7 +66,7 @@ fn a_camera_that_pans_comes_closer_or_shakes_does_not_cut() {
 #[test]
 fn something_fast_that_fills_the_picture_is_no_cut() {
     for seed in 0..8 {
-        // Across the picture in two thirds of a second, and wider than it.
+        // It crosses the picture in two thirds of a second, and is wider than the picture.
         let passing = cuts(|i, x, y| {
             let at = x - 12.0 * (i as f32 - 8.0);
             if (-100.0..0.0).contains(&at) {
@@ -149,7 +149,7 @@ fn pieces_too_short_for_anything_to_stand_out_are_cuts() {
             found.len() >= 24 / pictures_a_shot - 1,
             "{pictures_a_shot}: {found:?}"
         );
-        // Two films by turns.
+        // Two films alternating.
         let found = cuts(|i, x, y| texture(x + i as f32, y, 10 * (i / pictures_a_shot % 2) as u32));
         assert!(
             found.len() >= 24 / pictures_a_shot - 1,
@@ -180,7 +180,7 @@ fn short_dissolves_are_one_cut_each_and_long_ones_none() {
     }
 }
 
-/// What is told of three keyframes, of which the second is between two pictures and shows this.
+/// The result for three keyframes, of which the second lies between two pictures and shows `shown`.
 fn told(pictures: &[Thumbnail], shown: &Thumbnail) -> Vec<bool> {
     let keyframes = [10 * 80, 11 * 80 + 40, 13 * 80].map(Duration::from_millis);
     let mut cuts = Cuts::default();

@@ -1,9 +1,9 @@
-//! The code of a group of small pictures: blocks of 8x8 are predicted, from the picture before or
-//! from their neighbours; what is left is transformed, quantised and range coded. Integer
-//! arithmetic only, so that it is the same on every processor.
+//! The code of a group of small pictures. Blocks of 8x8 are predicted from the picture before or
+//! from their neighbours; the residual is transformed, quantised and range coded. All arithmetic is
+//! in integers, so that every processor gives the same result.
 //!
-//! One function codes in both directions. It reads whatever bytes it is given: each gives pictures,
-//! if not sensible ones.
+//! One function codes in both directions. It accepts any bytes, and decodes invalid ones to
+//! meaningless pictures.
 
 use super::range::{Coder, Model, Reader, Writer};
 
@@ -41,19 +41,19 @@ pub(super) fn spectra(layout: Layout, luma: &[u8]) -> Vec<Block> {
     pictures.flat_map(of).collect()
 }
 
-/// Codes pictures of which the spectra are given.
+/// Codes pictures, given their spectra.
 pub(super) fn write(layout: Layout, spectra: &[Block]) -> Vec<u8> {
     let mut writer = Writer::new();
     run(layout, Some(spectra), &mut writer);
     writer.finish()
 }
 
-/// The pictures that a code tells of, `width * height` grey levels each, one after the other.
+/// The decoded pictures, `width * height` grey levels each, one after the other.
 pub(super) fn read(layout: Layout, code: &[u8]) -> Vec<u8> {
     run(layout, None, &mut Reader::new(code))
 }
 
-/// Codes pictures and returns them as they are when decoded.
+/// Codes pictures and returns them as a decoder sees them.
 fn run(layout: Layout, spectra: Option<&[Block]>, coder: &mut impl Coder) -> Vec<u8> {
     let Layout {
         width,
@@ -67,8 +67,8 @@ fn run(layout: Layout, spectra: Option<&[Block]>, coder: &mut impl Coder) -> Vec
     let mut out = Vec::with_capacity(layout.area() * pictures);
     for number in 0..pictures {
         let mut canvas = Canvas::new(layout);
-        // Of the block above each column and of that to the left: whether it was predicted from
-        // before, and whether anything was left.
+        // For the block above each column and the one to the left: whether it was predicted from
+        // the picture before, and whether it had a residual.
         let mut above = vec![(false, false); columns];
         for row in 0..rows {
             let mut left = (false, false);
@@ -117,7 +117,7 @@ pub(super) type Block = [i16; AREA];
 /// Quantised coefficients.
 type Levels = [i32; AREA];
 
-/// A picture as it is decoded, in whole blocks.
+/// A decoded picture, in whole blocks.
 struct Canvas {
     /// Pixels of a row.
     stride: usize,
@@ -149,7 +149,7 @@ impl Canvas {
         }
     }
 
-    /// The mean of the pixels that touch a block from the left and from above.
+    /// The mean of the pixels that touch a block on the left and above.
     fn beside(&self, column: usize, row: usize) -> i16 {
         const TOUCHING: i16 = SIDE as i16;
         let first = row * SIDE * self.stride + column * SIDE;
@@ -171,7 +171,7 @@ impl Canvas {
     }
 }
 
-/// A block of a picture; past the picture's edge its last pixels go on.
+/// A block of a picture; beyond the picture's edge its last pixels are repeated.
 fn block_of(picture: &[u8], layout: Layout, column: usize, row: usize) -> Block {
     std::array::from_fn(|i| {
         let (x, y) = (column * SIDE + i % SIDE, row * SIDE + i / SIDE);
@@ -180,7 +180,7 @@ fn block_of(picture: &[u8], layout: Layout, column: usize, row: usize) -> Block 
 }
 
 /// Whether a block is better predicted from the picture before, and the quantised coefficients of
-/// what is left.
+/// the residual.
 fn chosen(spectrum: &Block, beside: i16, earlier: Option<&Block>, step: i32) -> (bool, Levels) {
     let mut flat = [0; AREA];
     flat[0] = beside * FLAT;
@@ -191,10 +191,10 @@ fn chosen(spectrum: &Block, beside: i16, earlier: Option<&Block>, step: i32) -> 
     }
 }
 
-/// What it costs to predict a spectrum by another, and the quantised coefficients of what is left.
+/// The cost of predicting one spectrum by another, and the quantised coefficients of the residual.
 fn attempt(spectrum: &Block, prediction: &Block, step: i32) -> (i64, Levels) {
     let rest: Levels = std::array::from_fn(|i| i32::from(spectrum[i]) - i32::from(prediction[i]));
-    // A division for each would take longer than all the rest.
+    // Dividing each coefficient would take longer than all the rest.
     let inverse = (1 << 16) / step;
     let levels = rest.map(|rest| {
         (((rest.abs() + step * ROUNDING.0 / ROUNDING.1) * inverse) >> 16) * rest.signum()
@@ -215,35 +215,35 @@ fn attempt(spectrum: &Block, prediction: &Block, step: i32) -> (i64, Levels) {
     )
 }
 
-/// Added to a coefficient before it is divided, in steps. With 1/5, 1/4, 5/12 and 1/2 in place of a
-/// third the same bytes give 0.2, 0.2, 0.3 and 1.1 dB less.
+/// Added to a coefficient before division, in steps: about a third. At equal bytes, 1/5, 1/4, 5/12
+/// and 1/2 give 0.2, 0.2, 0.3 and 1.1 dB less.
 const ROUNDING: (i32, i32) = (22, 64);
 
-/// So much a squared error weighs against a bit at the square of the step.
+/// Weight of a squared error against a bit, at the square of the step.
 const WEIGHT: i64 = 6;
 
-/// What the coder learns.
+/// The adaptive models of the coder.
 #[derive(Default)]
 struct Models {
-    /// By how many of the blocks to the left and above are predicted from before.
+    /// Index: how many of the blocks to the left and above are predicted from the picture before.
     from_before: [Model; 3],
-    /// Of blocks that are predicted from their neighbours, and from before.
+    /// For blocks predicted from their neighbours, and from the picture before.
     residual: [Residual; 2],
 }
 
-/// What it learns of coefficients.
+/// The adaptive models of coefficients.
 struct Residual {
-    /// By how many of the blocks to the left and above have any.
+    /// Index: how many of the blocks to the left and above have coefficients.
     any: [Model; 3],
-    /// By diagonal and by the coefficients near.
+    /// Index: diagonal, and the coefficients nearby.
     nonzero: [[Model; NEAR]; DIAGONALS],
-    /// By place in the order.
+    /// Index: position in the order.
     last: [Model; AREA],
-    /// By coarse diagonal and by the coefficients near: larger than 1.
+    /// Whether it is larger than 1. Index: coarse diagonal, and the coefficients nearby.
     second: [[Model; NEAR]; 3],
-    /// By the coefficients near: larger than 2.
+    /// Whether it is larger than 2. Index: the coefficients nearby.
     third: [Model; NEAR],
-    /// By its place: whether another bit is needed.
+    /// Whether another bit follows. Index: the bit's position.
     longer: [Model; BITS_MAX],
 }
 
@@ -261,16 +261,16 @@ impl Default for Residual {
     }
 }
 
-/// How many kinds of surroundings a coefficient may have.
+/// Number of classes of a coefficient's neighbours.
 const NEAR: usize = 4;
 
-/// Diagonals that are told apart: from the ninth on, all are alike.
+/// Number of diagonal classes; the ninth holds all later diagonals.
 const DIAGONALS: usize = 9;
 
-/// Most bits after the first of a level less 2: the largest at the smallest step is 2040.
+/// Maximum bits after the first of a level less 2; the largest level at the smallest step is 2040.
 const BITS_MAX: usize = 12;
 
-/// Codes quantised coefficients of which at least one is not zero.
+/// Codes quantised coefficients, at least one of which is not zero.
 fn residual(coder: &mut impl Coder, models: &mut Residual, given: &Levels) -> Levels {
     let end = ORDER.iter().rposition(|&at| given[at] != 0);
     let mut levels: Levels = [0; AREA];
@@ -355,7 +355,7 @@ const ORDER: [usize; AREA] = {
     order
 };
 
-/// The orthonormal cosine transform of eight values, in 4096ths: a row for each frequency.
+/// The orthonormal cosine transform of eight values, in 4096ths; a row for each frequency.
 const COSINES: Matrix = {
     // Half the cosines of 0 to 7 sixteenths of half a turn.
     const HALF: [i16; 8] = [2048, 2009, 1892, 1703, 1448, 1138, 784, 400];
@@ -378,7 +378,7 @@ const COSINES: Matrix = {
     rows
 };
 
-/// The way back: a row for each value.
+/// The inverse transform; a row for each value.
 const BACK: Matrix = {
     let mut rows = [[0; SIDE]; SIDE];
     let mut i = 0;
@@ -391,7 +391,7 @@ const BACK: Matrix = {
 
 type Matrix = [[i16; SIDE]; SIDE];
 
-/// The first coefficient of a block of one grey level, for each level.
+/// The first coefficient of a uniform block, per grey level.
 const FLAT: i16 = 8 * 16;
 
 /// Coefficients of grey levels, in 16ths.
@@ -399,14 +399,13 @@ fn forward(block: &Block) -> Block {
     transformed(&COSINES, block, [7, 13])
 }
 
-/// Grey levels, or differences of them, of coefficients.
+/// Grey levels, or their differences, from coefficients.
 fn inverse(coefficients: &Block) -> Block {
     transformed(&BACK, coefficients, [12, 16])
 }
 
 /// The matrix times the block times the transposed matrix. Sums are divided by these powers of two.
-/// Only what no picture has is too large for 16 bits; a sum is at most 2^15 * 2^12 * 2.83, below
-/// 2^31.
+/// A sum is at most 2^15 * 2^12 * 2.83, below 2^31; values of real pictures fit into 16 bits.
 fn transformed(matrix: &Matrix, block: &Block, shifts: [u32; 2]) -> Block {
     shifts.iter().fold(*block, |block, shift| {
         let mut turned = [0; AREA];

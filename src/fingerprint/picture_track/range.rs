@@ -1,16 +1,16 @@
-//! An adaptive binary range coder in integer arithmetic: one trait for both directions, so that the
-//! writer and the reader of a code are the same function and cannot differ.
+//! An adaptive binary range coder in integer arithmetic. One trait serves both directions, so that
+//! writer and reader are the same function and cannot differ.
 
-/// Codes bits: the writer stores the bit that it is given, the reader ignores it; both return the
-/// bit that counts.
+/// Codes bits. The writer stores the given bit and returns it; the reader ignores it and returns
+/// the bit read.
 pub(super) trait Coder {
-    /// Codes a bit at the probability that its model has learned.
+    /// Codes a bit with its model's probability.
     fn bit(&mut self, model: &mut Model, bit: bool) -> bool;
-    /// Codes a bit that is as often 0 as 1.
+    /// Codes a bit that is 0 or 1 with equal probability.
     fn even(&mut self, bit: bool) -> bool;
 }
 
-/// How likely a bit is 0: the mean of a quick and a slow estimate, each in 65536ths.
+/// The probability that a bit is 0: the mean of a fast and a slow estimate, each in 65536ths.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Model {
     quick: u16,
@@ -27,7 +27,7 @@ impl Default for Model {
 }
 
 impl Model {
-    /// In 4096ths, never 0 nor 1.
+    /// The probability in 4096ths, never 0 nor 1.
     fn zero(self) -> u32 {
         ((u32::from(self.quick) + u32::from(self.slow)) >> 5).clamp(1, (1 << PRECISION) - 1)
     }
@@ -46,11 +46,11 @@ impl Model {
 /// Bits of a probability.
 const PRECISION: u32 = 12;
 
-/// Each bit moves the estimates by a 16th and by a 64th of the way, as is usual.
+/// Each bit moves the estimates by a 16th and a 64th of the way, which are usual values.
 const QUICK: u32 = 4;
 const SLOW: u32 = 6;
 
-/// The range is kept above this, so that it can be divided by any probability.
+/// Minimum range, so that any probability can divide it.
 const RANGE_MIN: u32 = 1 << 24;
 
 /// Writes bits.
@@ -75,7 +75,7 @@ impl Writer {
         }
     }
 
-    /// The code; zeros at its end are left out, since the reader reads zeros there.
+    /// The code without trailing zeros, since the reader reads zeros after the end.
     pub(super) fn finish(mut self) -> Vec<u8> {
         for _ in 0..5 {
             self.shift();
@@ -131,7 +131,7 @@ impl Coder for Writer {
     }
 }
 
-/// Reads bits, of any bytes: after their end it reads zeros.
+/// Reads bits from any bytes; after their end it reads zeros.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     bytes: std::slice::Iter<'a, u8>,
@@ -209,7 +209,7 @@ mod tests {
     proptest! {
         #[test]
         fn bits_come_back(bits in prop::collection::vec((any::<bool>(), 0_usize..4), 0..2000), bias in 0_usize..2000) {
-            // The first ones alike, so that models reach their extremes and carries run through.
+            // The first bits are equal, so that models reach their extremes and carries propagate.
             let bits: Vec<_> = (0..bias).map(|i| (bias % 2 == 0, i % 3)).chain(bits).collect();
             let bytes = written(&bits);
             let (mut reader, mut models) = (Reader::new(&bytes), [Model::default(); 3]);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::fingerprint::testing;
 
-/// A textured wall before which a textured square moves, seen at a moment.
+/// A textured wall and a textured square that moves before it, at a given time.
 fn frame(ms: u64, (width, height): (usize, usize)) -> Frame {
     let left = (ms as f32 / 100.0) % width as f32;
     let side = height as f32 / 2.0;
@@ -28,7 +28,7 @@ fn frame(ms: u64, (width, height): (usize, usize)) -> Frame {
     }
 }
 
-/// Frames in which nothing can be predicted.
+/// Frames in which nothing is predictable.
 fn noise(ms: u64, (width, height): (usize, usize)) -> Frame {
     let mut state = ms.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut level = || {
@@ -198,7 +198,7 @@ fn a_small_picture_averages_what_each_pixel_covers() {
         ..frame(0, WIDE)
     });
     assert!(flat.luma.iter().all(|&level| level == 77));
-    // Three pixels of which two parts get one and a half each.
+    // Three pixels, of which two parts get one and a half each.
     assert_eq!(shares(3, 2), [(0, [2, 0]), (0, [1, 1]), (1, [2, 0])]);
     let ramp: Vec<u8> = (0..192 * 108).map(|i| (i % 192) as u8).collect();
     let ramp = Thumbnail::of(&Frame {
@@ -208,7 +208,7 @@ fn a_small_picture_averages_what_each_pixel_covers() {
         luma: ramp,
     });
     assert_eq!(ramp.luma[..4], [1, 4, 7, 10]);
-    // Frames that do not hold what they say come from a decoding process that lies.
+    // Only a decoding process that lies gives frames of the wrong length.
     let short = Frame {
         luma: vec![9; 1000],
         ..frame(0, WIDE)
@@ -328,7 +328,7 @@ fn the_code_of_known_pictures_never_changes() {
     assert_eq!(hash, KNOWN, "{hash:#x}");
 }
 
-/// Levels in integers, so that no processor rounds them.
+/// Integer levels, so that processors cannot round differently.
 fn ramp(ms: u64) -> Frame {
     let luma = (0..48 * 40)
         .map(|i| ((i % 48) * (i / 48) + ms as usize / 10 * (i % 7)) as u8)

@@ -1,4 +1,4 @@
-//! The levels of every layout of pixels, and those of small pictures.
+//! Grey levels of every pixel layout, and of small pictures.
 
 use super::*;
 use ffmpeg::color::Range;
@@ -78,7 +78,7 @@ fn every_layout_of_pixels_gives_the_same_ramp() {
 
 #[test]
 fn the_range_tag_decides() {
-    // The ramp is limited in these formats, so taking it for full leaves black at 16.
+    // The ramp is limited range in these formats, so reading it as full range leaves black at 16.
     for format in [Pixel::YUV420P, Pixel::YUV420P10LE, Pixel::YUYV422] {
         assert!(worst_level(format, Range::MPEG) <= 2, "{format:?}");
         assert!(worst_level(format, Range::JPEG) >= 15, "{format:?}");
@@ -103,8 +103,7 @@ fn a_change_of_size_or_format_gives_another_scaler() {
     }
 }
 
-/// Noise without a grey level in common, and the mean of what each of so many parts of it covers,
-/// in 0..=255.
+/// Noise without repeated grey levels, and the mean of each of its parts, in 0..=255.
 fn noise_and_means(
     size: (usize, usize),
     parts: (usize, usize),
@@ -129,7 +128,7 @@ fn noise_and_means(
     {
         for (x, value) in row.iter_mut().enumerate().take(width) {
             state = state.wrapping_mul(0x19660d).wrapping_add(0x3c6ef35f);
-            // Brighter to the right, and dark and bright stripes of a few rows.
+            // Brighter to the right, with dark and bright stripes of a few rows.
             let level = 30 + 100 * x / width + 60 * usize::from(y % 7 < 3) + (state >> 27) as usize;
             *value = level as u8;
             let first = (x * parts.0 / width, y * parts.1 / height);

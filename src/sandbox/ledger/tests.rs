@@ -1,4 +1,4 @@
-//! Accounts of honest processes and of liars.
+//! Ledgers of honest processes and of liars.
 
 use super::*;
 
@@ -43,8 +43,8 @@ fn part(start: u32, end: u32) -> Message {
     })
 }
 
-/// Says that it is ready and what it decodes, and then the messages; the last answer or the first
-/// refusal.
+/// Sends that it is ready and what it decodes, then the messages; returns the last answer or the
+/// first error.
 fn said(messages: Vec<Message>) -> Result<Step, String> {
     let limits = Limits {
         duration: 100 * SECOND,

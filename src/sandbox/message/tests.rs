@@ -1,4 +1,4 @@
-//! Messages that come back, and bytes that are none.
+//! Round trips of messages, and invalid bytes.
 
 use super::*;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Processes that are no `uniq` but speak like one, and end as the tests want it.
+//! Processes that are not `uniq` but send its messages, and end as each test needs.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -13,8 +13,8 @@ use crate::sandbox::{Decoding, Journal, Place, Quarantine};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A program that says that it is ready and has two frames, and then goes on with `then`, in which
-/// `$tries` counts its starts.
+/// A program that announces that it is ready, sends two frames, and then continues with `then`, in
+/// which `$tries` counts its starts.
 struct Fake {
     dir: tempfile::TempDir,
     decoding: Decoding,
@@ -70,8 +70,8 @@ impl Fake {
             "#!/bin/sh\ncd {0}\necho >>starts\ntries=$(($(wc -l <starts)))\ncat begun\n{then}\ncat done\n",
             dir.path().display()
         );
-        // By another process: a program that some fork of this one holds open for writing cannot be
-        // run.
+        // Written by another process: a program cannot run while some fork of this one holds it
+        // open for writing.
         let mut writer = Command::new("sh");
         writer
             .args(["-c", "cat >\"$0\" && chmod +x \"$0\""])
@@ -104,7 +104,7 @@ impl Fake {
         Fake { dir, decoding }
     }
 
-    /// Lets it tell of a clip, with small pictures: before each frame, and half a second after it.
+    /// Lets it report a clip, with small pictures before each frame and half a second after it.
     fn with_pictures(self) -> Fake {
         for name in ["begun", "done"] {
             let mut inbox = Inbox::default();
@@ -136,7 +136,7 @@ impl Fake {
         self
     }
 
-    /// The result and the times of the frames that were handed on.
+    /// The result, and the times of the frames handed on.
     fn decode(&self, stop: &dyn Fn() -> bool) -> (Result<Decoded>, Vec<Duration>) {
         let source = self.decoding.open(&self.file("clip")).unwrap();
         let mut times = Vec::new();
@@ -281,7 +281,7 @@ fn nothing_is_tried_again_for_somebody_who_has_given_up() {
 #[test]
 fn a_journal_that_cannot_be_written_is_told_and_the_file_is_known_all_the_same() {
     let fake = Fake::new("kill -SEGV $$");
-    // No folder, where the journal has to be: whoever runs this, nothing can be written there.
+    // The journal's parent is not a folder, so nobody can write there, whoever runs this.
     let path = fake.file("clip").join("journal");
     let journal = Journal::open(&path, Quarantine::Keep, || UNIX_EPOCH).unwrap();
     let fake = Fake {

@@ -74,7 +74,8 @@ fn log_odds(bits: &[(&str, f32)]) -> f32 {
     bits.iter().map(|(_, bits)| bits).sum()
 }
 
-/// The alignment with single features changed by so much for a copy, and against one.
+/// Variants of the alignment with one feature changed by `by`: those that favour a copy, and those
+/// against one.
 fn changes(alignment: &Alignment, by: f32) -> (Vec<Alignment>, Vec<Alignment>) {
     let changed = |change: &dyn Fn(&mut Alignment)| {
         let mut changed = alignment.clone();
