@@ -98,7 +98,7 @@ pub fn includes(leaf: &Hash, number: u64, size: u64, proof: &[Hash], root: &Hash
 /// Whether `proof` shows that the tree of `new` leaves under `new_root` begins with the tree of
 /// `old` leaves under `old_root`.
 ///
-/// Always `false` for an empty tree.
+/// Always `false` if `old` is 0.
 pub fn extends(old: u64, new: u64, proof: &[Hash], old_root: &Hash, new_root: &Hash) -> bool {
     old > 0 && holds(0..old, new, proof, old_root, new_root)
 }

@@ -214,7 +214,7 @@ async fn deliver(app: &App, worker: &Arc<str>, to: &Webhook, delivery: &Delivery
         let pause =
             pause(first, delivery.attempts, random()).max(answered.retry_after.unwrap_or_default());
         let next = now + pause.as_millis() as u64;
-        // The last attempt comes at the very end.
+        // If no pause fits, one last attempt comes at the very end.
         let next = if next >= delivery.until_ms && now + LAST_BEFORE_MS < delivery.until_ms {
             delivery.until_ms - 1
         } else {
@@ -288,7 +288,7 @@ const STEPS: [u32; 10] = [1, 6, 24, 120, 360, 720, 1_440, 2_880, 5_760, 8_640];
 /// Maximum pause.
 const PAUSE_MAX: Duration = Duration::from_secs(12 * 3600);
 
-/// If an attempt fails this shortly before the end, the next one is the last, at the end.
+/// An attempt within this time before the end, in milliseconds, is the last one.
 const LAST_BEFORE_MS: u64 = 3_600_000;
 
 /// Maximum number of messages in progress to one endpoint.
