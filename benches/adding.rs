@@ -1,8 +1,8 @@
-//! Adding an hour of video to a large index beside adding it to an empty one.
+//! Compares adding an hour of video to a large index with adding it to an empty one.
 //!
-//! `cargo bench --bench adding -- --help`. First the index's part alone, with made keys (see
-//! `support/footage.rs`): open, add, commit, maintain. Then all of it, with a real file that is
-//! decoded. Rounds alternate.
+//! `cargo bench --bench adding -- --help`. The first part measures only the index, with made keys
+//! (see `support/footage.rs`): open, add, commit, maintain. The second part also decodes a real
+//! file. Rounds alternate.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -71,7 +71,7 @@ fn main() {
     everything(&args, large.path());
 }
 
-/// An hour of made keys, without decoding.
+/// Adds an hour of made keys, without decoding.
 fn index_part(args: &Args, large: &Path, footage: &mut Footage) {
     println!(
         "\nthe index's part alone, {} keys: elapsed ms",
@@ -110,14 +110,14 @@ fn index_part(args: &Args, large: &Path, footage: &mut Footage) {
             each.join(", ")
         );
     }
-    // A merge falls on some rounds and not on others; it is told, and the median leaves it out.
+    // A merge happens in some rounds only. It is printed, and the median leaves it out.
     println!(
         "  difference         {:8.1}",
         1e3 * (median(&times[0]) - median(&times[1]))
     );
 }
 
-/// A film that is decoded: what a user waits for.
+/// Adds a film that is decoded, which is what a user waits for.
 fn everything(args: &Args, large: &Path) {
     let folder = corpus::scratch();
     let film = args
@@ -187,7 +187,7 @@ fn build(dir: &Path, film: &Path) -> Duration {
     summary.video
 }
 
-/// A made minute, as often as it takes, without encoding it again.
+/// A made minute, repeated without encoding it again.
 fn looped(minutes: u32, folder: &Path) -> PathBuf {
     let minute = scenes::moving(77, 60);
     let film = folder.join("film.mp4");
@@ -214,7 +214,7 @@ fn looped(minutes: u32, folder: &Path) -> PathBuf {
     film
 }
 
-/// Copies a film and appends an empty box, so that an index takes it for another one.
+/// Copies a film and appends an empty box, so that an index takes it for another video.
 fn vary(film: &Path, variant: &Path, number: u64) {
     fs::copy(film, variant).expect("there is space on the disk");
     let mut file = OpenOptions::new()

@@ -1,11 +1,11 @@
-//! What certificates cost: certifying against checking, verifying, and rechecking many against an
-//! hour that is new.
+//! The cost of certificates: certifying compared with checking, verifying, and rechecking many
+//! against a new hour.
 //!
 //! `cargo bench --bench certificate -- [--hours N] [--certificates N]`. Certifying and checking a
-//! made clip go by turns, and the median of the ratios counts. For rechecking an index of made-up
-//! keys is certified against and gets an hour more; a certificate is rechecked as often as told,
-//! its fingerprint read from the disk each time, and the cost of 10 000 is set against that of
-//! checking the hour, taken as so many times the made clip. Goals: 5 % more than a check, 10 ms,
+//! made clip alternate; the result is the median of the ratios. For rechecking, certificates refer
+//! to an index of made keys, which then gets another hour. A certificate is rechecked N times, and
+//! its fingerprint is read from the disk each time. The cost of 10 000 is compared with that of
+//! checking the hour, which is estimated from the made clip. Goals: 5 % more than a check, 10 ms,
 //! and three checks of the hour.
 
 #![allow(
@@ -52,7 +52,7 @@ struct Args {
     bench: bool,
 }
 
-/// Length of the made clip in seconds.
+/// Length of the made clip, in seconds.
 const SECONDS: u32 = 10;
 const TERMS: Terms<'static> = Terms {
     name: "bench",
@@ -139,7 +139,7 @@ fn main() {
     );
 }
 
-/// Adds so many hours of made-up videos.
+/// Adds this many hours of made videos.
 fn grow(dir: &Path, footage: &mut Footage, hours: u64) {
     let config = IndexConfig {
         fingerprint_version: FINGERPRINT_VERSION,
@@ -155,7 +155,7 @@ fn grow(dir: &Path, footage: &mut Footage, hours: u64) {
     writer.commit().unwrap();
 }
 
-/// Seconds that something takes.
+/// Elapsed seconds of `work`.
 fn timed(work: impl FnOnce()) -> f64 {
     let start = Instant::now();
     work();

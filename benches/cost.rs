@@ -1,9 +1,9 @@
-//! What indexing and checking cost, beside plain decoding of the same files in the same run.
+//! The cost of indexing and checking, compared with decoding the same files in the same run.
 //!
 //! `cargo bench --bench cost -- [DIR]`, where DIR holds a `manifest.csv`; without it `$UNIQ_CLIPS`,
-//! and without that made scenes. Processor seconds (user and system, of the process and all that it
-//! started), not elapsed ones, so that other load on the machine matters little. Runs alternate
-//! with those of the reference; the median counts.
+//! and without that made scenes. It counts processor seconds (user and system, of the process and
+//! its children) instead of elapsed ones, so that other load on the machine matters little. Runs
+//! alternate with those of the reference; the median counts.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -93,7 +93,7 @@ fn main() {
         .filter(fs::Metadata::is_file)
         .map(|entry| entry.len())
         .sum();
-    // All of the clip has to be aligned where it was published.
+    // All of the clip must be aligned with the place where it was published.
     let published = scratch.path().join("published.mp4");
     let small = [
         "-vf",
@@ -195,7 +195,7 @@ fn build_args(index: &Path, clips: &[Clip]) -> Vec<OsString> {
     args
 }
 
-/// Checks a clip and decodes it, by turns.
+/// Alternately checks a clip and decodes it.
 fn check(args: &Args, index: &Path, clip: &Path, accepted: &[i32]) -> (Vec<Cost>, Vec<Cost>) {
     let (mut checks, mut decodings) = (Vec::new(), Vec::new());
     for run in 0..args.runs.max(1) {
@@ -231,11 +231,11 @@ fn ffmpeg_args(path: &Path, options: &[&str], output: &OsStr) -> Vec<OsString> {
     args
 }
 
-/// Runs a command to its end; panics with its words unless its exit code is one of `accepted`.
+/// Runs a command to its end. Panics with its output unless its exit code is one of `accepted`.
 fn measure(program: &OsStr, args: &[OsString], accepted: &[i32]) -> Cost {
     let started = Instant::now();
-    // The shell's `times` is the portable way to the children's resource usage without calling the
-    // system unsafely.
+    // The shell's `times` is the portable way to get the resource usage of children without unsafe
+    // system calls.
     let output = Command::new("sh")
         .args(["-c", "\"$@\" >/dev/null; code=$?; times; exit $code", "sh"])
         .arg(program)
@@ -261,7 +261,7 @@ fn measure(program: &OsStr, args: &[OsString], accepted: &[i32]) -> Cost {
     }
 }
 
-/// Reads `1m2.345s`.
+/// Parses `1m2.345s`.
 fn clock(text: &str) -> Option<f64> {
     let (minutes, seconds) = text.strip_suffix('s')?.split_once('m')?;
     Some(60.0 * minutes.parse::<f64>().ok()? + seconds.parse::<f64>().ok()?)

@@ -1,7 +1,7 @@
-//! What a clip costs of which the index has many copies, against one of which it has a single copy.
+//! The cost of a clip that has many copies in the index, compared with one that has a single copy.
 //!
 //! `cargo bench --bench everywhere -- [--copies 1,10,60,1000] [--seconds 60 | --film FILE]`. The
-//! film is a made one unless a file is named. Its copies are its fingerprint again and again, a few
+//! film is a made one unless a file is given. Its copies are its fingerprint repeated, with a few
 //! bits of each key flipped as by another encoder. The query is the film, smaller and compressed
 //! again. The figures are processor time of all threads.
 
@@ -57,7 +57,7 @@ fn main() {
         .film
         .clone()
         .unwrap_or_else(|| scenes::moving(1, args.seconds));
-    // The figures are processor time: a busy machine is no reason to give up.
+    // The figures are processor time, so a busy machine is no reason to give up.
     let mut decoding = Decoding::in_process();
     decoding.limits.time_floor = decoding.limits.time_ceiling;
     let one = dir.join("one");
@@ -132,7 +132,7 @@ fn main() {
     }
 }
 
-/// An index of so many copies of the only video of another.
+/// An index of `copies` copies of the only video in `one`.
 fn many(one: &Index, dir: &Path, copies: u32) -> Index {
     let (number, video) = one.videos().next().expect("the film was indexed");
     let track = one.track(number).unwrap();
@@ -152,7 +152,7 @@ fn many(one: &Index, dir: &Path, copies: u32) -> Index {
             path: format!("copy-{copy}.mp4"),
             ..video.clone()
         };
-        // The earliest is neither the first nor the last, nor the nearest.
+        // The earliest is neither the first, the last nor the nearest.
         video.publication.published_at = Some(format!("20{:02}-01-01", 10 + (copy + 7) % 10));
         writer
             .add_with_pictures(Role::Source, video, runs, &track.motion, pictures.clone())

@@ -1,8 +1,7 @@
-//! Whether the made keys of the other benches follow real footage: the same statistics of both,
-//! side by side.
+//! Compares the made keys of the other benches with real footage by the same statistics.
 //!
 //! `cargo bench --bench footage -- [DIR]`, where DIR holds a `manifest.csv`; without it
-//! `$UNIQ_CLIPS`; without that, only the made keys are shown beside the library's own table of
+//! `$UNIQ_CLIPS`. Without both, only the made keys are shown, beside the library's own table of
 //! chances.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -39,15 +38,15 @@ struct Args {
     bench: bool,
 }
 
-/// A video's keys and what it shows.
+/// A video's keys and its group.
 struct Source {
-    /// Sources of one group may show the same.
+    /// Sources of one group may show the same content.
     group: usize,
     duration: Duration,
     runs: Vec<Run>,
 }
 
-/// What is compared.
+/// The statistics.
 struct Figures {
     videos: usize,
     hours: f64,
@@ -58,13 +57,13 @@ struct Figures {
     lasting_s: f64,
     recurring: f64,
     keys_an_hour: Vec<f64>,
-    /// Distances of pairs of region keys of different groups, counted.
+    /// Histogram of the distances between region keys of different groups.
     unrelated: Vec<u64>,
     /// Distance of each region key to the nearest other one of its video.
     nearest_own: Vec<f64>,
-    /// The same in other groups.
+    /// The same to other groups.
     nearest_other: Vec<f64>,
-    /// Other region keys of its video within the radius.
+    /// Number of other region keys of its video within the radius.
     crowd: Vec<f64>,
 }
 
@@ -78,8 +77,8 @@ fn main() {
             .collect(),
         None => vec![(160, Duration::from_secs(19)); 51],
     };
-    // Made videos as many and as long as the real ones: the nearest of many is nearer than that of
-    // few.
+    // Made videos equal the real ones in number and length, because the nearest of many keys is
+    // nearer than that of few.
     let mut footage = Footage::new(1);
     let made = |footage: &mut Footage| -> Vec<Source> {
         let source = |(group, &(count, duration)): (usize, &(usize, Duration))| Source {
@@ -279,7 +278,7 @@ fn figures(sources: &[Source]) -> Figures {
                 crowd += u32::from(distance <= support::RADIUS);
             } else if group != its_group {
                 other = other.min(distance);
-                // Each pair once.
+                // Counts each pair once.
                 figures.unrelated[distance as usize] += u64::from(number < place);
             }
         }
@@ -298,7 +297,7 @@ fn row(name: &str, real: Option<&Figures>, made: &Figures, value: impl Fn(&Figur
     );
 }
 
-/// Values below which the given shares lie.
+/// The quantiles for the given shares.
 fn parts(values: &[f64], shares: &[f64]) -> String {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,11 +1,11 @@
-//! How building, opening and searching grow with the number of keys, as a table for
+//! How building, opening and searching scale with the number of keys, as a table for
 //! docs/measurements.md.
 //!
-//! `cargo bench --bench growth -- [KEYS ...]`. Keys follow real footage (see `support/footage.rs`);
-//! they are added in videos, committed and merged as a build does, and then by `uniq index merge`.
-//! What is searched are made clips of 10 s with as many keys as real ones, in all orientations of
-//! the usual effort: one like nothing stored, and noisy copies of excerpts of stored videos.
-//! `--scan avx2` takes the instructions of another processor. 100 000 000 keys take 7 GB of disk.
+//! `cargo bench --bench growth -- [KEYS ...]`. Keys follow real footage (see `support/footage.rs`).
+//! They are added in videos, committed and merged as by a build, and then by `uniq index merge`.
+//! The queries are made clips of 10 s with as many keys as real ones, in all orientations of the
+//! standard effort: one like nothing stored, and noisy copies of excerpts of stored videos. `--scan
+//! avx2` uses the instructions of another processor. 100 000 000 keys take 7 GB of disk.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -157,8 +157,8 @@ fn measure(args: &Args, keys: u64) {
     let _ = std::io::stdout().flush();
 }
 
-/// Builds an index; gives the seconds without those that making the keys takes, and the most
-/// private memory seen.
+/// Builds an index. Returns the seconds without those for making the keys, and the maximum private
+/// memory.
 fn build(dir: &Path, keys: u64) -> (f64, f64) {
     let mut footage = Footage::new(4);
     let mut writer = corpus::writer(dir);
@@ -207,7 +207,7 @@ fn build(dir: &Path, keys: u64) -> (f64, f64) {
     (seconds + started.elapsed().as_secs_f64(), peak.get())
 }
 
-/// Opens an index in this fresh process and prints milliseconds and private megabytes.
+/// Opens an index in this new process and prints milliseconds and private megabytes.
 fn open(dir: &Path) {
     let before = clock::private_memory().map(|memory| memory.1).unwrap_or(0);
     let started = Instant::now();
@@ -221,7 +221,7 @@ fn open(dir: &Path) {
     println!("{ms:.0}, {:.1}", bytes as f64 / 1e6);
 }
 
-/// Keys of a commit: about an hour of video.
+/// Number of keys in a commit: about an hour of video.
 const COMMIT_KEYS: u64 = 100_000;
-/// Keys up to which comparing all is timed too.
+/// Maximum number of keys for which comparing all keys is timed too.
 const EXACT_MAX: u64 = 10_000_000;

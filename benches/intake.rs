@@ -1,11 +1,10 @@
-//! What the ledger of submissions holds to on a crowd of clips, and what an add costs.
+//! Checks the ledger of submissions with a crowd of clips, and measures the cost of an add.
 //!
-//! `cargo bench --bench intake -- [--recordings N] [--rows N]`. Of each made recording there are
-//! two clips: an excerpt, and a crop, mirror, caption, excerpt or compilation of it. Several
-//! creators offer them in random order, with 1, 2 and 4 workers. Goals: each second is claimed
-//! once, the answers are the same each time, and nobody is said to have what he does not have. Then
-//! adding is measured against checking, with an empty ledger and with one of many made rows. Goal:
-//! the rows cost nothing.
+//! `cargo bench --bench intake -- [--recordings N] [--rows N]`. Each made recording has two clips:
+//! an excerpt, and a crop, mirror, caption, excerpt or compilation of it. Several creators offer
+//! them in random order, with 1, 2 and 4 workers. Goals: each second is claimed once, the answers
+//! are the same each time, and no creator gets a false match. Then adding is compared with
+//! checking, for an empty ledger and for one with many made rows. Goal: the rows cost nothing.
 
 #![allow(
     clippy::print_stdout,
@@ -45,12 +44,12 @@ struct Args {
     bench: bool,
 }
 
-/// Length of a recording in seconds.
+/// Length of a recording, in seconds.
 const SECONDS: u32 = 10;
 const CREATORS: [&str; 4] = ["ada", "bob", "eve", "joe"];
 
-/// A clip, who offers it, and what it shows: from which of its seconds on, which recording, from
-/// and to which of its seconds.
+/// A clip, its creator, and its parts: from which second of the clip it shows which recording, and
+/// from and to which second of that.
 #[derive(Clone, Debug)]
 struct Offer {
     clip: PathBuf,
@@ -170,8 +169,8 @@ fn shuffled(mut offers: Vec<Offer>) -> Vec<Offer> {
     offers
 }
 
-/// Submits the clips in their order, each by a process of its own, so many at a time; gives what
-/// the ledger says of each.
+/// Submits the clips in order, each by a separate process, `workers` at a time. Returns the
+/// ledger's answers.
 fn submitted(index: &Path, ledger: &Path, offers: &[Offer], workers: usize) -> Vec<Value> {
     let mut running = Vec::new();
     for offer in offers {
@@ -185,7 +184,7 @@ fn submitted(index: &Path, ledger: &Path, offers: &[Offer], workers: usize) -> V
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-        // Numbers are to be in this order; the work may be in any.
+        // The numbers must be in this order; the work may happen in any order.
         let mut lines =
             std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
         assert!(
@@ -195,7 +194,7 @@ fn submitted(index: &Path, ledger: &Path, offers: &[Offer], workers: usize) -> V
                 .any(|line| line.contains(": submission ")),
             "{offer:?}"
         );
-        // What else it says must not fill the pipe.
+        // Drains the pipe, so that further output cannot block the process.
         std::thread::spawn(move || lines.map_while(Result::ok).count());
         running.push(child);
         while running.len() >= workers {
@@ -227,7 +226,7 @@ fn submitted(index: &Path, ledger: &Path, offers: &[Offer], workers: usize) -> V
         .collect()
 }
 
-/// Holds the answers against what is known of the clips.
+/// Compares the answers with what is known of the clips.
 fn judge(offers: &[Offer], answers: &[Value]) {
     let mut holders: BTreeMap<(u64, u64), u32> = BTreeMap::new();
     let mut shown: BTreeMap<(u64, u64), u32> = BTreeMap::new();
@@ -288,7 +287,7 @@ fn judge(offers: &[Offer], answers: &[Value]) {
     );
 }
 
-/// What a part of a clip shows of which recordings.
+/// The parts of recordings that a part of a clip shows.
 fn of_recordings(offer: &Offer, part: &Value) -> Vec<(u64, f64, f64)> {
     let (start, end) = (
         part["start_s"].as_f64().unwrap(),
@@ -301,7 +300,7 @@ fn of_recordings(offer: &Offer, part: &Value) -> Vec<(u64, f64, f64)> {
     within.filter(|(_, from, to)| from < to).collect()
 }
 
-/// Measures adding against checking.
+/// Compares the cost of adding with that of checking.
 fn cost(args: &Args, folder: &Path, index: &Path) {
     let clips: Vec<PathBuf> = (0..args.runs as u64)
         .map(|at| moving(860 + at, 8))

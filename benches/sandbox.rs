@@ -1,12 +1,12 @@
-//! What decoding in a process of its own costs, against decoding in this one, on 720p and 1080p
-//! files.
+//! The cost of decoding in a separate process compared with decoding in the same process, on 720p
+//! and 1080p files.
 //!
-//! `cargo bench --bench sandbox -- [FILE...]`; without files made ones of 20 s, at the bit rates of
-//! cameras, which are kept for the next time. The program `uniq fingerprint` runs on each file by
-//! turns with and without `--in-process`, and the ratio of each pair counts: other load on the
-//! machine meets both. Processor seconds are those of the program and of all that it started.
-//! Throughput is the video's length over the time. Each pair is told on standard error as it is
-//! measured. The goal is a throughput of at least 0.9 of that in process.
+//! `cargo bench --bench sandbox -- [FILE...]`. Without files it uses made ones of 20 s at the bit
+//! rates of cameras, which are kept for the next time. The program `uniq fingerprint` runs on each
+//! file alternately with and without `--in-process`, and the ratio of each pair counts, because
+//! other load affects both. Processor seconds include all child processes. Throughput is the
+//! video's length divided by the time. Each pair is printed on standard error. The goal is a
+//! throughput of at least 0.9 of that in process.
 
 #![allow(
     clippy::print_stdout,
@@ -43,7 +43,7 @@ struct Args {
 }
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_uniq");
-/// Throughput that is wanted, as a ratio to that in process.
+/// Minimum throughput, as a ratio to that in process.
 const GOAL: f64 = 0.9;
 
 /// Processor seconds and elapsed seconds.
@@ -66,7 +66,7 @@ fn main() {
         let mut pairs = Vec::new();
         for run in 0..args.runs.max(1) {
             let measured = |own: bool| measure(file, folder.path(), own);
-            // Whoever comes second finds a warmer machine.
+            // The second one runs on a warmer machine, so the order alternates.
             let (own, here) = if run % 2 == 0 {
                 let own = measured(true);
                 (own, measured(false))
@@ -118,7 +118,7 @@ fn main() {
     );
 }
 
-/// Elapsed seconds until a process without a file has given up everything and ended.
+/// Elapsed seconds until a process without a file has given up its rights and ended.
 fn start() -> f64 {
     let uniq::sandbox::Place::Worker(worker) = uniq::Decoding::worker(PROGRAM).place else {
         return f64::NAN;
@@ -174,7 +174,7 @@ fn measure(file: &Path, folder: &Path, own: bool) -> Cost {
     (children.split_whitespace().filter_map(clock).sum(), elapsed)
 }
 
-/// Reads `1m2.345s`.
+/// Parses `1m2.345s`.
 fn clock(text: &str) -> Option<f64> {
     let (minutes, seconds) = text.strip_suffix('s')?.split_once('m')?;
     Some(60.0 * minutes.parse::<f64>().ok()? + seconds.parse::<f64>().ok()?)

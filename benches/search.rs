@@ -1,7 +1,7 @@
-//! Comparing all keys, and looking into cells, on one core, both beside FAISS.
+//! Compares all keys, and probes cells, on one core, both compared with FAISS.
 //!
-//! `cargo bench --bench search -- --help`. The keys follow real footage (see `support/footage.rs`);
-//! half of the queries are stored keys with 0 to 60 flipped bits, half are like nothing stored.
+//! `cargo bench --bench search -- --help`. The keys follow real footage (see `support/footage.rs`).
+//! Half of the queries are stored keys with 0 to 60 flipped bits, half are like nothing stored.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -81,7 +81,7 @@ fn main() {
     cells(&args, dir.path(), &queries, faiss.as_mut());
 }
 
-/// Pairs a second, ours and FAISS's in turn.
+/// Pairs a second of ours and FAISS, alternately.
 fn scan(args: &Args, dir: &Path, queries: &[Key], mut faiss: Option<&mut Faiss>) {
     let index = corpus::open(dir);
     let stored = index.state().keys;
@@ -123,7 +123,7 @@ fn scan(args: &Args, dir: &Path, queries: &[Key], mut faiss: Option<&mut Faiss>)
     }
 }
 
-/// Time and recall of looking into as many cells, ours and FAISS's in turn.
+/// Time and recall of probing as many cells, for ours and FAISS, alternately.
 fn cells(args: &Args, dir: &Path, queries: &[Key], mut faiss: Option<&mut Faiss>) {
     let (sort_s, ()) = clock::of_process(|| {
         corpus::writer(dir)
@@ -180,7 +180,7 @@ fn cells(args: &Args, dir: &Path, queries: &[Key], mut faiss: Option<&mut Faiss>
     }
 }
 
-/// Half of them noisy copies of stored keys, half like nothing stored.
+/// Queries: half are noisy copies of stored keys, half are like nothing stored.
 fn queries(stored: &[Key], footage: &mut Footage, count: usize) -> Vec<Key> {
     let mut queries = Random::new(7).noisy_copies(stored, count / 2, 60);
     queries.resize_with(count, || footage.key());

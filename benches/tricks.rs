@@ -2,9 +2,8 @@
 //! inconclusive and paid.
 //!
 //! `cargo bench --bench tricks -- FOLDER… [--clips N] [--tricks a,b,c]`. All clips of the folders
-//! but three are indexed; excerpts of some of them are treated by each trick and checked at effort
-//! `standard`. The three are what a cheat has of his own. Treated clips and the index are kept in a
-//! cache.
+//! except three are indexed. Excerpts of some of them are treated by each trick and checked at
+//! effort `standard`. The three are a cheat's own footage. Treated clips and the index are cached.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -171,7 +170,7 @@ fn main() {
         row
     };
     eprintln!("{}", tell::HEAD);
-    // One at a time in the given order, so that tricks are finished one after the other.
+    // One at a time and in order, so that tricks are finished one after another.
     let rows: Vec<Row> = pool.install(|| work.par_iter().with_max_len(1).map(one).collect());
 
     let names: Vec<&str> = tricks.iter().map(|trick| trick.name).collect();
@@ -209,7 +208,7 @@ impl Bench<'_> {
             effort: Effort::Standard,
             ..CheckOptions::new(&decoding)
         };
-        // Not kept: the file of a fingerprint has no pictures, and the decision needs them.
+        // Fingerprint files are not kept, because they have no pictures, which the decision needs.
         let report = uniq::fingerprint(&made, &decoding, None)
             .and_then(|fingerprint| uniq::check_fingerprint(self.index, &fingerprint, &options));
         match report {
@@ -228,7 +227,7 @@ impl Bench<'_> {
     }
 }
 
-/// What fingerprints depend on: the sources of the modules that make them, as they are now.
+/// Digest of the present sources of the modules that make fingerprints.
 fn version() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files: Vec<PathBuf> = vec![root.join("sample.rs")];

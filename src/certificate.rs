@@ -1,24 +1,24 @@
-//! The certificate: a signed answer that anybody can check, run again, and hold against new
+//! The certificate: a signed answer that anybody can verify, reproduce, and recheck with new
 //! sources.
 //!
 //! A certificate is an [in-toto statement](Statement) about one clip in a [DSSE envelope](Envelope)
-//! with one signature. Three things can be shown of it, and [`Level`] names them:
+//! with one signature. Three things can be shown about it; [`Level`] names the first two:
 //!
 //! 1. *verified*: the envelope is signed by a key that the reader trusts, and says nothing that
 //!    contradicts itself ([`verify`]);
 //! 2. *reproduced*: the search was run again, from the fingerprint, on the same snapshot of the
 //!    index, with the same result ([`reproduce`]);
 //! 3. *re-derived*: the fingerprint was made again from the clip. Decoders differ between versions
-//!    of FFmpeg, so this is for a person to judge; nothing here claims it.
+//!    of FFmpeg, so a person has to judge this; nothing here claims it.
 //!
-//! [`recheck`] holds certificates against what was published since, and [`compare`] a delivered
-//! file against the one that was checked. Everything works offline, and the clock is passed in: the
-//! same inputs give the same bytes.
+//! [`recheck`] compares certificates with sources that were published since, and [`compare`]
+//! compares a delivered file with the one that was checked. Everything works offline, and the clock
+//! is passed in: the same inputs give the same bytes.
 //!
-//! What is read here comes from strangers. Envelopes, keyrings, checkpoints and proofs are parsed
-//! strictly: a field that occurs twice, a second signature, another version, or a byte too many is
-//! refused, with the reason. A field that is missing never makes the claim better.
-//! `docs/certificate.md` has the format field by field.
+//! All input comes from strangers. Envelopes, keyrings, checkpoints and proofs are parsed strictly:
+//! a repeated field, a second signature, another version or an extra byte is refused, with the
+//! reason. A missing field never makes the claim stronger. `docs/certificate.md` describes the
+//! format field by field.
 
 mod checkpoint;
 mod compare;
@@ -59,12 +59,12 @@ pub use verify::{Level, Verified, verify};
 use crate::error::{Error, Result};
 use crate::media::open_regular;
 
-/// Reads a small file whole.
+/// Reads a whole small file.
 ///
 /// # Errors
 ///
-/// [`Error::Io`], and [`Error::InvalidCertificate`] for one of more than `most` bytes, of which no
-/// more are read.
+/// [`Error::Io`], and [`Error::InvalidCertificate`] for a file of more than `most` bytes, of which
+/// no more is read.
 pub fn read(path: &Path, most: usize) -> Result<Vec<u8>> {
     let file =
         open_regular(path, OpenOptions::new().read(true)).map_err(Error::io(path, "open"))?;
@@ -82,7 +82,7 @@ pub fn read(path: &Path, most: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Says of which file something is wrong.
+/// Adds the file's path to an error.
 pub(crate) fn refused(path: &Path) -> impl FnOnce(String) -> Error + use<> {
     let path = path.to_owned();
     move |reason| Error::InvalidCertificate { path, reason }

@@ -1,4 +1,5 @@
-//! The order of the modules, and what the library keeps away from, read from its source text.
+//! Checks the order of the modules and the library's independence of its surroundings, from the
+//! source text.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -6,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A module may name only itself and what stands to its left.
+/// A module may name only itself and modules to its left.
 const ORDER: [&str; 21] = [
     "error",
     "media",
@@ -31,8 +32,8 @@ const ORDER: [&str; 21] = [
     "evidence_page",
 ];
 
-/// Foreign crates that have one place, as a file or a folder: what would have to change with them
-/// is all there.
+/// Foreign crates that only one file or folder may name, so that replacing one changes only that
+/// place.
 const PLACES: [(&str, &[&str], &str); 15] = [
     (
         "ffmpeg-next",
@@ -59,8 +60,7 @@ const PLACES: [(&str, &[&str], &str); 15] = [
     ("bytes", &["BytesMut"], "src/ledger/store/postgres.rs"),
 ];
 
-/// Foreign crates that only the program may name.
-/// Part of the crate only when it is compiled for fuzzing.
+/// The exception: this file is compiled only for fuzzing.
 const OF_THE_FUZZER: &str = "src/index/fuzz.rs";
 const OF_THE_PROGRAM: [&str; 7] = [
     "anyhow",
@@ -245,14 +245,14 @@ fn the_reader_of_the_source_sees_every_path_to_another_module() {
     );
 }
 
-/// The tokens that stand before an item for tests only.
+/// The tokens that mark an item as test-only.
 const TEST_MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
 
 fn position(module: &str) -> Option<usize> {
     ORDER.iter().position(|name| *name == module)
 }
 
-/// The files of the library apart from tests, by name.
+/// The files of the library without tests, each with its tokens.
 fn library() -> Vec<(PathBuf, Vec<String>)> {
     let files = rust_files(Path::new("src"))
         .into_iter()
@@ -271,7 +271,7 @@ fn library() -> Vec<(PathBuf, Vec<String>)> {
         .collect()
 }
 
-/// The files of modules that `file` declares for tests only.
+/// The files of modules that `file` declares only for tests.
 fn test_files(file: &Path, code: &[String]) -> Vec<PathBuf> {
     let is_folder = file
         .file_name()
@@ -319,7 +319,7 @@ fn slashed(file: &Path) -> String {
         .join("/")
 }
 
-/// The module right below the root to which a file belongs; none for the root itself.
+/// The top-level module of a file; `None` for the root itself.
 fn module_of(file: &Path) -> Option<String> {
     let first = file
         .components()
@@ -331,7 +331,7 @@ fn module_of(file: &Path) -> Option<String> {
     (name != "lib").then(|| name.to_owned())
 }
 
-/// How many modules deep a file is: `super` as often as this is the root.
+/// Number of modules above a file, which is how many `super` lead to the root.
 fn depth(file: &Path) -> usize {
     let below = file.components().count() - 1;
     if file.file_name().is_some_and(|name| name == "mod.rs") {
@@ -341,7 +341,7 @@ fn depth(file: &Path) -> usize {
     }
 }
 
-/// What the root's re-exports really are: `Error` is in `error`, and so on.
+/// The modules behind the root's re-exports: `Error` is in `error`, and so on.
 fn root_names(root: &[String]) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     for (at, _) in root
@@ -358,23 +358,23 @@ fn root_names(root: &[String]) -> BTreeMap<String, String> {
             .iter()
             .filter(|token| token.chars().next().is_some_and(char::is_alphabetic))
         {
-            // A module's own name may be that of its function, as with `check`; it is then the same
+            // A module may have the same name as its function, as `check` does; that is the same
             // module.
             names.insert((*name).to_owned(), statement[0].to_owned());
         }
     }
-    // `of_clip as fingerprint` must not hide the module, nor `self` mean one.
+    // A name like `of_clip as fingerprint` must not hide the module, and `self` means none.
     for module in ORDER {
         names.insert(module.to_owned(), module.to_owned());
     }
     names
 }
 
-/// The names that follow `crate::`, or `super::` as often as leads to the root, in a file that is
+/// The names that follow `crate::`, or as many `super::` as lead to the root, in a file that is
 /// `depth` modules deep.
 fn paths_from_root(code: &[String], depth: usize) -> Vec<String> {
     let mut found = Vec::new();
-    // The number of inline modules around a token, by the braces at which they end.
+    // Counts the inline modules around a token, by the braces that end them.
     let (mut braces, mut inline) = (0_usize, Vec::new());
     let mut at = 0;
     while at < code.len() {
@@ -446,7 +446,7 @@ fn heads(code: &[String]) -> Vec<String> {
     heads
 }
 
-/// The first thing in the code that a library must leave to its caller.
+/// The first use of something that a library must leave to its caller.
 fn forbidden(code: &[String]) -> Option<String> {
     let next = |at: usize| code.get(at + 1).map(String::as_str);
     let fault = code
@@ -457,16 +457,16 @@ fn forbidden(code: &[String]) -> Option<String> {
             // `env!` is read when the crate is built.
             "env" => next(*at) != Some("!"),
             "exit" | "abort" => *at >= 3 && code[at - 3] == "process",
-            // With a dot before it, it sets those of another process.
+            // After a dot it configures another process.
             "stdout" | "stderr" | "stdin" => *at == 0 || code[at - 1] != ".",
-            // Their folder is named by the environment; `new_in` and `tempdir_in` are not.
+            // The environment names their folder; not so for `new_in` and `tempdir_in`.
             "tempdir" | "temp_dir" => true,
             _ => false,
         });
     fault.map(|(at, _)| code[at.saturating_sub(3)..code.len().min(at + 2)].join(" "))
 }
 
-/// Drops the items that are compiled for tests only.
+/// Drops the items that are compiled only for tests.
 fn without_tests(code: Vec<String>) -> Vec<String> {
     let mut kept = Vec::with_capacity(code.len());
     let mut at = 0;
@@ -493,7 +493,7 @@ fn without_tests(code: Vec<String>) -> Vec<String> {
     kept
 }
 
-/// Cuts source text into words and single signs, without blanks, comments and the insides of
+/// Splits source text into words and single signs, without whitespace, comments and the contents of
 /// literals.
 fn tokens(text: &str) -> Vec<String> {
     let text: Vec<char> = text.chars().collect();
@@ -556,7 +556,7 @@ fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-/// The place after a literal that begins at `at`.
+/// The position after a literal that begins at `at`.
 fn after_quoted(text: &[char], at: usize, quote: char) -> usize {
     let mut at = at + 1;
     while at < text.len() && text[at] != quote {

@@ -1,10 +1,10 @@
-//! Good files, changed at random with fixed seeds: none harms the caller, and none is called
-//! unpublished while parts of it were not decoded.
+//! Good files, changed at random with fixed seeds. None harms the caller, and none is called
+//! unpublished if parts of it were not decoded.
 //!
-//! `UNIQ_MUTANTS` sets the number of files, 200 unless told, and `UNIQ_MUTANTS_SEED` makes them
-//! others. They run through decoding processes of the real program, on two threads. Alone in its
-//! program, so that its descriptors and processes can be counted. A file that fails is left in the
-//! folder that the message names.
+//! `UNIQ_MUTANTS` sets the number of files (default 200), and `UNIQ_MUTANTS_SEED` changes their
+//! seed. They run through decoding processes of the real program, on two threads. This is a program
+//! of its own, so that its file descriptors and processes can be counted. A file that fails is kept
+//! in the folder that the message names.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -30,12 +30,12 @@ use uniq::{CheckOptions, Decoding, Error, Fingerprint, Index, Report, Verdict};
 
 const UNIQ: &str = env!("CARGO_BIN_EXE_uniq");
 const SECONDS: f64 = 4.0;
-/// What is no lie: a decoder's last pictures, and half a second between keyframes.
+/// Tolerance in seconds: a decoder's last frames, and half a second between keyframes.
 const SLACK_S: f64 = 0.25;
 
-/// What makes the files those that they are; combined with each one's number.
+/// Default seed of the mutations, combined with each file's number.
 const SEED: u64 = 0x6d75_7461_6e74;
-/// Mutants that are tried before descriptors and processes are counted.
+/// Mutants that are tried before file descriptors and processes are counted.
 const FIRST: u64 = 8;
 
 /// A good file and its name.
@@ -94,11 +94,11 @@ fn mutated_files_do_no_harm_and_are_not_flattered() {
         });
         next.store(end, Ordering::Relaxed);
     };
-    // What the process opens once and keeps is no leak: it is there after the first files.
+    // What the process opens once and keeps is no leak: it exists after the first files.
     try_up_to(FIRST.min(wanted));
     let before = (descriptors(), children());
     try_up_to(wanted);
-    // A thread that has just ended may take a moment to let go.
+    // A thread that has just ended may take a moment to release its resources.
     let settling = Instant::now();
     while (descriptors(), children()) != before && settling.elapsed() < Duration::from_secs(5) {
         std::thread::sleep(Duration::from_millis(50));
@@ -121,7 +121,7 @@ fn mutated_files_do_no_harm_and_are_not_flattered() {
         wrong.join("\n")
     );
     assert_eq!(tally.values().sum::<u64>(), wanted);
-    // The mutation is neither so weak that nothing happens nor so strong that nothing is left.
+    // The mutation must be neither so weak that nothing happens nor so strong that nothing is left.
     let of = |what: &str| tally.get(what).copied().unwrap_or(0);
     assert!(
         of("refused") > 0 && of("inconclusive") > wanted / 10,
@@ -129,7 +129,7 @@ fn mutated_files_do_no_harm_and_are_not_flattered() {
     );
 }
 
-/// Asks about a changed file; what came of it, or what is wrong with that.
+/// Checks a changed file. Returns a name of the outcome, or the fault.
 fn try_out(path: &Path, index: &Index) -> Result<String, String> {
     let mut decoding = Decoding::worker(UNIQ);
     decoding.limits = Limits {
@@ -152,7 +152,7 @@ fn try_out(path: &Path, index: &Index) -> Result<String, String> {
             | Error::NoDecoder { .. }
             | Error::NotAccepted { .. },
         ) => "refused".to_owned(),
-        // A fingerprint holds one picture; a mutation may make a second stream.
+        // A fingerprint holds one video stream; a mutation may make a second one.
         Err(Error::SeveralPictures { .. }) => "several pictures".to_owned(),
         Err(Error::Undecodable { .. } | Error::Empty { .. }) => "undecodable".to_owned(),
         Err(error) => return Err(format!("{error}: {error:?}")),
@@ -163,7 +163,7 @@ fn try_out(path: &Path, index: &Index) -> Result<String, String> {
     }
 }
 
-/// The verdict on a changed file, unless it flatters what was decoded of it.
+/// The verdict on a changed file, or a fault if it claims more than was decoded.
 fn judged(fingerprint: &Fingerprint, report: &Report) -> Result<String, String> {
     if report.verdict == Verdict::Unpublished {
         let missing: Duration = fingerprint
@@ -176,8 +176,8 @@ fn judged(fingerprint: &Fingerprint, report: &Report) -> Result<String, String> 
             fingerprint.duration().as_secs_f64(),
         );
         let counted = report.seconds.unpublished;
-        // A spoilt clock may show the same pictures for longer; as far as it is right, a picture
-        // lasts 40 ms.
+        // A corrupted clock may show the same frames for longer. If it is right, a frame lasts
+        // 40 ms.
         let whole = counted >= SECONDS - SLACK_S;
         let most = if whole { SECONDS.min(counted) } else { counted };
         if (whole || duration <= SECONDS + SLACK_S) && most > decoded + SLACK_S {
@@ -194,11 +194,11 @@ fn judged(fingerprint: &Fingerprint, report: &Report) -> Result<String, String> 
     Ok(format!("{:?}", report.verdict).to_lowercase())
 }
 
-/// One of the ways to spoil a file.
+/// Corrupts a file in one of several ways.
 fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let length = bytes.len();
-    // Where the structure is: at the ends more often than in the middle.
+    // Prefers the ends, where the structure is.
     let place = |random: &mut Random, room: usize| match random.below(3) {
         0 => random.below(room.min(2048)),
         1 => room - 1 - random.below(room.min(4096)),
@@ -252,8 +252,7 @@ fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// Spoils the four bytes before or behind a name that containers use, which are lengths, counts and
-/// times.
+/// Corrupts the four bytes before or after a name that containers use: lengths, counts and times.
 fn length_field(bytes: &mut [u8], random: &mut Random) {
     const NAMES: [&[u8]; 14] = [
         b"moov",
@@ -340,7 +339,7 @@ fn seeds(folder: &Path) -> Vec<Seed> {
     made.collect()
 }
 
-/// An index of another video, in which none of this is.
+/// An index of another video, which shares nothing with the files.
 fn index(folder: &Path) -> Index {
     let dir: PathBuf = folder.join("index");
     let other = folder.join("other.mp4");
@@ -363,7 +362,7 @@ fn descriptors() -> Vec<PathBuf> {
     open
 }
 
-/// Processes that were started here and not waited for, dead or alive.
+/// Processes that were started here and not waited for, running or dead.
 fn children() -> usize {
     let own = std::process::id().to_string();
     let is_ours = |stat: &str| {

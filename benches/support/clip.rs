@@ -1,4 +1,4 @@
-//! Clips of 10 s that never were a video.
+//! Fingerprints of made clips of 10 s.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::footage::Footage;
 use super::random::Random;
 
 const KEYFRAMES: u32 = 40;
-/// The whole frame, 40 regions and 24 fine ones.
+/// Keys of a keyframe: the whole frame, 40 regions and 24 fine ones.
 const PER_KEYFRAME: usize = 65;
-/// Keys of a clip, each also mirrored and tilted.
+/// Keys of a clip. Each is also searched mirrored and tilted.
 pub const KEYS: usize = KEYFRAMES as usize * PER_KEYFRAME;
 
 /// A clip like nothing stored.
@@ -22,8 +22,8 @@ pub fn unrelated(footage: &mut Footage) -> Fingerprint {
     made(&keys, footage)
 }
 
-/// A clip of which one key in four is a noisy copy of one that 10 s of a source have, and the
-/// others are like nothing stored.
+/// A clip in which one key in four is a noisy copy of a key in 10 s of a source, and the others are
+/// like nothing stored.
 pub fn copy(runs: &[Run], footage: &mut Footage, random: &mut Random) -> Fingerprint {
     let last = runs
         .last()

@@ -1,13 +1,13 @@
-//! Processor time, one core, and private memory.
+//! Measures processor time on one core, and private memory.
 //!
-//! The machine is shared: processor time of the thread that works is what counts, and of several
-//! rounds the best.
+//! The machine is shared, so the benches use the processor time of the working thread, and the best
+//! of several rounds.
 
 use std::fs;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-/// Runs something with a rayon pool of one thread, on that thread.
+/// Runs `work` on a rayon pool with a single thread.
 pub fn one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     static POOL: OnceLock<rayon::ThreadPool> = OnceLock::new();
     let pool = POOL.get_or_init(|| {
@@ -19,9 +19,9 @@ pub fn one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     pool.install(work)
 }
 
-/// Runs something on one core and gives its processor seconds and its result.
+/// Runs `work` on one core and returns its processor seconds and its result.
 ///
-/// Linux counts them to a few milliseconds. Elsewhere these are elapsed seconds.
+/// On Linux they are accurate to a few milliseconds. Elsewhere these are elapsed seconds.
 pub fn once<T: Send>(work: impl FnOnce() -> T + Send) -> (f64, T) {
     one_core(|| {
         let (started, before) = (Instant::now(), thread_seconds());
@@ -34,8 +34,7 @@ pub fn once<T: Send>(work: impl FnOnce() -> T + Send) -> (f64, T) {
     })
 }
 
-/// Processor seconds of all threads for something that takes long and may start threads of its own,
-/// and its result.
+/// Processor seconds of all threads for long work that may start threads, and its result.
 pub fn of_process<T: Send>(work: impl FnOnce() -> T + Send) -> (f64, T) {
     let (started, before) = (Instant::now(), process_seconds());
     let result = one_core(work);
@@ -46,8 +45,8 @@ pub fn of_process<T: Send>(work: impl FnOnce() -> T + Send) -> (f64, T) {
     (seconds, result)
 }
 
-/// Processor seconds of one run of something short, on one core: repeated for [`LEAST_S`], so that
-/// the clock's step does not matter.
+/// Processor seconds of one run of short work on one core. It is repeated for [`LEAST_S`], so that
+/// the clock's resolution does not matter.
 pub fn often<T: Send>(work: impl Fn() -> T + Send + Sync) -> (f64, T) {
     let (seconds, (runs, result)) = once(|| {
         let started = Instant::now();
@@ -62,17 +61,17 @@ pub fn often<T: Send>(work: impl Fn() -> T + Send + Sync) -> (f64, T) {
     (seconds / f64::from(runs), result)
 }
 
-/// Processor seconds of this process so far, all threads, in steps of 10 ms; `None` where there is
-/// no `/proc`.
+/// Processor seconds of this process so far, of all threads, in steps of 10 ms; `None` without
+/// `/proc`.
 pub fn process_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The name before the last bracket may hold blanks.
+    // The name, up to the last parenthesis, may contain blanks.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |field: usize| fields.get(field)?.parse::<f64>().ok();
     Some((ticks(11)? + ticks(12)?) / TICKS_A_SECOND)
 }
 
-/// Bytes of memory that belong to this process alone, and those of them that no file backs; `None`
+/// Bytes of memory that belong only to this process, and how many of them no file backs; `None`
 /// without `/proc`.
 pub fn private_memory() -> Option<(u64, u64)> {
     let rollup = fs::read_to_string("/proc/self/smaps_rollup").ok()?;
@@ -86,7 +85,7 @@ pub fn private_memory() -> Option<(u64, u64)> {
     ))
 }
 
-/// The processor, as it calls itself.
+/// The processor's own name.
 pub fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
@@ -112,7 +111,7 @@ fn thread_seconds() -> Option<f64> {
     Some(text.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
 }
 
-/// Least elapsed time over which something short is repeated, in seconds.
+/// Minimum elapsed time over which short work is repeated, in seconds.
 const LEAST_S: f64 = 0.3;
-/// What Linux counts processes in, on all its architectures.
+/// Clock ticks a second of Linux, on all its architectures.
 const TICKS_A_SECOND: f64 = 100.0;

@@ -1,4 +1,4 @@
-//! Indexes made of runs that never were a video.
+//! Indexes of made runs.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use uniq::index::{Index, IndexConfig, Neighbour, Publication, Video, Writer};
 use super::RADIUS;
 use super::footage::Footage;
 
-/// A folder on the disk of the build, deleted when it is dropped.
+/// A folder on the build's disk, deleted when dropped.
 pub fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))
         .expect("cargo's folder for temporary files is writable")
 }
 
-/// Opens an index for writing, or makes it.
+/// Opens an index for writing, or creates it.
 pub fn writer(dir: &Path) -> Writer {
     let config = IndexConfig {
         fingerprint_version: FINGERPRINT_VERSION,
@@ -24,8 +24,8 @@ pub fn writer(dir: &Path) -> Writer {
     Writer::open_or_create(dir, config).expect("the folder is ours alone")
 }
 
-/// Adds footage of at least `keys` runs, committed every [`COMMIT_KEYS`]; gives the keys that
-/// `sample` asks for by their number.
+/// Adds footage of at least `keys` runs, committed every [`COMMIT_KEYS`]. Returns the keys whose
+/// numbers `sample` selects.
 pub fn write_footage(
     dir: &Path,
     footage: &mut Footage,
@@ -54,7 +54,7 @@ pub fn write_footage(
     sample
 }
 
-/// Writes keys in one commit, in videos of [`VIDEO_KEYS`]; up to [`uniq::index::SEGMENT_MAX_KEYS`]
+/// Writes keys in one commit, in videos of [`VIDEO_KEYS`]. Up to [`uniq::index::SEGMENT_MAX_KEYS`]
 /// become one segment.
 pub fn write_keys(dir: &Path, keys: &[Key]) {
     let mut writer = writer(dir);
@@ -75,7 +75,7 @@ pub fn write_keys(dir: &Path, keys: &[Key]) {
         .expect("there is space on the disk");
 }
 
-/// Keys of a video without a length: enough for few videos, few enough for any segment.
+/// Keys of a video without a length: enough to need few videos, few enough for any segment.
 const VIDEO_KEYS: usize = 100_000;
 
 /// Opens an index.
@@ -114,5 +114,5 @@ fn video() -> Video {
     }
 }
 
-/// Keys of a commit: as many as some ten hours of video give.
+/// Number of keys in a commit: some ten hours of video.
 const COMMIT_KEYS: usize = 400_000;

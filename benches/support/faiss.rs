@@ -1,8 +1,8 @@
 //! FAISS in a child process, so that its rounds alternate with ours.
 //!
-//! Its Python environment is made on first use, under cargo's folder for temporary files, with
+//! Its Python environment is created on first use, in cargo's folder for temporary files, with
 //! exactly the packages of `benches/faiss/requirements.txt`. Without Python or the network there is
-//! no FAISS, and a bench goes on without it.
+//! no FAISS, and a bench continues without it.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -12,18 +12,18 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 use uniq::fingerprint::Key;
 
-/// A running child; it ends when this is dropped.
+/// A running child, which ends when this is dropped.
 pub struct Faiss {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     folder: TempDir,
-    /// Version and instructions used.
+    /// Version, and instructions in use.
     pub version: String,
 }
 
 impl Faiss {
-    /// Starts FAISS; if that cannot be, says why and gives `None`.
+    /// Starts FAISS. If that fails, prints why and returns `None`.
     pub fn start() -> Option<Faiss> {
         match environment().and_then(|python| Faiss::spawn(&python)) {
             Ok(faiss) => Some(faiss),
@@ -37,7 +37,7 @@ impl Faiss {
     fn spawn(python: &Path) -> Result<Faiss, String> {
         let mut child = Command::new(python)
             .arg(Path::new(SOURCES).join("server.py"))
-            // Its BLAS would start a thread a core.
+            // Otherwise its BLAS would start a thread for each core.
             .env("OMP_NUM_THREADS", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -56,7 +56,7 @@ impl Faiss {
         Ok(faiss)
     }
 
-    /// Hands over keys and queries.
+    /// Passes keys and queries.
     pub fn load(&mut self, keys: &[Key], queries: &[Key]) {
         for (name, keys) in [("keys", keys), ("queries", queries)] {
             let path = self.folder.path().join(name);
@@ -66,7 +66,7 @@ impl Faiss {
         }
     }
 
-    /// Sends a request as `server.py` describes them, and gives the numbers of the answer.
+    /// Sends a request as in `server.py`, and returns the numbers of the answer.
     pub fn ask(&mut self, request: &str) -> Vec<f64> {
         let words = self
             .request(request)
@@ -109,7 +109,7 @@ fn environment() -> Result<PathBuf, String> {
         .map_err(|error| format!("{}: {error}", requirements.display()))?;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faiss");
     let python = folder.join("bin/python");
-    // Written last, so that a half-made environment is made again.
+    // Written last, so that an incomplete environment is created again.
     let stamp = folder.join("requirements.txt");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(python);

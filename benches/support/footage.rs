@@ -1,17 +1,17 @@
-//! Keys whose distances follow real footage, at some half a million a second, always the same for
-//! the same seed.
+//! Made keys whose distances follow real footage, about half a million a second, always the same
+//! for the same seed.
 //!
-//! How: each bit of a picture is the sign of what [`TRAITS`] shared traits say of it and of a
-//! detail of its own; how much the traits say differs from picture to picture, and simple pictures,
-//! of which they say nearly all, are rare. This gives the tail: unrelated pairs within 72 bits.
-//! Each key has exactly 128 ones, as real ones have. Some keys come from one seen before in the
-//! same video ([`RELATED`]), by flipping bits: these are the neighbours within a video that a
-//! moving camera leaves.
+//! How they are made: each bit of a picture is the sign of a sum of two parts, one of [`TRAITS`]
+//! shared traits and one of its own detail. The share of the traits differs from picture to
+//! picture; simple pictures, which consist almost only of traits, are rare. This gives the tail:
+//! unrelated pairs within 72 bits. Each key has exactly 128 ones, like real keys. Some keys are
+//! derived from an earlier one of the same video by flipping bits ([`RELATED`]); these are the
+//! neighbours within a video that a moving camera leaves.
 //!
-//! How well it fits: the bench `footage` prints the same statistics of real and made keys. The
-//! numbers below were fitted to sources with a keyframe a second and up to 12 regions; this is how
-//! they compare with 51 real clips as they are sampled now (37 groups of unrelated content, 0.27 h,
-//! 28 195 distinct keys, so 104 300 an hour):
+//! How well they fit: the bench `footage` prints the same statistics of real and made keys. The
+//! constants below were fitted to sources with a keyframe a second and up to 12 regions. The tables
+//! compare the made keys with 51 real clips as they are sampled now (37 groups of unrelated
+//! content, 0.27 h, 28 195 distinct keys, so 104 300 an hour):
 //!
 //! | | real footage | made |
 //! |---|---|---|
@@ -20,15 +20,16 @@
 //! | keys that last | 16.1 % | 16.2 % |
 //! | ... mean, s | 1.7 | 3.0 |
 //! | keys that recur | 20.3 % | 23.4 % |
-//! | nearest in its video, 1/5/10/20/30/50/90 % | 18 / 34 / 46 / 64 / 76 / 90 / 102 | 11 / 31 / 46 / 71 / 90 / 98 / 105 |
+//! | nearest in its video, 1/5/10/20 % | 18 / 34 / 46 / 64 | 11 / 31 / 46 / 71 |
+//! | ... 30/50/90 % | 76 / 90 / 102 | 90 / 98 / 105 |
 //! | nearest in other groups, 1/5/10/50/90 % | 72 / 82 / 84 / 92 / 96 | 76 / 87 / 90 / 94 / 97 |
 //! | others of its video within 72, mean | 0.77 | 0.37 |
 //! | ... 80/90/95/99 % | 1 / 2 / 4 / 12 | 1 / 1 / 2 / 4 |
 //! | unrelated keys, mean distance and deviation | 127.5, 8.4 | 128.0, 8.4 |
 //!
-//! Chance of unrelated region keys to be within so many bits; "library" is the table of
-//! `uniq::evidence`, from 7.5e10 pairs of real footage; the 51 clips give 3.5e8 pairs, among them
-//! some of content that two groups share, which is most of what they have within 64 bits; made are
+//! The second table gives the chance that unrelated region keys are within a number of bits.
+//! "Library" is the table of `uniq::evidence`, from 7.5e10 pairs of real footage. The 51 clips give
+//! 3.5e8 pairs; most of those within 64 bits show content that two groups share. The made keys give
 //! 1.8e9 pairs:
 //!
 //! | bits | library | 51 clips | made |
@@ -43,9 +44,8 @@
 //! | 96 | | 3.0e-4 | 2.9e-4 |
 //! | 104 | | 4.4e-3 | 4.6e-3 |
 //!
-//! What it leaves out: crowds are smaller than in a static shot; copies between videos; places,
-//! which are random here. The 51 clips are short, so that nothing is known of what a long video
-//! repeats.
+//! Limits: crowds are smaller than in a static shot; there are no copies between videos; places are
+//! random. The 51 clips are short, so nothing is known of repetition in a long video.
 
 use std::time::Duration;
 
@@ -54,13 +54,13 @@ use uniq::index::{Publication, Video};
 
 use super::random::Random;
 
-/// An endless public archive.
+/// An endless made archive.
 #[derive(Clone, Debug)]
 pub struct Footage {
     random: Random,
     videos: u64,
-    /// What each bit asks of a picture's traits; the same for every archive, as a hash is one
-    /// function.
+    /// Weights of the traits in each bit. They are the same for every archive, since there is only
+    /// one hash function.
     meanings: Vec<[f32; TRAITS]>,
 }
 
@@ -75,14 +75,14 @@ impl Footage {
         }
     }
 
-    /// The next video: 30 s to 20 min long (an assumption: the logarithm is uniform, the mean 5.3
-    /// min), with as many keys as real ones.
+    /// The next video, 30 s to 20 min long, with as many keys as real ones. The length is an
+    /// assumption: its logarithm is uniform, its mean 5.3 min.
     pub fn video(&mut self) -> (Video, Vec<Run>) {
         let seconds = SHORTEST_S * (LONGEST_S / SHORTEST_S).powf(self.random.unit());
         self.video_of(Duration::from_secs_f64(seconds))
     }
 
-    /// A video of some length.
+    /// A video of this length.
     pub fn video_of(&mut self, duration: Duration) -> (Video, Vec<Run>) {
         self.videos += 1;
         let keys_an_hour = KEYS_AN_HOUR * (0.4 + 1.2 * self.random.unit());
@@ -118,7 +118,7 @@ impl Footage {
         (video, self.runs(count, duration))
     }
 
-    /// Videos until there are at least `keys` runs in all.
+    /// Videos with at least `keys` runs in total.
     pub fn videos(&mut self, keys: u64) -> impl Iterator<Item = (Video, Vec<Run>)> {
         let mut left = keys;
         std::iter::from_fn(move || {
@@ -159,13 +159,13 @@ impl Footage {
         let picture: [f32; TRAITS] = self.random.direction();
         let share =
             SAYS_LEAST + (SAYS_MOST - SAYS_LEAST) * (self.random.unit() as f32).powf(RARITY);
-        // The trait's part has a deviation of 1 as the detail's has, so that `share` is their
-        // correlation with the bit.
+        // Both parts have a deviation of 1, so `share` is the correlation of the traits with the
+        // bit.
         let (of_traits, of_detail) = (share * (TRAITS as f32).sqrt(), (1.0 - share * share).sqrt());
         let mut values = [0.0; KEY_BITS as usize];
         for (value, direction) in values.iter_mut().zip(&self.meanings) {
             let told: f32 = direction.iter().zip(&picture).map(|(a, b)| a * b).sum();
-            // A sum of 64 bits is near enough to a normal number.
+            // A sum of 64 bits is nearly normal.
             let detail = (self.random.bits().count_ones() as f32 - 32.0) / 4.0;
             *value = of_traits * told + of_detail * detail;
         }
@@ -207,38 +207,38 @@ impl Footage {
     }
 }
 
-/// Keys of an hour of video with a keyframe a second and up to 12 regions, to which the numbers
+/// Keys of an hour of video with a keyframe a second and up to 12 regions, to which the constants
 /// below were fitted.
 pub const KEYS_AN_HOUR: f64 = 30_700.0;
-/// Keys of an hour of video as it is sampled by default: 28 195 distinct ones of 0.27 h.
+/// Keys of an hour of video with the default sampling: 28 195 distinct ones in 0.27 h.
 #[allow(dead_code, reason = "not every bench tells hours")]
 pub const DEFAULT_KEYS_AN_HOUR: f64 = 104_000.0;
-/// Numbers that describe a simple picture.
+/// Number of traits of a picture.
 const TRAITS: usize = 16;
-/// Correlation of a bit with the traits: least and most, and the exponent of the uniform number
-/// between them, by which simple pictures are rare.
+/// Minimum and maximum correlation of a bit with the traits. Between them it is a uniform number
+/// raised to this exponent, so that simple pictures are rare.
 const SAYS_LEAST: f32 = 0.38;
 const SAYS_MOST: f32 = 0.988;
 const RARITY: f32 = 20.0;
 const MEANINGS_SEED: u64 = 0x6d65_616e_696e_6773;
-/// Share of keys made from one seen before in the same video.
+/// Share of keys derived from an earlier one of the same video.
 const RELATED: f64 = 0.33;
-/// Most bits flipped to make them; the square root of a uniform number, so that far ones are more
-/// frequent.
+/// Maximum number of bits flipped to derive a key, times the square root of a uniform number, so
+/// that many flips are more frequent.
 const REACH: f64 = 110.0;
-/// Chance that the next related key comes from the same one as the last: crowds.
+/// Chance that the next derived key comes from the same key as the last one, which makes crowds.
 const STAYS: f64 = 0.65;
-/// How many keys back a related key may reach: some ten seconds.
+/// How many keys back the original of a derived key may be: some ten seconds.
 const MEMORY: usize = 100;
-/// Share of keys that are exactly one seen before.
+/// Share of keys that equal an earlier one.
 const REPEATED: f64 = 0.003;
 /// Share of keys of the whole frame.
 const WHOLE: f64 = 0.063;
-/// Share of keys that last, and for how long in the mean.
+/// Share of keys that last, and their mean duration in seconds.
 const LASTING: f64 = 0.16;
 const LASTING_S: f64 = 3.0;
-/// Share of keys that are seen again at their place.
+/// Share of keys that are seen again at the same place.
 const RECURRING: f64 = 0.23;
-/// Length of videos.
+/// Minimum and maximum length of videos, in seconds.
 const SHORTEST_S: f64 = 30.0;
 const LONGEST_S: f64 = 1200.0;

@@ -1,7 +1,7 @@
-//! What the benches of the index share: keys like those of real footage, indexes of them, clocks,
-//! and FAISS beside us.
+//! Shared parts of the index benches: keys like those of real footage, indexes of them, clocks, and
+//! FAISS for comparison.
 
-// Each bench is a crate of its own that uses only a part of this.
+// Each bench is a crate of its own and uses only a part of this.
 #![allow(dead_code, unreachable_pub)]
 #![allow(
     clippy::unwrap_used,
@@ -17,14 +17,14 @@ pub mod faiss;
 pub mod footage;
 pub mod random;
 
-/// Radius of the vote in bits, at which everything is measured.
+/// Radius of a vote in bits, at which everything is measured.
 pub const RADIUS: u32 = uniq::search::RADIUS;
 
-/// Query keys of one measurement: 20 keyframes with 40 regions, each also mirrored. A clip of 10 s
-/// has up to 7 000, tilted ones among them.
+/// Number of query keys in one measurement: 20 keyframes with 40 regions, each also mirrored. A
+/// clip of 10 s has up to 7 000, including tilted ones.
 pub const CLIP_KEYS: usize = 1600;
 
-/// A number with blanks between thousands.
+/// A number with blanks between groups of three digits.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -37,7 +37,7 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// Says whether a figure reaches its goal.
+/// The words for a figure that reaches its goal or not.
 pub fn verdict(reached: bool) -> &'static str {
     if reached { "reached" } else { "MISSED" }
 }

@@ -1,4 +1,4 @@
-//! Numbers and keys that are the same on every machine and in every version.
+//! Random numbers and keys that are the same on every machine and in every version.
 
 use uniq::fingerprint::{KEY_BITS, Key};
 
@@ -24,14 +24,14 @@ impl Random {
         (((self.bits() >> 32) * end as u64) >> 32) as usize
     }
 
-    /// A number in 0..1.
+    /// A number from 0 to below 1.
     pub fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// A vector of length 1 that points anywhere.
+    /// A random direction, as a vector of length 1.
     pub fn direction<const N: usize>(&mut self) -> [f32; N] {
-        // Sums of 64 bits are near enough to normal numbers, whose vectors have no preferred
+        // Sums of 64 bits are nearly normal, and vectors of normal numbers have no preferred
         // direction.
         let vector: [f32; N] = std::array::from_fn(|_| self.bits().count_ones() as f32 - 32.0);
         let length = vector
@@ -48,12 +48,12 @@ impl Random {
         Key(std::array::from_fn(|_| self.bits()))
     }
 
-    /// Flips `count` different bits, at most all.
+    /// Flips `count` different bits, or all if `count` is larger.
     pub fn flip(&mut self, mut key: Key, count: u32) -> Key {
         let mut flipped = [0u64; 4];
         let mut left = count.min(KEY_BITS);
         while left > 0 {
-            // Eight candidates from one draw.
+            // Takes eight candidates from one draw.
             let mut draw = self.bits();
             for _ in 0..8 {
                 let (word, mask) = ((draw >> 6 & 3) as usize, 1 << (draw & 63));
@@ -94,7 +94,7 @@ impl Random {
     }
 }
 
-/// Members of a family.
+/// Number of members of a family.
 const FAMILY: usize = 10;
-/// Most bits in which a member differs from the centre of its family.
+/// Maximum number of bits in which a member differs from the centre of its family.
 const FAMILY_FLIPS: usize = 40;

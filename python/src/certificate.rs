@@ -17,10 +17,10 @@ use crate::errors;
 use crate::index::Index;
 use crate::work::{self, Control};
 
-/// What is said of a certificate without a file.
+/// Name of a certificate without a file, in messages.
 const NAME: &str = "the certificate";
 
-/// Whom a reader trusts.
+/// The keys that a reader trusts.
 #[derive(FromPyObject)]
 pub(crate) struct Trust {
     key: Option<PathBuf>,
@@ -130,7 +130,7 @@ pub(crate) fn certify<'py>(
             policy_uri: policy_uri.as_deref(),
         };
         let certified = certificate::certify(&*index.current()?, &clip, &options, &terms)?;
-        // What would be refused by who reads it is not signed.
+        // A statement that a reader would refuse is not signed.
         let envelope = Envelope::sign(certified.statement.payload()?, &key)?;
         Ok((envelope.to_json(), certified.fingerprint, certified.report))
     })?;
@@ -179,7 +179,7 @@ fn refused(reason: String) -> Error {
     }
 }
 
-/// Names what an error of the library is about that does not know it.
+/// Names the subject of a library error that does not know it.
 fn named(error: Error) -> Error {
     match error {
         Error::InvalidCertificate { path, reason } if path.as_os_str().is_empty() => {

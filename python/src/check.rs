@@ -15,7 +15,7 @@ use crate::errors;
 use crate::index::{Index, hex};
 use crate::work::{self, Control};
 
-/// What can be set of a check, as the dataclass `uniq._options.CheckArguments` has it.
+/// Options of a check, as in the dataclass `uniq._options.CheckArguments`.
 #[derive(Debug, FromPyObject)]
 pub(crate) struct Arguments {
     pub(crate) effort: String,
@@ -43,7 +43,7 @@ impl Arguments {
     }
 }
 
-/// An effort by its name.
+/// The effort with this name.
 pub(crate) fn effort(name: &str) -> PyResult<Effort> {
     match name {
         "fast" => Ok(Effort::Fast),
@@ -139,7 +139,7 @@ pub(crate) fn fingerprint(
 ) -> PyResult<Fingerprint> {
     let decoding = decoding.decoding(py)?;
     let made = work::run(py, &control, |cancel, _| {
-        // As it is read again, so that its digest is that of its file.
+        // Reads it again, so that its digest is that of its file.
         let invalid = |reason| uniq::Error::InvalidFingerprint {
             path: clip.clone(),
             reason,
@@ -220,7 +220,7 @@ pub(crate) fn check<'py>(
     json(py, &report)
 }
 
-/// What a check is about.
+/// What to check.
 #[derive(FromPyObject)]
 pub(crate) enum Asked<'py> {
     /// A fingerprint in memory.
@@ -229,7 +229,7 @@ pub(crate) enum Asked<'py> {
     Clip(PathBuf),
 }
 
-/// A value of the library as JSON, as the program prints it.
+/// A library value as JSON, as the program prints it.
 pub(crate) fn json<'py>(
     py: Python<'py>,
     value: &impl serde::Serialize,

@@ -1,4 +1,4 @@
-//! Makes of `uniq.Decoding` how files are decoded.
+//! Converts `uniq.Decoding` into the library's options of decoding.
 
 use std::env;
 use std::ffi::OsString;
@@ -33,7 +33,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The same for the library.
+    /// The library's options.
     pub(crate) fn decoding(&self, py: Python<'_>) -> PyResult<Decoding> {
         let demand = match &*self.sandbox {
             "available" => Some(Demand::WhatThereIs),
@@ -102,7 +102,7 @@ impl Settings {
     }
 }
 
-/// What the loader may need to find FFmpeg; all else is kept from decoding processes.
+/// Environment variables that the loader may need to find FFmpeg. Decoding processes get no others.
 fn kept() -> Vec<(OsString, OsString)> {
     let names = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
     names

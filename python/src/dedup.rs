@@ -18,7 +18,7 @@ use crate::decoding::Settings;
 use crate::errors;
 use crate::work::{self, Control};
 
-/// What can be set, as the dataclass `uniq._options.DedupArguments` has it.
+/// Options, as in the dataclass `uniq._options.DedupArguments`.
 #[derive(Debug, FromPyObject)]
 pub(crate) struct Arguments {
     effort: String,
@@ -38,7 +38,7 @@ pub(crate) fn dedup<'py>(
     control: Control<'_>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let decoding = decoding.decoding(py)?;
-    // As the program does it.
+    // The same choice as in the program.
     let (candidates, effort) = match effort(&arguments.effort)? {
         Effort::Fast => (Effort::Fast, Effort::Fast),
         Effort::Standard => (Effort::Fast, Effort::Standard),
@@ -101,7 +101,7 @@ pub(crate) fn dedup<'py>(
     json(py, &found)
 }
 
-/// The files that these inputs name, and folders, lists and lines that could not be read.
+/// The files that these inputs name, and unreadable folders, lists and lines.
 fn files(
     inputs: &[PathBuf],
     reference: bool,
@@ -117,7 +117,7 @@ fn files(
     for input in inputs {
         let is_several = input.is_dir() || ingest::is_list(input) && input.is_file();
         if !is_several {
-            // What is wrong with it is told when its turn comes.
+            // Its error is reported when it is read.
             files.push(input.clone());
             continue;
         }
@@ -137,7 +137,7 @@ fn files(
     (files, failed)
 }
 
-/// Each file once, however it is named; one that is named as a reference is a reference.
+/// Each file once, under any name. A file that is named as a reference is a reference.
 fn each_once(clips: &[PathBuf], references: &[PathBuf]) -> Vec<Input> {
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
     let mut inputs: Vec<Input> = Vec::new();
@@ -159,5 +159,5 @@ fn each_once(clips: &[PathBuf], references: &[PathBuf]) -> Vec<Input> {
     inputs
 }
 
-/// What a false copy costs, as for `uniq dedup`: whoever believes it deletes a clip.
+/// Cost of a false copy, as for `uniq dedup`: somebody may delete a clip because of it.
 const FALSE_COPY: f32 = 20.0;

@@ -1,12 +1,12 @@
-//! Makes Python's exceptions of the library's errors: one class a family, with the code of the
-//! error.
+//! Converts the library's errors into Python exceptions: one class per family, with the error's
+//! code.
 
 use std::error::Error as _;
 
 use pyo3::prelude::*;
 use uniq::Error;
 
-/// The module of the classes.
+/// The module with the classes.
 const MODULE: &str = "uniq.errors";
 
 /// The exception for an error of the library.
@@ -14,7 +14,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     make(py, family(error), &chain(error), &error.code())
 }
 
-/// The exception for what could not be read or is of no use, with the library's code for it.
+/// The exception for something unreadable or unusable, with the library's code for it.
 pub(crate) fn raise_as(py: Python<'_>, class: &str, message: &str, code: &str) -> PyErr {
     make(py, class, message, code)
 }
@@ -24,13 +24,13 @@ pub(crate) fn setting(message: &str) -> PyErr {
     Python::attach(|py| make(py, "SettingError", message, "invalid_setting"))
 }
 
-/// The exception for work that took longer than it may.
+/// The exception for work that took too long.
 pub(crate) fn late(py: Python<'_>, seconds: f64) -> PyErr {
     let message = format!("given up after {seconds} s, as its deadline says");
     make(py, "DeadlineExceeded", &message, "deadline_exceeded")
 }
 
-/// The exception for what must not happen.
+/// The exception for an internal error.
 pub(crate) fn internal(py: Python<'_>, what: &str) -> PyErr {
     make(
         py,
@@ -102,12 +102,12 @@ fn family(error: &Error) -> &'static str {
         | Error::LedgerOutOfStep { .. }
         | Error::LedgerRefused { .. } => "LedgerError",
         Error::Cancelled => "Cancelled",
-        // Of a newer library.
+        // A kind that only a newer library has.
         _ => "UniqError",
     }
 }
 
-/// The message with those of its causes.
+/// The message, followed by those of its causes.
 pub(crate) fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

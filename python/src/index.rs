@@ -1,4 +1,4 @@
-//! The index: opening, building, and what it says of itself.
+//! The index: opening, building, and its state.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl Index {
     /// Opens an index.
     #[staticmethod]
     fn open(py: Python<'_>, dir: PathBuf) -> PyResult<Index> {
-        // A commit of this process is to be searched at once.
+        // A commit of this process must be searched at once.
         let opened = py
             .detach(|| Live::open(&dir))
             .map(|live| live.looking_every(Duration::ZERO));
@@ -140,7 +140,7 @@ impl Index {
     const FORMAT_VERSION: u32 = FORMAT_VERSION;
 }
 
-/// What can be set of a build, as the dataclass `uniq._options.BuildArguments` has it.
+/// Options of a build, as in the dataclass `uniq._options.BuildArguments`.
 #[derive(Debug, FromPyObject)]
 pub(crate) struct Arguments {
     role: String,
@@ -211,7 +211,7 @@ pub(crate) fn build<'py>(
     json(py, &built)
 }
 
-/// Tells of what happens in a build.
+/// Reports an event of a build.
 fn tell(teller: &Teller, event: &Event<'_>) {
     teller.tell(|| match event {
         Event::Started { videos, bytes } => {
@@ -256,7 +256,7 @@ fn tell(teller: &Teller, event: &Event<'_>) {
     });
 }
 
-/// What a build came to.
+/// The result of a build.
 fn summed(summary: &BuildSummary, no_videos: &[PathBuf]) -> Value {
     let name = |path: &Path| path.to_string_lossy().into_owned();
     let failed = |failed: &[(PathBuf, uniq::Error)]| -> Vec<Value> {
@@ -307,7 +307,7 @@ fn listed(video: &Video, role: Role, (generation, added_at): (u64, Option<String
     object
 }
 
-/// Why videos were not removed: a code, and a sentence.
+/// Why videos were not removed: a code and a sentence.
 type Refusal = (&'static str, String);
 
 fn remove(dir: &Path, selectors: &[String], role: Role) -> uniq::Result<Result<Value, Refusal>> {

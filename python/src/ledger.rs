@@ -37,7 +37,7 @@ impl Ledger {
         }
     }
 
-    /// The ledger, in step with the index of its submissions.
+    /// The ledger, checked to be in step with the index of its submissions.
     fn in_step(&self) -> uniq::Result<ledger::Ledger> {
         let books = self.books();
         let mut ledger = books.open(false)?;
@@ -287,5 +287,5 @@ impl Ledger {
     }
 }
 
-/// How long a worker has a submission before another may take it over.
+/// How long a worker owns a submission before another may take it over.
 const LEASE: Duration = Duration::from_secs(60);

@@ -1,9 +1,9 @@
-//! The module `uniq._uniq`: the library as the Python package `uniq` calls it.
+//! The module `uniq._uniq`, by which the Python package `uniq` calls the library.
 //!
-//! Values go over as JSON, in the library's own wire formats, and the package makes dataclasses of
-//! them. Work runs in threads of its own, without the interpreter's lock.
+//! Values pass as JSON, in the library's wire formats, and the package converts them into
+//! dataclasses. Work runs in separate threads, without the interpreter's lock.
 //!
-//! What is new here goes into a module of its own, into the list below, and into `uniq/_uniq.pyi`.
+//! A new part needs its own module, an entry in the list below, and one in `uniq/_uniq.pyi`.
 
 mod certificate;
 mod check;

@@ -1,7 +1,7 @@
-//! A report in which every field is given, for the test of the dataclasses.
+//! A report with every field set, to test the dataclasses.
 //!
-//! Each struct is written out, so that a field that is added to a report has to be added here, and
-//! then fails the test until the dataclass has it.
+//! Each struct is written out in full, so that a new field of a report must be added here, and then
+//! fails the test until the dataclass has it.
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -29,11 +29,11 @@ pub(crate) fn _every_field(py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
 fn report() -> Report {
     Report {
         schema: SCHEMA,
-        // What steers a terminal is escaped.
+        // Terminal control characters are escaped.
         clip: Clip {
             path: "Über \"東京\" \u{1b}[2J\u{202e}\u{7f}\\ 🎬\n".to_owned(),
             sha256: "c".repeat(64),
-            // Numbers whose texts differ most between languages.
+            // Numbers that languages print most differently.
             duration_s: 1e16,
             width: 1920,
             height: 1080,

@@ -1,6 +1,6 @@
-//! Searches of an index whose segments are open in several processes.
+//! Searches an index whose segments are open in several processes.
 //!
-//! What one process sends to another goes over as the library's own sealed bytes.
+//! What processes send to each other passes as the library's sealed bytes.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -202,7 +202,7 @@ impl Request {
     }
 }
 
-/// The report, or the needs.
+/// The report, or what is missing for it.
 type Merge<'py> = (Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>);
 
 fn sealed(py: Python<'_>, made: uniq::Result<Vec<u8>>) -> PyResult<Bound<'_, PyBytes>> {

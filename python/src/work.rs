@@ -1,5 +1,5 @@
-//! Runs work in a thread while the calling one listens to Python: to Ctrl-C, a deadline, an event
-//! that cancels, and for news of how far the work is.
+//! Runs work in a thread while the calling thread handles Python: Ctrl-C, a deadline, a cancelling
+//! event, and progress.
 
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,18 +12,18 @@ use serde_json::Value;
 
 use crate::errors;
 
-/// How a caller takes part in work, as the arguments `deadline`, `cancel` and `progress` say.
+/// How a caller controls work, by the arguments `deadline`, `cancel` and `progress`.
 #[derive(Debug, Default, FromPyObject)]
 pub(crate) struct Control<'py> {
     /// Seconds after which the work is given up.
     deadline: Option<f64>,
-    /// An object whose method `is_set` says whether the work is to stop, such as `threading.Event`.
+    /// An object whose method `is_set` says whether to stop, such as `threading.Event`.
     cancel: Option<Bound<'py, PyAny>>,
-    /// Called with JSON, in the calling thread; what it raises stops the work.
+    /// Called with JSON in the calling thread. An exception in it stops the work.
     progress: Option<Bound<'py, PyAny>>,
 }
 
-/// How the work tells how far it is.
+/// Reports the progress of work.
 #[derive(Debug, Clone)]
 pub(crate) struct Teller {
     /// `None` if nobody listens.
@@ -31,19 +31,19 @@ pub(crate) struct Teller {
 }
 
 impl Teller {
-    /// Tells something; waits while the listener is far behind.
+    /// Sends a report. Waits if the listener is far behind.
     pub(crate) fn tell(&self, news: impl FnOnce() -> Value) {
         if let Some(sender) = &self.sender {
-            // Nobody listens any more once the work is over.
+            // After the work nobody listens any more.
             let _ = sender.send(news());
         }
     }
 }
 
-/// Runs `job` in a thread of its own, without the interpreter's lock.
+/// Runs `job` in a separate thread, without the interpreter's lock.
 ///
-/// It is given a flag that it is to obey, and a way to tell how far it is. What stops it (a signal,
-/// the deadline, the event, an exception of the callback) is raised when it has come to its end.
+/// The job gets a flag that it must obey, and a way to report progress. The reason for stopping it
+/// (a signal, the deadline, the event, an exception in the callback) is raised after it has ended.
 pub(crate) fn run<T: Send>(
     py: Python<'_>,
     control: &Control<'_>,
@@ -55,7 +55,7 @@ pub(crate) fn run<T: Send>(
     };
     let cancel = AtomicBool::new(false);
     let is_heard = control.progress.is_some();
-    // Without a listener it carries nothing, and says by its end that the work is done.
+    // Without a listener the channel carries nothing, and closing it signals the end of the work.
     let (sender, mut receiver) = sync_channel(BACKLOG);
     let (outcome, stopped) = thread::scope(|scope| {
         let flag = &cancel;
@@ -84,7 +84,7 @@ pub(crate) fn run<T: Send>(
     }
 }
 
-/// Listens until the work has come to its end, and says what stopped it.
+/// Listens until the work has ended. Returns the reason for stopping it.
 fn listen(
     py: Python<'_>,
     control: &Control<'_>,
@@ -101,7 +101,7 @@ fn listen(
             return stopped;
         }
         if stopped.is_err() {
-            // What is still told is not heard, so that the work does not wait for a listener.
+            // Drops further reports, so that the work does not wait for a listener.
             continue;
         }
         if let (Ok(news), Some(progress)) = (&heard, &control.progress) {
@@ -117,7 +117,7 @@ fn listen(
     }
 }
 
-/// Looks for a reason to stop.
+/// Checks for a reason to stop.
 fn look(py: Python<'_>, control: &Control<'_>, end: Option<Instant>) -> PyResult<()> {
     py.check_signals()?;
     if end.is_some_and(|end| Instant::now() >= end) {
@@ -131,7 +131,7 @@ fn look(py: Python<'_>, control: &Control<'_>, end: Option<Instant>) -> PyResult
     Ok(())
 }
 
-/// Seconds as a duration.
+/// Converts seconds into a duration.
 pub(crate) fn duration(name: &str, seconds: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(seconds)
         .ok()
@@ -143,16 +143,16 @@ pub(crate) fn duration(name: &str, seconds: f64) -> PyResult<Duration> {
         })
 }
 
-/// What a panic says.
+/// The message of a panic.
 fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_default()
 }
 
-/// How often it is looked for a reason to stop.
+/// Time between two checks for a reason to stop.
 const TICK: Duration = Duration::from_millis(50);
-/// News that may wait for the listener.
+/// Maximum number of reports that wait for the listener.
 const BACKLOG: usize = 1024;
-/// More than anything takes, and less than what an instant can be moved by.
+/// Maximum number of seconds: far longer than any work, and small enough to be added to an instant.
 const SECONDS_MAX: Duration = Duration::from_secs(3_000_000_000);

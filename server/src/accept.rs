@@ -1,4 +1,4 @@
-//! Takes an uploaded file: it gets its number before anything else is done with it.
+//! Accepts an uploaded file, which gets its number before anything else.
 
 use std::fs::File;
 use std::path::Path;
@@ -11,36 +11,36 @@ use crate::database::now_ms;
 use crate::problem::Problem;
 use crate::store::{jobs, submissions, uploads};
 
-/// What a client submits.
+/// A file that a client submits.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Submitted {
-    /// The id that the submission gets.
+    /// The id of the submission to be.
     pub id: String,
-    /// Whose it is.
+    /// Its tenant.
     pub tenant: String,
-    /// Who submits it.
+    /// Its creator.
     pub creator: String,
-    /// What the creator calls it.
+    /// The creator's own name for it.
     pub reference: Option<String>,
-    /// Whether it is the clip or its fingerprint.
+    /// Whether the file is the clip or its fingerprint.
     pub kind: Kind,
 }
 
 /// A submission that was received.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Accepted {
-    /// Its id: another one than was asked for if the same creator had submitted the same bytes
+    /// Its id. It differs from the requested one if the same creator had submitted the same bytes
     /// before.
     pub id: String,
     /// Whether it is new.
     pub is_new: bool,
 }
 
-/// Takes a file, which is moved, and makes the job of checking it; when this returns, both are
+/// Moves a file into the service, and creates the job to check it. When this returns, both are
 /// durable. Blocks.
 ///
 /// # Errors
-/// Those of [`uniq::ledger::queue`]; the file stays where it is then.
+/// Those of [`uniq::ledger::queue`]; then the file is not moved.
 pub fn accept(
     app: &App,
     submitted: &Submitted,
@@ -52,7 +52,7 @@ pub fn accept(
     Ok(accepted)
 }
 
-/// Fails unless the ledger takes these names.
+/// Fails unless the ledger accepts these names.
 ///
 /// # Errors
 /// 400.
@@ -82,7 +82,7 @@ fn taken(app: &App, submitted: &Submitted, file: &Path) -> Result<Accepted> {
             source,
         }
     };
-    // The bytes first: what has a number must be there after a crash.
+    // The bytes first: a submission with a number must have its file after a crash.
     File::open(file)
         .and_then(|file| file.sync_all())
         .map_err(io("sync"))?;
@@ -139,7 +139,7 @@ fn taken(app: &App, submitted: &Submitted, file: &Path) -> Result<Accepted> {
     });
     match queued {
         Ok(_) if !accepted.is_new && accepted.id != submitted.id => {
-            // The first file is the one that is kept, unless it is gone.
+            // Keeps the first file unless it is gone.
             let first = app.clip(&accepted.id);
             let done = if first.exists() {
                 std::fs::remove_file(&clip)
@@ -150,7 +150,7 @@ fn taken(app: &App, submitted: &Submitted, file: &Path) -> Result<Accepted> {
         }
         Ok(_) => {}
         Err(error) => {
-            // Back to where it was, so that it can be offered again.
+            // Moves it back, so that it can be submitted again.
             std::fs::rename(&clip, file).map_err(io("rename"))?;
             return Err(error);
         }
@@ -158,7 +158,7 @@ fn taken(app: &App, submitted: &Submitted, file: &Path) -> Result<Accepted> {
     Ok(accepted)
 }
 
-/// How a kind is written.
+/// Name of a kind.
 pub fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Clip => "clip",
@@ -166,7 +166,7 @@ pub fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-/// Maximum length of a name in characters; with the tenant before it the ledger still takes it.
+/// Maximum length of a name, in characters. With the tenant in front, the ledger still accepts it.
 const NAME_MAX: usize = 400;
 
 const NAME_RULE: &str = "1 to 400 characters that can be seen, without blanks at its ends";

@@ -1,4 +1,4 @@
-//! What a tenant is told of a submission: nothing of other tenants.
+//! A tenant's view of a submission, without anything about other tenants.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use uniq::report::{Report, Submission};
 use crate::app::App;
 use crate::store::submissions;
 
-/// The report on a submission as its tenant may see it; `None` before there is an answer.
+/// The report on a submission as its tenant may see it; `None` without an answer.
 ///
 /// # Errors
 /// Those of the ledger.
@@ -20,7 +20,7 @@ pub fn report(
     number: u64,
 ) -> uniq::Result<Option<Report>> {
     let standings = ledger.standings(number)?;
-    // What was taken back has no answer any more.
+    // A withdrawn submission has no answer any more.
     let stands = standings.submission.standing == ledger::Standing::Decided;
     let Some(mut report) = standings.report.clone().filter(|_| stands) else {
         return Ok(None);
@@ -36,7 +36,7 @@ pub fn report(
     Ok(Some(report))
 }
 
-/// What the ledger says of a submission, without what is known of other tenants.
+/// The ledger's facts about a submission, without anything about other tenants.
 ///
 /// # Errors
 /// Those of the ledger.
@@ -92,7 +92,7 @@ pub fn redacted(
     Ok(said)
 }
 
-/// Why seconds are deducted; `by` is the holder, if the tenant may know.
+/// The reason for a deduction. `by` is the holder, if the tenant may know.
 fn sentence(reason: &str, by: Option<&str>, number: u64) -> String {
     let who = by.map_or_else(|| "another creator".to_owned(), str::to_owned);
     let of = by.map_or_else(String::new, |_| format!(", in submission {number}"));

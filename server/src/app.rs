@@ -1,4 +1,4 @@
-//! What all parts of the service share.
+//! Shared state of the service.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::problem::Problem;
 use crate::ray::Ray;
 use crate::uploads::Uploads;
 
-/// The service; clones are the same one.
+/// The service; clones share its state.
 #[derive(Clone, Debug)]
 pub struct App(Arc<Parts>);
 
@@ -40,31 +40,31 @@ pub struct Parts {
     pub config: Config,
     /// The database.
     pub database: Database,
-    /// The index of what is public.
+    /// The index of public videos.
     pub corpus: Corpus,
-    /// Who searches it, if not this process.
+    /// The cluster that searches the index; `None` for this process.
     pub ray: Option<Arc<Ray>>,
-    /// Where clips are decoded, and with which limits.
+    /// How and where clips are decoded, with which limits.
     pub decoding: Decoding,
-    /// How many clips are decoded at a time.
+    /// Limit of clips that are decoded at a time.
     pub slots: Slots,
-    /// What prices are by.
+    /// The rate card.
     pub card: Option<RateCard>,
-    /// What signs certificates.
+    /// Signer of certificates.
     pub signer: Option<Box<dyn uniq::certificate::Signer + Send + Sync>>,
-    /// Who tells reviewers from others.
+    /// Log-in of reviewers by a provider.
     pub oidc: Option<Oidc>,
-    /// Rates of requests by key.
+    /// Request limits of keys.
     pub limits: Limits,
-    /// What is being uploaded.
+    /// Uploads in progress.
     pub uploads: Uploads,
-    /// Answers that are kept in memory only.
+    /// Answers that are kept only in memory.
     pub answers: Secrets,
-    /// Set when the service stops: work is given back.
+    /// Set when the service stops; then work is released.
     pub stopping: Arc<AtomicBool>,
-    /// Wakes who follows events.
+    /// Wakes followers of events.
     pub changed: broadcast::Sender<()>,
-    /// Who follows events, by key.
+    /// Followers of events by key.
     pub streams: Streams,
     /// Names this service over restarts.
     pub instance: String,
@@ -89,12 +89,12 @@ impl App {
         self.config.clips().join(id)
     }
 
-    /// The clip that is to confirm the fingerprint of a submission.
+    /// The clip that will confirm the fingerprint of a submission.
     pub fn confirming(&self, id: &str) -> PathBuf {
         self.config.clips().join(format!("{id}.clip"))
     }
 
-    /// Does something with the ledger's intake.
+    /// Calls `work` with the ledger's intake.
     ///
     /// # Errors
     /// Those of `work`, and of opening the index.
@@ -120,7 +120,7 @@ impl App {
                     tracing::warn!(number = of.number, why, "a submission has lapsed");
                 }
             },
-            // What lies in the clips' folder has a job, which hands it out.
+            // Clips in this folder have a job, which assigns them.
             takes_over: &|of: &Submission| {
                 !std::path::Path::new(&of.path).starts_with(self.clips_folder())
             },
@@ -129,18 +129,18 @@ impl App {
         work(&intake, ledger)
     }
 
-    /// Whether clips can be checked now: there is an index, and somebody to search it.
+    /// Whether clips can be checked now: there is an index, and something to search it.
     pub fn can_check(&self) -> bool {
         self.corpus.is_there() && self.ray.as_deref().is_none_or(Ray::is_up)
     }
 
-    /// The folder of clips as the ledger has it.
+    /// The folder of clips as the ledger names it.
     fn clips_folder(&self) -> PathBuf {
         std::path::absolute(self.config.clips()).unwrap_or_else(|_| self.config.clips())
     }
 }
 
-/// Does something for a request on a thread where it may block.
+/// Runs a request's work on a thread that may block.
 ///
 /// # Errors
 /// Those of `work`, and 500 if it panics.
@@ -152,5 +152,5 @@ pub(crate) async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|_| Err(Problem::internal()))
 }
 
-/// How long a worker has what it works on unless it renews that.
+/// Duration of a worker's lease unless it is renewed.
 pub const LEASE: std::time::Duration = std::time::Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! Who calls: API keys, their tenants and scopes.
+//! Authenticates callers: API keys, their tenants and scopes.
 
 use axum::extract::FromRequestParts;
 use axum::http::{header, request::Parts};
@@ -30,7 +30,7 @@ impl Scope {
     /// All scopes.
     pub const ALL: [Scope; 4] = [Scope::Submit, Scope::Read, Scope::Review, Scope::Admin];
 
-    /// How it is written.
+    /// Name of the scope.
     pub fn name(self) -> &'static str {
         match self {
             Scope::Submit => "submit",
@@ -40,22 +40,22 @@ impl Scope {
         }
     }
 
-    /// The scope of a name.
+    /// The scope with this name.
     pub fn of(name: &str) -> Option<Scope> {
         Scope::ALL.into_iter().find(|scope| scope.name() == name)
     }
 }
 
-/// Who calls.
+/// The caller of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caller {
     /// The tenant.
     pub tenant: String,
     /// The id of the key.
     pub key: String,
-    /// What the key is called.
+    /// Name of the key.
     pub name: String,
-    /// What it may be used for.
+    /// Scopes of the key.
     pub scopes: Vec<Scope>,
 }
 
@@ -74,7 +74,7 @@ impl Caller {
         )))
     }
 
-    /// Fails unless the key is an administrator's of the operator.
+    /// Fails unless the key belongs to an administrator of the operator.
     ///
     /// # Errors
     /// 403.
@@ -93,7 +93,7 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Caller, Problem> {
-        // A layer may have asked before; a request counts once.
+        // If a layer has already checked the caller, the request counts only once.
         if let Some(caller) = parts.extensions.get::<Caller>() {
             return Ok(caller.clone());
         }
@@ -123,10 +123,11 @@ fn bearer(parts: &Parts) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && secret.len() <= SECRET_MAX).then_some(secret.trim())
 }
 
-/// A new key for a tenant: what is kept of it, and the key itself, which is shown once.
+/// Makes a new key for a tenant. Returns the record to store, and the key itself, which is shown
+/// once.
 ///
 /// # Errors
-/// 400 for a name of a tenant that is none, and 500 without random numbers.
+/// 400 for an invalid tenant name, and 500 without random numbers.
 pub fn new_key(
     tenant: &str,
     name: &str,
@@ -164,8 +165,8 @@ pub fn new_key(
     Ok((key, secret))
 }
 
-/// The digest by which a secret is known: SHA-256 in hexadecimal. Secrets are 32 random bytes, so
-/// that nobody can try them all.
+/// SHA-256 in hexadecimal, by which a secret is stored. Secrets are 32 random bytes, too many to
+/// try.
 pub fn digest_of(secret: &str) -> String {
     hex(&Sha256::digest(secret))
 }
@@ -175,7 +176,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether a text can name a tenant.
+/// Whether a text is a valid tenant name.
 pub fn is_tenant(text: &str) -> bool {
     (1..=40).contains(&text.len())
         && text
@@ -183,7 +184,7 @@ pub fn is_tenant(text: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// What a tenant's name has to be.
+/// Rule for tenant names.
 pub const TENANT_RULE: &str = "1 to 40 of a-z, 0-9 and -";
 
 /// Maximum length of a secret in bytes.

@@ -1,4 +1,4 @@
-//! Copies all that the service keeps, while it runs.
+//! Copies everything that the service stores, while it runs.
 
 use std::fs;
 use std::path::Path;
@@ -11,12 +11,12 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::events::Outbox;
 
-/// Copies the data folder into a new one, which can take its place: the ledger with the index of
-/// its submissions as of one moment, then clips, certificates and the index of what is public.
-/// Files that never change get a second name where that can be.
+/// Copies the data folder into a new one, which can replace it: first the ledger with the index of
+/// its submissions at one moment, then clips, certificates and the index of public videos. Files
+/// that never change are linked where possible.
 ///
 /// # Errors
-/// If something is in the folder already, or cannot be copied, by name.
+/// If the folder is not empty or something cannot be copied; the message names it.
 pub fn backup(config: &Config, folder: &Path) -> anyhow::Result<()> {
     ensure!(
         fs::symlink_metadata(folder).is_err(),
@@ -31,7 +31,7 @@ pub fn backup(config: &Config, folder: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
     let database = Database::open(config.ledger(), config.submissions(), Arc::new(Outbox))?;
     database.with(|ledger| uniq::ledger::backup(ledger, &database.books(), folder))?;
-    // What came after the ledger was copied is not known to the copy, and does no harm there.
+    // The copied ledger does not know files that came after it, which does no harm.
     for name in ["clips", "certificates", "sources"] {
         copy(&config.data.join(name), &folder.join(name))?;
     }
@@ -52,7 +52,7 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
         let file = entry?.path();
         let copy = to.join(file.file_name().unwrap_or_default());
         match fs::hard_link(&file, &copy).or_else(|_| fs::copy(&file, &copy).map(drop)) {
-            // It was withdrawn meanwhile, or was not finished.
+            // It was withdrawn meanwhile or was not finished.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             other => other.with_context(|| format!("{}: cannot be copied", file.display()))?,
         }

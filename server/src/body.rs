@@ -1,4 +1,4 @@
-//! The bodies of requests: they must not stand still, and hang up on nobody who still sends.
+//! Request bodies: they must not stall, and a client that still sends is not cut off.
 
 use std::error::Error;
 use std::fmt;
@@ -18,7 +18,7 @@ use tokio::time::{Instant, Sleep};
 use crate::app::App;
 use crate::problem::Problem;
 
-/// Lets no body of a request stand still.
+/// Fails request bodies that stall.
 pub(crate) async fn watched(State(app): State<App>, request: Request, next: Next) -> Response {
     let idle = Duration::from_secs(app.config.limits.idle_seconds.max(1));
     let expects = request.headers().contains_key(header::EXPECT);
@@ -26,15 +26,15 @@ pub(crate) async fn watched(State(app): State<App>, request: Request, next: Next
         .await
 }
 
-/// A body that fails with [`Idle`] when its client has been waited for too long.
+/// A body that fails with [`Idle`] when its client has stalled for too long.
 struct Watched {
     body: Body,
     idle: Duration,
-    /// How long may still be waited for the next [`STEP`] bytes.
+    /// Remaining time to wait for the next [`STEP`] bytes.
     patience: Duration,
     bytes: u64,
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
-    /// Whether the client waits to be told that its body is wanted.
+    /// Whether the client waits for permission to send its body.
     awaits_consent: bool,
     ended: bool,
 }
@@ -64,7 +64,7 @@ impl HttpBody for Watched {
         let this = &mut *self;
         this.awaits_consent = false;
         let Poll::Ready(next) = Pin::new(&mut this.body).poll_frame(cx) else {
-            // Only the time counts for which we wait for the client.
+            // Only time spent waiting for the client counts.
             let patience = this.patience;
             let (_, sleep) = this
                 .waiting
@@ -104,8 +104,8 @@ impl HttpBody for Watched {
     }
 }
 
-/// A client that still sends a body that nobody wants hears why only if the connection stays open
-/// for a while: closed at once, the answer would be lost with it.
+/// A client that still sends an unwanted body can only read the answer if the connection stays open
+/// for a while. If it were closed at once, the answer would be lost.
 impl Drop for Watched {
     fn drop(&mut self) {
         if self.ended || self.awaits_consent || self.body.is_end_stream() {
@@ -127,7 +127,7 @@ impl Drop for Watched {
     }
 }
 
-/// The client stands still.
+/// The error that the client has stalled.
 #[derive(Clone, Copy, Debug)]
 struct Idle;
 
@@ -139,7 +139,7 @@ impl fmt::Display for Idle {
 
 impl Error for Idle {}
 
-/// Whether an error, or a cause of it, is that the client stands still.
+/// Whether an error or one of its causes is a stalled client.
 pub(crate) fn is_idle(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -151,7 +151,7 @@ pub(crate) fn is_idle(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-/// What a client hears whose body stands still.
+/// The answer to a client whose body has stalled.
 pub(crate) fn idle() -> Problem {
     let detail = "too few bytes came for too long; send the rest, or the request again, over a better connection";
     Problem::new(
@@ -162,17 +162,17 @@ pub(crate) fn idle() -> Problem {
     )
 }
 
-/// What a client hears whose body ends before its end, if it still hears anything.
+/// The answer to a client whose body is incomplete, if it still listens.
 pub(crate) fn broken() -> Problem {
     Problem::invalid("the body ended early; send the rest, or the request again")
 }
 
-/// So many bytes have to come before a client is waited for anew: with less, a connection could be
-/// held with a byte now and then. At 60 s this is 68 bytes a second.
+/// Number of bytes that restarts the patience. With less, a client could hold a connection with a
+/// byte now and then. At 60 s this is 68 bytes a second.
 const STEP: u64 = 4096;
 
-/// How long an unwanted body is read.
+/// How long an unwanted body is still read.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// How much of an unwanted body is read.
+/// How many bytes of an unwanted body are still read.
 const LINGER_BYTES: usize = 8 << 20;

@@ -1,4 +1,4 @@
-//! The settings: a TOML file, and environment variables that go before it.
+//! The settings: a TOML file, overridden by environment variables.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,44 +11,44 @@ use uniq::ledger::Place;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where the service listens; the loopback interface unless told otherwise.
+    /// Address to listen on; by default the loopback interface.
     pub listen: SocketAddr,
-    /// The folder that holds all that the service keeps.
+    /// The folder with everything that the service stores.
     pub data: PathBuf,
-    /// How the service is reached from outside, such as `https://intake.example`; without it links
-    /// are relative.
+    /// External address of the service, such as `https://intake.example`. Without it, links are
+    /// relative.
     pub public_url: Option<String>,
-    /// A SQLite file or a PostgreSQL URL in place of `ledger.db` in the data folder.
+    /// A SQLite file or a PostgreSQL URL that replaces `ledger.db` in the data folder.
     pub ledger: Option<String>,
-    /// The index of submissions in place of `ledger.db.index` in the data folder.
+    /// The index of submissions that replaces `ledger.db.index` in the data folder.
     pub submissions: Option<PathBuf>,
-    /// The index of what is public in place of `index` in the data folder.
+    /// The index of public videos that replaces `index` in the data folder.
     pub index: Option<PathBuf>,
     /// A rate card.
     pub rates: Option<PathBuf>,
-    /// Clips that are decoded at a time; one a core unless told otherwise.
+    /// Number of clips decoded at a time; by default one per core.
     pub workers: Option<usize>,
     /// The tenant whose administrators may change the corpus and make keys for other tenants.
     pub operator: String,
-    /// How certificates are signed.
+    /// Certificates.
     pub certificate: CertificateConfig,
-    /// What may be uploaded.
+    /// Limits of uploads.
     pub uploads: UploadsConfig,
-    /// How much a client may ask for.
+    /// Limits of clients.
     pub limits: LimitsConfig,
-    /// How decoding is bounded.
+    /// Limits of decoding.
     pub decoding: DecodingConfig,
-    /// Where sources may come from.
+    /// Sources of the corpus.
     pub corpus: CorpusConfig,
-    /// How webhooks are sent.
+    /// Webhooks.
     pub webhooks: WebhooksConfig,
-    /// How what was offered is held against what became public.
+    /// Rechecks of submissions against new public videos.
     pub recheck: RecheckConfig,
-    /// How people review.
+    /// Review by people.
     pub review: ReviewConfig,
-    /// Who tells reviewers from others, by OpenID Connect.
+    /// Log-in of reviewers by OpenID Connect.
     pub oidc: Option<OidcConfig>,
-    /// The Ray cluster that searches the index; this process does without one.
+    /// The Ray cluster that searches the index; without one, this process does.
     pub ray: Option<RayConfig>,
 }
 
@@ -56,15 +56,15 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RayConfig {
-    /// Its address, as `ray.init` takes it; `auto` for the one that this host belongs to.
+    /// Its address as for `ray.init`; `auto` for the one that this host belongs to.
     pub address: String,
-    /// A Python that has the packages `uniq` and `ray`.
+    /// A Python interpreter with the packages `uniq` and `ray`.
     pub python: PathBuf,
-    /// Actors that share the segments; one for each processor of the cluster unless told otherwise.
+    /// Number of actors that share the segments; by default one for each processor of the cluster.
     pub holders: Option<u32>,
-    /// Actors that hold each segment.
+    /// Number of actors that hold each segment.
     pub copies: u32,
-    /// Seconds after which an answer is not waited for any more, and the check is tried again.
+    /// Seconds to wait for an answer; afterwards the check is tried again.
     pub time_out_seconds: u64,
 }
 
@@ -99,21 +99,21 @@ impl RayConfig {
     }
 }
 
-/// How people review.
+/// Review by people.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReviewConfig {
-    /// Which decisions another person has to confirm.
+    /// Which decisions a second person must confirm.
     pub second: Second,
-    /// For so many minutes a submission that somebody has opened is theirs.
+    /// Minutes for which a submission belongs to the reviewer who has opened it.
     pub open_minutes: u64,
-    /// A session ends after so many minutes without a request.
+    /// Minutes without a request after which a session ends.
     pub idle_minutes: u64,
-    /// A session ends after so many hours in any case.
+    /// Hours after which a session always ends.
     pub session_hours: u64,
 }
 
-/// Which decisions another person has to confirm.
+/// Which decisions a second person must confirm.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Second {
@@ -122,30 +122,30 @@ pub enum Second {
     Never,
     /// Those that make seconds payable.
     Payable,
-    /// All but disputes.
+    /// All except disputes.
     Always,
 }
 
-/// Who tells reviewers from others, by OpenID Connect.
+/// Log-in of reviewers by OpenID Connect.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OidcConfig {
     /// The provider, as its tokens name it.
     pub issuer: String,
-    /// What the provider calls this service.
+    /// Id of this service at the provider.
     pub client_id: String,
     /// The secret of this service at the provider; none for a public client.
     pub client_secret: Option<String>,
-    /// What is asked for; `openid profile` unless told otherwise.
+    /// Scopes to request; by default `openid profile`.
     #[serde(default = "openid_profile")]
     pub scopes: String,
     /// The tenant of all reviewers.
     pub tenant: Option<String>,
     /// The claim that names a reviewer's tenant, in place of `tenant`.
     pub tenant_claim: Option<String>,
-    /// The claim that has to hold `role`: a text, or a list of texts.
+    /// The claim that must contain `role`: a text, or a list of texts.
     pub role_claim: Option<String>,
-    /// What `role_claim` has to hold; `reviewer` unless told otherwise.
+    /// Required content of `role_claim`; by default `reviewer`.
     #[serde(default = "reviewer")]
     pub role: String,
 }
@@ -193,19 +193,19 @@ impl Default for ReviewConfig {
     }
 }
 
-/// How certificates are signed.
+/// Certificates.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CertificateConfig {
-    /// A private key in PEM; without one no certificates are issued.
+    /// A private key in PEM. Without one, no certificates are issued.
     pub key: Option<PathBuf>,
-    /// What the collection of public sources is called.
+    /// Name of the collection of public sources.
     pub name: String,
-    /// Where the policy is written down.
+    /// Address of the written policy.
     pub policy_uri: Option<String>,
 }
 
-/// What may be uploaded.
+/// Limits of uploads.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UploadsConfig {
@@ -213,74 +213,73 @@ pub struct UploadsConfig {
     pub max_bytes: u64,
     /// Maximum number of unfinished uploads of one tenant.
     pub max_open: u64,
-    /// Maximum number of submissions that wait for their answers; beyond it uploads are refused for
-    /// a while.
+    /// Maximum number of submissions that wait for their answers. Beyond it, uploads are refused
+    /// for a while.
     pub max_queue: u64,
     /// Free space in bytes below which uploads are refused.
     pub min_free_bytes: u64,
-    /// After so many hours without a byte an unfinished upload is removed.
+    /// Hours without a byte after which an unfinished upload is removed.
     pub expire_hours: u64,
 }
 
-/// How much a client may ask for.
+/// Limits of clients.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsConfig {
-    /// Requests a second that one key may make.
+    /// Requests a second for one key.
     pub requests_per_second: u32,
     /// Requests that one key may make at once after a pause.
     pub burst: u32,
-    /// Seconds within which the head of a request has to arrive.
+    /// Seconds within which the head of a request must arrive.
     pub header_seconds: u64,
-    /// Seconds after which a body that stands still is given up.
+    /// Seconds after which a stalled body is given up.
     pub idle_seconds: u64,
     /// Maximum number of connections at a time.
     pub connections: usize,
 }
 
-/// How decoding is bounded.
+/// Limits of decoding.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecodingConfig {
-    /// Refuse to decode where the system lacks a part of the sandbox.
+    /// Refuse to decode if the system lacks a part of the sandbox.
     pub require_sandbox: bool,
 }
 
-/// Where sources may come from.
+/// Sources of the corpus.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CorpusConfig {
-    /// Folders of this machine below which sources can be added by their paths; none unless told.
+    /// Folders of this machine below which sources can be added by path; by default none.
     pub folders: Vec<PathBuf>,
 }
 
-/// How webhooks are sent.
+/// Webhooks.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebhooksConfig {
-    /// Also send to `http:` addresses, where anybody on the way can read and change what is sent.
+    /// Also send to `http:` addresses, where anybody on the way can read and change the messages.
     pub allow_http: bool,
-    /// Also send to addresses that are not public, such as those of this machine; for tests and for
-    /// receivers beside the service. Tenants can reach your own network then.
+    /// Also send to addresses that are not public, such as those of this machine. For tests and for
+    /// receivers next to the service; it lets tenants reach your own network.
     pub allow_private: bool,
-    /// Ports that may be sent to.
+    /// Ports that messages may be sent to.
     pub ports: Vec<u16>,
     /// Maximum number of endpoints of one tenant.
     pub max_endpoints: u64,
-    /// Seconds for an attempt from the look-up of the name to the end of the answer.
+    /// Seconds for an attempt, from the name look-up to the end of the answer.
     pub time_out_seconds: u64,
-    /// Seconds after which a delivery that failed is tried again the first time; the pauses grow
-    /// from there.
+    /// Seconds until the first retry of a failed delivery; later pauses are longer.
     pub first_retry_seconds: u64,
 }
 
-/// How what was offered is held against what became public.
+/// Rechecks of submissions against new public videos.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RecheckConfig {
-    /// Hours between two rechecks at least, of which none is done unless the index has changed.
+    /// Minimum number of hours between two rechecks. Without a change of the index there is none.
     pub every_hours: f64,
-    /// Maximum number of submissions of one recheck; the next one goes on with the rest.
+    /// Maximum number of submissions in one recheck; the next one continues.
     pub at_most: u64,
 }
 
@@ -357,10 +356,10 @@ impl Default for LimitsConfig {
 }
 
 impl Config {
-    /// Reads the file, if one is named, and the variables.
+    /// Reads the file, if one is given, and the variables.
     ///
     /// # Errors
-    /// What is wrong with the file or a variable, by name.
+    /// A message that names the faulty file or variable.
     pub fn load(
         file: Option<&Path>,
         variables: impl Iterator<Item = (String, String)>,
@@ -409,7 +408,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Where the ledger is.
+    /// Location of the ledger.
     pub fn ledger(&self) -> Place {
         match &self.ledger {
             Some(text) => Place::parse(text),
@@ -424,7 +423,7 @@ impl Config {
             .unwrap_or_else(|| self.data.join("ledger.db.index"))
     }
 
-    /// The folder of the index of what is public.
+    /// The folder of the index of public videos.
     pub fn index(&self) -> PathBuf {
         self.index
             .clone()
@@ -436,7 +435,7 @@ impl Config {
         self.data.join("clips")
     }
 
-    /// The folder of sources that were uploaded.
+    /// The folder of uploaded sources.
     pub fn sources(&self) -> PathBuf {
         self.data.join("sources")
     }
@@ -457,7 +456,7 @@ impl Config {
     }
 }
 
-/// Sets `SECTION__NAME` to a value: TOML if it is some, or else a text.
+/// Sets `SECTION__NAME` to a value: parsed as TOML if possible, or else a text.
 fn set(table: &mut toml::Table, setting: &str, value: &str) -> anyhow::Result<()> {
     let setting = setting.to_lowercase();
     let parsed = format!("value = {value}")
@@ -481,7 +480,7 @@ fn set(table: &mut toml::Table, setting: &str, value: &str) -> anyhow::Result<()
     Ok(())
 }
 
-/// What the names of variables begin with.
+/// Prefix of the variables' names.
 const PREFIX: &str = "UNIQ_SERVE_";
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! The connections of clients: bounded in number and in patience.
+//! Connections of clients, limited in number and time.
 //!
-//! The head of a request has to arrive in time, a connection that waits for its next request is
-//! closed after the same time, and a client that does not take its answer is given up.
+//! The head of a request must arrive in time. A connection that waits for its next request is
+//! closed after the same time. A client that does not read its answer is dropped.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -23,7 +23,7 @@ use tower::ServiceExt as _;
 
 use crate::config::LimitsConfig;
 
-/// Serves until `stop` is there; then requests that run may end, for a while.
+/// Serves until `stop` completes. Running requests then get some time to finish.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -42,7 +42,7 @@ pub(crate) async fn serve(
     };
     let mut stop = pin!(stop);
     loop {
-        // Whoever comes beyond the number waits in the queue of the system.
+        // Further clients wait in the system's queue.
         let permit = tokio::select! {
             permit = permits.clone().acquire_owned() => permit,
             () = &mut stop => break,
@@ -89,7 +89,7 @@ async fn connection(
     mut closed: watch::Receiver<()>,
     permit: OwnedSemaphorePermit,
 ) {
-    // Answers are small and not to wait for more.
+    // Answers are small and should be sent at once.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(Patient {
         stream,
@@ -125,7 +125,7 @@ fn is_of_the_client(error: &io::Error) -> bool {
     )
 }
 
-/// A stream whose writing fails if the client takes nothing for too long.
+/// A stream whose writes fail if the client reads nothing for too long.
 struct Patient {
     stream: TcpStream,
     idle: Duration,
@@ -195,8 +195,8 @@ impl AsyncWrite for Patient {
     }
 }
 
-/// How long requests may go on once the service stops.
+/// Time for running requests to finish when the service stops.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// After an error of the system, such as too many open files.
+/// Pause after a system error, such as too many open files.
 const AFTER_ERROR: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
-//! The index of what is public, as it grows.
+//! The index of public videos, which may grow.
 //!
-//! Without an index, or with one that is not what it was, nothing is answered: submissions wait.
+//! Without an index, or with an unexpected one, submissions are not answered but wait.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,16 +18,16 @@ pub struct Corpus {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// From the first time on that there was an index.
+    /// Set once there has been an index.
     live: Option<Arc<Live>>,
-    /// When it was found that there is none to be relied on.
+    /// When the index was last found missing or unreliable.
     refused: Option<Instant>,
-    /// What the log says already.
+    /// The last message in the log.
     told: Option<String>,
 }
 
 impl Corpus {
-    /// The index in a folder, which need not be there yet.
+    /// The index in a folder, which may not exist yet.
     pub fn new(dir: PathBuf) -> Corpus {
         Corpus {
             dir,
@@ -50,7 +50,7 @@ impl Corpus {
         found
     }
 
-    /// Takes what is in the folder now, even if it does not follow what was there.
+    /// Accepts the present state of the folder, even if it does not follow the previous one.
     ///
     /// # Errors
     /// Those of [`Live::accept`].
@@ -60,8 +60,8 @@ impl Corpus {
         found
     }
 
-    /// Whether there is an index to answer by, as of a moment ago: an index that cannot be relied
-    /// on is not opened again and again.
+    /// Whether a reliable index was there a moment ago. An unreliable one is not opened again for
+    /// each call.
     pub fn is_there(&self) -> bool {
         let refused = self.seen().refused;
         refused.is_none_or(|at| at.elapsed() > LOOK_EVERY) && self.current().is_ok()
@@ -71,7 +71,7 @@ impl Corpus {
         if let Some(live) = &self.seen().live {
             return Ok(live.clone());
         }
-        // What was added is searched from the next request on.
+        // Looks every time, so that a new source is searched from the next request on.
         let live = Arc::new(Live::open(&self.dir)?.looking_every(Duration::ZERO));
         Ok(self.seen().live.get_or_insert(live).clone())
     }
@@ -102,5 +102,5 @@ impl Corpus {
     }
 }
 
-/// Between two looks at an index that could not be relied on.
+/// Minimum time between two looks at an unreliable index.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! Connections to the one database: the ledger's, with the tables of the service beside it.
+//! Connections to the database, which holds the ledger and the tables of the service.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ struct Shared {
     submissions: PathBuf,
     observer: Arc<dyn Observer>,
     idle: Mutex<Vec<Ledger>>,
-    /// How many requests use the database at a time.
+    /// Limits the requests that use the database at a time.
     requests: Semaphore,
 }
 
@@ -33,7 +33,7 @@ impl std::fmt::Debug for Database {
 }
 
 impl Database {
-    /// Opens or makes the database and the tables of the service; `observer` sees each row of the
+    /// Opens or creates the database and the tables of the service. `observer` sees each row of the
     /// ledger's chain.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl Database {
         }
     }
 
-    /// A connection of one's own.
+    /// A new connection for the caller alone.
     ///
     /// # Errors
     /// Those of [`Ledger::open`].
@@ -77,12 +77,12 @@ impl Database {
         Ok(ledger)
     }
 
-    /// Who sees each row of the ledger's chain.
+    /// The observer of the ledger's chain.
     pub fn observer(&self) -> Arc<dyn Observer> {
         self.0.observer.clone()
     }
 
-    /// Does something with a connection, on this thread.
+    /// Calls `work` with a connection, on this thread.
     ///
     /// # Errors
     /// Those of `work`, and of [`Ledger::open`].
@@ -101,14 +101,14 @@ impl Database {
             None => self.connect(false)?,
         };
         let done = work(&mut ledger);
-        // After an error the connection may be broken.
+        // After an error the connection may be broken, so it is not reused.
         if done.is_ok() {
             self.give_back(ledger);
         }
         done
     }
 
-    /// Does something with a connection for a request, on a thread where it may block.
+    /// Runs a request's work with a connection, on a thread that may block.
     ///
     /// # Errors
     /// Those of `work`, and of the database.
@@ -121,7 +121,7 @@ impl Database {
         blocking(move || database.with(work)).await
     }
 
-    /// Runs a transaction that reads, for a request.
+    /// Runs a reading transaction for a request.
     ///
     /// # Errors
     /// Those of `work`, and of the database.
@@ -133,7 +133,7 @@ impl Database {
             .await
     }
 
-    /// Runs a transaction that changes something, for a request.
+    /// Runs a writing transaction for a request.
     ///
     /// # Errors
     /// Those of `work`, and of the database.
@@ -166,8 +166,8 @@ pub fn moment(ms: u64) -> String {
         .map_or_else(|_| String::new(), |at| format!("{at:.3}"))
 }
 
-/// Requests that use the database at a time; others wait.
+/// Maximum number of requests that use the database at a time; others wait.
 const REQUESTS: usize = 16;
 
-/// How long another writer is waited for.
+/// How long to wait for another writer.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! A service to click through: made footage, a small corpus and a few submissions.
+//! A demonstration service: made footage, a small corpus and a few submissions.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,8 +18,8 @@ use crate::store::keys;
 /// The tenant of the demonstration.
 pub const TENANT: &str = "demo";
 
-/// Makes a corpus of one film, and submissions as their footage gets ready: a clip that nobody has,
-/// one of the film, one with a part of it, and a copy of the first by somebody else. Blocks.
+/// Creates a corpus of one film, and submissions as their footage gets ready: a new clip, one from
+/// the film, one with a part of it, and a copy of the first by somebody else. Blocks.
 ///
 /// # Errors
 /// If the `ffmpeg` command is missing or fails, and those of the service.
@@ -102,10 +102,10 @@ fn submit(app: &App, creator: &str, reference: &str, file: &Path) -> anyhow::Res
     Ok(())
 }
 
-/// Makes a key that signs the certificates of the demonstration.
+/// Creates a key to sign the demonstration's certificates.
 ///
 /// # Errors
-/// If there are no random numbers, or the key cannot be written.
+/// If there are no random numbers or the key cannot be written.
 pub fn signing(folder: &Path) -> anyhow::Result<CertificateConfig> {
     let key = folder.join("demonstration.key");
     PrivateKey::generate(KeyKind::Ed25519)?.save(&key)?;
@@ -116,7 +116,7 @@ pub fn signing(folder: &Path) -> anyhow::Result<CertificateConfig> {
     })
 }
 
-/// Makes a key with all scopes.
+/// Creates an API key with all scopes.
 ///
 /// # Errors
 /// Those of the database.
@@ -128,7 +128,7 @@ pub fn key(app: &App) -> anyhow::Result<String> {
     Ok(secret)
 }
 
-/// Blobs of a slow game of life in moving colours; different seeds have nothing in common.
+/// FFmpeg source of a slow game of life in moving colours; different seeds have nothing in common.
 fn life(seed: u32) -> String {
     format!(
         "life=s=40x24:r=1:mold=20:ratio=0.4:seed={seed}:life_color=white:death_color=0x404040:mold_color=0x101010,\
@@ -158,6 +158,6 @@ fn text(path: &Path) -> anyhow::Result<&str> {
     path.to_str().context("the data folder's name is not UTF-8")
 }
 
-/// A turning flight into the Mandelbrot set: rich, and never the same twice.
+/// FFmpeg source of a rotating flight into the Mandelbrot set: detailed, and never repeating.
 const FILM: &str = "mandelbrot=s=720x720:r=25:start_scale=0.04:end_scale=0.0008:end_pts=700:start_x=-0.16070135:\
                     start_y=1.0375665,rotate=0.15*t,crop=640:360,hue=h=140";

@@ -1,8 +1,8 @@
-//! What happens to submissions, as clients hear of it: made of the rows of the ledger's chain, in
-//! their transactions.
+//! Events about submissions for clients, made from the rows of the ledger's chain within their
+//! transactions.
 //!
-//! A message is `{"type", "timestamp", "data": {"id", ...}}`, where the id is that of a submission
-//! of the tenant. Nothing of other tenants and no names are in it; who wants more asks by the id.
+//! A message is `{"type", "timestamp", "data": {"id", ...}}`, with the id of a submission of the
+//! tenant. It contains no names and nothing about other tenants; clients ask for more by the id.
 
 use serde_json::{Value, json};
 use uniq::Result;
@@ -11,7 +11,7 @@ use uniq::ledger::{Event, Observer, Tables};
 use crate::database::{moment, now_ms};
 use crate::store::{jobs, submissions, webhooks};
 
-/// Sees each row of the chain.
+/// Turns rows of the chain into messages.
 #[derive(Clone, Copy, Debug)]
 pub struct Outbox;
 
@@ -30,12 +30,12 @@ impl Observer for Outbox {
         if !is_answer {
             return Ok(());
         }
-        // What came to the ledger another way is no client's.
+        // A submission that did not come through the service has no client.
         let Some((id, tenant)) = submissions::of_number(tables, row.submission)? else {
             return Ok(());
         };
         checked(tables, &tenant, &id, row.submission, row.at_ms)?;
-        // A certificate says what is payable, which may be another thing now.
+        // A certificate states payable seconds, which may have changed.
         if matches!(&*row.kind, "rechecked" | "reviewed" | "claimed")
             && submissions::certificate(tables, &id)?.is_some()
             && !jobs::waits(tables, jobs::Kind::Certify, &id)?
@@ -54,7 +54,7 @@ impl Observer for Outbox {
     }
 }
 
-/// A submission has its answer, or another one than before.
+/// A submission has its first or a changed answer.
 fn checked(tables: &mut dyn Tables, tenant: &str, id: &str, number: u64, at_ms: u64) -> Result<()> {
     let statement = "SELECT l.state, l.verdict, l.provisional, \
         (SELECT CAST(COALESCE(SUM(c.end_ms - c.start_ms), 0) AS BIGINT) FROM claims c \
@@ -74,7 +74,7 @@ fn checked(tables: &mut dyn Tables, tenant: &str, id: &str, number: u64, at_ms: 
     send(tables, tenant, CHECKED, data, at_ms)
 }
 
-/// A certificate was issued, which takes the place of an earlier one.
+/// A certificate was issued, perhaps to replace an earlier one.
 ///
 /// # Errors
 /// Those of the database.
@@ -97,7 +97,7 @@ pub fn issued(tables: &mut dyn Tables, tenant: &str, submission: &str, sha256: &
     Ok(())
 }
 
-/// A certificate does not hold any more, and no other can take its place.
+/// A certificate is no longer valid and cannot be replaced.
 ///
 /// # Errors
 /// Those of the database.
@@ -127,14 +127,14 @@ fn send(tables: &mut dyn Tables, tenant: &str, kind: &str, data: Value, at_ms: u
     .map(drop)
 }
 
-/// A submission has its answer, or another one than before, or it gets none.
+/// A submission has its first or a changed answer, or it gets none.
 pub const CHECKED: &str = "submission.checked";
 
-/// There is a certificate.
+/// A certificate was issued.
 pub const ISSUED: &str = "certificate.issued";
 
-/// Another certificate has taken the place of one.
+/// A certificate was replaced by another.
 pub const SUPERSEDED: &str = "certificate.superseded";
 
-/// Sent when asked for, to see whether messages arrive.
+/// Sent on request, to test whether messages arrive.
 pub const TEST: &str = "webhook.test";

@@ -1,6 +1,6 @@
-//! Whether the service lives and can work, and its figures for Prometheus.
+//! Liveness and readiness of the service, and its metrics for Prometheus.
 //!
-//! Figures hold no ids, names of files or persons.
+//! Metrics contain no ids, file names or names of people.
 
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -133,11 +133,11 @@ async fn figures(
     Ok(recorder().render())
 }
 
-/// Counts each request and how long it took, by its route.
+/// Counts and times each request by its route.
 pub async fn measured(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().as_str().to_owned();
-    // An address of its own for each id would have no end.
+    // Uses the route, since addresses with ids would be unlimited in number.
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -150,13 +150,13 @@ pub async fn measured(request: Request, next: Next) -> Response {
     response
 }
 
-/// Counts an answer, and how long it took.
+/// Counts and times an answer.
 pub fn answered(verdict: &str, seconds: f64) {
     counter!("uniq_answers_total", "verdict" => verdict.to_owned()).increment(1);
     histogram!("uniq_check_seconds").record(seconds);
 }
 
-/// Makes the recorder of this process.
+/// Creates the recorder of this process.
 pub fn prepare() {
     recorder();
 }
@@ -169,7 +169,7 @@ fn recorder() -> &'static PrometheusHandle {
             .unwrap_or_default();
         let recorder = buckets.build_recorder();
         let handle = recorder.handle();
-        // Another recorder of this process keeps the figures then.
+        // If this process already has a recorder, that one keeps the metrics.
         let _ = metrics::set_global_recorder(recorder);
         describe_counter!(
             "uniq_http_requests_total",
@@ -209,7 +209,7 @@ fn resident_bytes() -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// Upper ends of the buckets of times, in seconds.
+/// Upper bounds of the time buckets, in seconds.
 const BUCKETS_S: [f64; 12] = [
     0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0,
 ];

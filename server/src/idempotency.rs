@@ -1,8 +1,8 @@
-//! `Idempotency-Key`: the same request again has the same answer, and is not done twice.
+//! `Idempotency-Key`: a repeated request gets the same answer and is not executed twice.
 //!
-//! A request is its method, address, headers that describe an upload, and body; it has an answer
-//! for good when its body came whole and the answer is none of "not now". What was being answered
-//! when the service crashed can be asked for again.
+//! A request is identified by method, address, body, and the headers that describe an upload. Its
+//! answer is final if its body arrived whole and the answer does not mean "not now". A request that
+//! a crash interrupted can be repeated.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -28,7 +28,7 @@ use crate::database::now_ms;
 use crate::problem::Problem;
 use crate::store::idempotency::{self, Answer, Claim, KEPT_MS, Name};
 
-/// Answers with secrets in them, which are kept in memory only.
+/// Answers with secrets, which are kept only in memory.
 #[derive(Debug, Default)]
 pub struct Secrets(Mutex<HashMap<Name, (u64, String)>>);
 
@@ -46,7 +46,7 @@ impl Secrets {
     }
 }
 
-/// Answers a request that was answered before as it was then.
+/// Repeats the earlier answer to a repeated request.
 pub(crate) async fn answered_once(
     State(app): State<App>,
     request: Request,
@@ -69,7 +69,7 @@ pub(crate) async fn answered_once(
         Ok(name) => name,
         Err(problem) => return refused(problem),
     };
-    // It ends though the client goes: what it did is to be remembered.
+    // It finishes even if the client disconnects, because its effect must be recorded.
     let answering = tokio::spawn(async move { answer(&app, name, parts, body, next).await });
     match answering.await {
         Ok(Ok(response)) => response,
@@ -172,7 +172,7 @@ async fn answer(
         .await;
     match done {
         Ok(()) => held.name = None,
-        // It is done, and that is what the client has to hear.
+        // It is done, and the client must learn that.
         Err(problem) => {
             tracing::error!(detail = problem.detail, "an answer cannot be kept");
             held.release().await;
@@ -181,7 +181,7 @@ async fn answer(
     Ok(Response::from_parts(head, Body::from(bytes)))
 }
 
-/// What identifies a request besides its body.
+/// Digest of what identifies a request besides its body.
 fn digest_of(parts: &Parts) -> String {
     let mut hasher = Sha256::new();
     let mut add = |text: &[u8]| {
@@ -200,7 +200,7 @@ fn digest_of(parts: &Parts) -> String {
     hex(&hasher.finalize())
 }
 
-/// Whether the same request has no other answer later.
+/// Whether the same request would get this answer later too.
 fn is_for_good(status: StatusCode) -> bool {
     let is_passing = [
         StatusCode::REQUEST_TIMEOUT,
@@ -212,7 +212,7 @@ fn is_for_good(status: StatusCode) -> bool {
     !status.is_server_error() && !is_passing.contains(&status)
 }
 
-/// The answer that was given before, if the body is the same.
+/// The earlier answer, if the body is the same.
 async fn replayed(app: &App, name: &Name, body: Body, known: Answer) -> Result<Response, Problem> {
     let mut hasher = Sha256::new();
     let (mut bytes, most) = (0, app.config.uploads.max_bytes);
@@ -277,7 +277,7 @@ fn other() -> Problem {
     )
 }
 
-/// A request that this process is answering; when dropped, it may be asked for again.
+/// A request that this process is answering. When dropped, it may be repeated.
 struct Held {
     app: App,
     name: Option<(Name, String)>,
@@ -317,15 +317,15 @@ impl Drop for Held {
     }
 }
 
-/// What was seen of a body.
+/// State of a body while it is read.
 #[derive(Debug, Default)]
 struct Seen {
     sha256: Sha256,
     is_whole: bool,
 }
 
-/// The body, and its digest once it was read. A short one is read at once, as not all of them are
-/// read by whoever answers.
+/// The body, and its digest once it was read. A short body is read at once, because not every
+/// handler reads it.
 async fn hashed(body: Body, seen: &Arc<Mutex<Seen>>) -> Result<Body, Problem> {
     if body.size_hint().upper().is_some_and(|upper| upper <= SHORT) {
         let bytes = axum::body::to_bytes(body, SHORT as usize).await;
@@ -378,7 +378,7 @@ impl HttpBody for Hashed {
     }
 }
 
-/// Adds what this does to the description of each `POST`.
+/// Adds the effect of this header to the description of each `POST`.
 pub(crate) fn describe(openapi: &mut utoipa::openapi::OpenApi) {
     use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
     use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, Required, ResponseBuilder, Type};
@@ -418,7 +418,7 @@ pub(crate) fn describe(openapi: &mut utoipa::openapi::OpenApi) {
     }
 }
 
-/// What a `POST` may be answered for its key or for its body.
+/// Further answers of a `POST`, because of its key or its body.
 const ANSWERS: &[(&str, &str)] = &[
     ("400", "The request is not valid"),
     ("408", "The body stood still"),
@@ -432,7 +432,7 @@ const HEADER: &str = "idempotency-key";
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// Headers that say what a request is about.
+/// Headers that belong to the identity of a request.
 const DESCRIBING: &[&str] = &[
     "content-type",
     "upload-length",
@@ -442,17 +442,17 @@ const DESCRIBING: &[&str] = &[
     "x-http-method-override",
 ];
 
-/// Addresses whose answers hold secrets that nobody but the client is to keep.
+/// Addresses whose answers contain secrets that must not be stored.
 const SECRET: &[&str] = &["/v1/keys", "/v1/webhooks"];
 
-/// The end of such an address.
+/// End of such an address.
 const ROTATED: &str = "/rotate";
 
 /// Maximum length of a key in characters.
 const NAME_MAX: usize = 255;
 
-/// A body of so many bytes at most is read before it is answered.
+/// Maximum length, in bytes, of a body that is read before it is answered.
 const SHORT: u64 = 1 << 20;
 
-/// Maximum length in bytes of an answer that is kept; those of this interface are far shorter.
+/// Maximum length of a stored answer, in bytes; this interface's answers are far shorter.
 const ANSWER_MAX: u64 = 1 << 20;

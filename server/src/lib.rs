@@ -1,13 +1,14 @@
-//! The intake service of uniq: takes clips over HTTP, has them checked, keeps the ledger, and shows
-//! reviewers why.
+//! The intake service of uniq: receives clips over HTTP, checks them, keeps the ledger, and shows
+//! reviewers the evidence.
 //!
 //! ```text
-//! HTTP -> api -> accept -> database (ledger, submissions, jobs, messages) -> worker -> answer, certificate
-//!                                                                        \-> webhooks
+//! HTTP -> api -> accept -> database (ledger, submissions, jobs, messages)
+//!                          database -> worker -> answer, certificate
+//!                          database -> webhooks
 //! ```
 //!
-//! What has been acknowledged is in the database and on disk: a service that is killed goes on
-//! where it was. Blocking work (the database, hashing, decoding) is done on threads of its own.
+//! Everything acknowledged is in the database and on disk, so a killed service continues where it
+//! was. Blocking work (the database, hashing, decoding) runs on separate threads.
 
 pub mod accept;
 pub mod answer;

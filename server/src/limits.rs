@@ -1,4 +1,4 @@
-//! How many requests a key may make.
+//! Limits the requests of each key.
 
 use std::num::NonZeroU32;
 
@@ -12,7 +12,7 @@ use crate::problem::Problem;
 pub struct Limits(DefaultKeyedRateLimiter<String>);
 
 impl Limits {
-    /// So many requests a second, and so many at once after a pause; at least one.
+    /// Allows `per_second` requests a second, and `burst` at once after a pause; at least one each.
     pub fn new(per_second: u32, burst: u32) -> Limits {
         let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
         Limits(RateLimiter::keyed(
@@ -23,7 +23,7 @@ impl Limits {
     /// Counts a request of a key.
     ///
     /// # Errors
-    /// 429 if it is one too many.
+    /// 429 if it exceeds the limit.
     pub fn check(&self, key: &str) -> Result<(), Problem> {
         let refused = self.0.check_key(&key.to_owned());
         if self.0.len() > KEYS_MAX {
@@ -39,7 +39,7 @@ impl Limits {
     }
 }
 
-/// Keys that have not called for long are forgotten from so many on.
+/// Number of keys above which keys without recent calls are forgotten.
 const KEYS_MAX: usize = 10_000;
 
 #[cfg(test)]

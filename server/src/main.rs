@@ -1,4 +1,4 @@
-//! The program `uniq-serve`, which the command `uniq serve` becomes.
+//! The program `uniq-serve`, which `uniq serve` executes.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -27,7 +27,7 @@ Example:
 
 The settings and the interface are described in docs/service.md.";
 
-/// What `uniq serve --version` prints: version, commit and the FFmpeg of this computer.
+/// Output of `uniq serve --version`: version, commit and the FFmpeg of this computer.
 static VERSION: LazyLock<String> = LazyLock::new(|| uniq::report::Tool::this().to_string());
 
 /// Run the intake service
@@ -74,14 +74,14 @@ enum Command {
 
 fn main() -> ExitCode {
     let mut args: Vec<OsString> = std::env::args_os().collect();
-    // Before anything else: this process is to give up what it has.
+    // Before anything else, so that this process gives up its rights at once.
     if args
         .get(1)
         .is_some_and(|first| first == uniq::sandbox::SUBCOMMAND)
     {
         return decode(&args);
     }
-    // The command `uniq` hands over all that it was given.
+    // The command `uniq` passes on all its arguments.
     if args.get(1).is_some_and(|first| first == "serve") {
         args.remove(1);
     }
@@ -94,7 +94,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Decodes the file on standard input for the parent on standard output.
+/// Decodes the file on standard input for the parent process.
 fn decode(args: &[OsString]) -> ExitCode {
     use std::os::fd::AsFd as _;
     let job = args.get(2).and_then(|job| job.to_str()).unwrap_or_default();
@@ -129,10 +129,10 @@ fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-/// Lets this process open as many files as it may: connections and the files of an index stay open.
+/// Raises the limit of open files: connections and files of the index stay open.
 fn allow_many_files() {
     let limit = getrlimit(Resource::Nofile);
-    // If it fails, opening a very large index says what to do.
+    // If this fails, opening a very large index reports what to do.
     let _ = setrlimit(
         Resource::Nofile,
         Rlimit {
@@ -167,7 +167,7 @@ fn make_key(config: Config, tenant: &str, name: &str, scopes: &[String]) -> anyh
     print(&format!("{secret}\n"))
 }
 
-/// Serves from a temporary folder, with made footage.
+/// Serves made footage from a temporary folder.
 fn demo(config: Config) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("uniq-demo-").tempdir()?;
     let operator = uniq_server::demo::TENANT.to_owned();
@@ -225,7 +225,7 @@ fn serve(config: Config, is_demo: bool) -> anyhow::Result<()> {
     })
 }
 
-/// Says how to log in, and makes the footage while the service runs.
+/// Prints how to log in, and makes the footage while the service runs.
 fn show(app: &uniq_server::app::App, address: std::net::SocketAddr) -> anyhow::Result<()> {
     let secret = uniq_server::demo::key(app)?;
     print(&format!(

@@ -1,4 +1,4 @@
-//! Errors as clients see them: RFC 9457, `application/problem+json`.
+//! Errors for clients: RFC 9457, `application/problem+json`.
 //!
 //! A detail says what is wrong and what to do. It names no path of the server and nothing of
 //! another tenant.
@@ -38,7 +38,7 @@ impl Problem {
         }
     }
 
-    /// The request is not understood.
+    /// The request is invalid.
     pub fn invalid(detail: impl Into<String>) -> Problem {
         Problem::new(
             StatusCode::BAD_REQUEST,
@@ -48,7 +48,7 @@ impl Problem {
         )
     }
 
-    /// There is no key, or it is not valid.
+    /// The key is missing or not valid.
     pub fn unauthorized() -> Problem {
         let detail = "send a valid API key: Authorization: Bearer KEY";
         Problem::new(
@@ -69,7 +69,7 @@ impl Problem {
         )
     }
 
-    /// There is no such thing, or it is another tenant's.
+    /// It does not exist, or belongs to another tenant.
     pub fn not_found(what: &str) -> Problem {
         Problem::new(
             StatusCode::NOT_FOUND,
@@ -79,7 +79,7 @@ impl Problem {
         )
     }
 
-    /// The state of the thing does not allow it.
+    /// Its state does not allow this.
     pub fn conflict(detail: impl Into<String>) -> Problem {
         Problem::new(
             StatusCode::CONFLICT,
@@ -89,13 +89,13 @@ impl Problem {
         )
     }
 
-    /// Too much at once.
+    /// Too many requests or too much at once.
     pub fn too_many(detail: impl Into<String>, retry_after: u64) -> Problem {
         let title = "Too many requests";
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many", title, detail).after(retry_after)
     }
 
-    /// The service cannot do it for now.
+    /// The service is temporarily unable to do this.
     pub fn unavailable(detail: impl Into<String>, retry_after: u64) -> Problem {
         let title = "The service cannot do this now";
         Problem::new(
@@ -107,7 +107,7 @@ impl Problem {
         .after(retry_after)
     }
 
-    /// There is no index to answer by.
+    /// There is no reliable index.
     pub fn no_index() -> Problem {
         let detail = "there is no index of what is public, or it is not what it was; submissions wait until its operator \
                       has put that right";
@@ -120,7 +120,7 @@ impl Problem {
         .after(30)
     }
 
-    /// Something that should not happen; what it was is in the log.
+    /// An unexpected error; the log has the details.
     pub fn internal() -> Problem {
         let detail = "the service failed; try again, and tell its operator if it fails again";
         Problem::new(
@@ -131,7 +131,7 @@ impl Problem {
         )
     }
 
-    /// The same, with seconds after which to try again.
+    /// The same problem, with seconds until the next try.
     #[must_use]
     pub fn after(mut self, seconds: u64) -> Problem {
         self.retry_after = Some(seconds);
@@ -215,12 +215,12 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The message of an error without the path that it begins with.
+/// The message of an error without its leading path.
 pub fn bare(error: &uniq::Error) -> String {
     without_path(&error.to_string()).to_owned()
 }
 
-/// A message without the path that it begins with.
+/// A message without its leading path.
 pub fn without_path(message: &str) -> &str {
     match message.split_once(": ") {
         Some((before, rest)) if before.contains('/') => rest,
@@ -239,7 +239,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Whether an error says that there is no room.
+/// Whether an error means that the disk is full.
 pub fn is_full(error: &std::io::Error) -> bool {
     matches!(
         error.kind(),

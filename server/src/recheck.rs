@@ -1,7 +1,8 @@
-//! Holds what was offered against what became public since, by itself when the index has changed.
+//! Compares submissions with videos that became public since, automatically when the index has
+//! changed.
 //!
-//! A pass goes through all submissions that stand and are not sold, in order of their numbers, and
-//! is a job, so that one that was interrupted goes on where it was. New submissions come first.
+//! A pass goes through all submissions that stand and are not sold, in order of their numbers. It
+//! is a job, so that an interrupted pass continues where it was. New submissions take precedence.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use crate::problem::chain;
 use crate::store::jobs::{self, Job, Kind};
 use crate::store::marks;
 
-/// How far a pass has come.
+/// Progress of a pass.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Pass {
@@ -26,15 +27,15 @@ struct Pass {
     root: Option<String>,
     /// All numbers up to here are done.
     after: u64,
-    /// Submissions that were held against the index.
+    /// Number of submissions that were rechecked.
     looked: u64,
-    /// Those whose answers are others now.
+    /// Number of changed answers.
     changed: u64,
-    /// Those that could not be searched for.
+    /// Number of submissions that could not be searched for.
     failed: u64,
 }
 
-/// Makes a job if one is due; `looked` is when that was looked at last.
+/// Creates a job if one is due. `looked` is the time of the last look.
 pub(crate) fn plan(app: &App, looked: &mut Option<Instant>) {
     if looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) || !app.corpus.is_there() {
         return;
@@ -82,11 +83,11 @@ pub(crate) fn plan(app: &App, looked: &mut Option<Instant>) {
     }
 }
 
-/// Does a pass, or a part of it: [`Error::Cancelled`] if others come first.
+/// Does a pass or a part of it. Returns [`Error::Cancelled`] if other work takes precedence.
 pub(crate) fn run(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     let body: serde_json::Value = serde_json::from_str(&job.body).unwrap_or_default();
     let mut pass: Pass = serde_json::from_value(body["pass"].clone()).unwrap_or_default();
-    // Those before it belong to the parts before this one.
+    // Earlier ones were counted by earlier parts.
     let most = body["most"]
         .as_u64()
         .unwrap_or_else(|| pass.looked.saturating_add(app.config.recheck.at_most));
@@ -149,7 +150,7 @@ pub(crate) fn run(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     })
 }
 
-/// Holds one submission against the index; what is wrong with its file alone does not end the pass.
+/// Rechecks one submission. A fault of its file alone does not end the pass.
 fn one(
     app: &App,
     ledger: &mut Ledger,
@@ -162,7 +163,7 @@ fn one(
     let fingerprint = std::fs::read(kept)
         .ok()
         .and_then(|bytes| Fingerprint::from_bytes(&bytes).ok());
-    // Otherwise by the clip, where the ledger says that it is.
+    // Without one, uses the clip at the path in the ledger.
     let by = fingerprint.as_ref().map(Seen::Fingerprint);
     match against.recheck(ledger, number, by) {
         Ok(done) => {
@@ -178,7 +179,7 @@ fn one(
     }
 }
 
-/// Holds one submission against the index as it is now; whether its answer is another one.
+/// Rechecks one submission against the present index. Returns whether its answer changed.
 ///
 /// # Errors
 /// Those of [`Rechecks::recheck`], and of opening the index.
@@ -196,7 +197,7 @@ pub(crate) fn now(app: &App, id: &str, number: u64) -> Result<bool> {
     })
 }
 
-/// Whether an error is that of one submission, so that the others can be rechecked.
+/// Whether an error concerns one submission only, so that the pass can continue.
 fn is_of_one(error: &Error) -> bool {
     matches!(
         error,
@@ -217,8 +218,8 @@ fn is_of_one(error: &Error) -> bool {
     )
 }
 
-/// Waits while submissions wait for their answers, though not for ever, and fails if other work on
-/// the corpus waits.
+/// Waits while submissions wait for their answers, but not for ever. Fails if other work on the
+/// corpus waits.
 fn give_way(app: &App, ledger: &mut Ledger) -> Result<()> {
     let began = Instant::now();
     loop {
@@ -244,7 +245,7 @@ fn give_way(app: &App, ledger: &mut Ledger) -> Result<()> {
     }
 }
 
-/// The first submission after a number that stands and is not sold.
+/// The first submission after this number that stands and is not sold.
 fn next(tables: &mut dyn Tables, after: u64) -> Result<Option<(String, u64)>> {
     let statement = "SELECT s.id, s.number FROM service_submissions s JOIN submissions l ON l.number = s.number \
         WHERE s.same_as IS NULL AND l.state = 'decided' AND s.number > $1 \
@@ -257,26 +258,26 @@ fn next(tables: &mut dyn Tables, after: u64) -> Result<Option<(String, u64)>> {
         .map(|row| (row.text(0).to_owned(), row.number(1))))
 }
 
-/// The root of the index that the last whole pass was held against.
+/// The root of the index at the last complete pass.
 const DONE: &str = "recheck_done";
 
-/// When the last job was made, in milliseconds since 1970.
+/// When the last job was created, in milliseconds since 1970.
 const BEGAN: &str = "recheck_began";
 
-/// A pass that was not finished because it had as many submissions as it may.
+/// A pass that stopped at the maximum number of submissions.
 const PASS: &str = "recheck_pass";
 
-/// The turn of a recheck: all other work on the corpus comes first.
+/// The turn of a recheck, after all other work on the corpus.
 const LAST_TURN: u64 = i64::MAX as u64 - 1;
 
-/// Between two looks at whether a recheck is due.
+/// Time between two checks whether a recheck is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Between two times of noting how far a pass has come.
+/// Time between two records of a pass's progress.
 const KEEP_EVERY: Duration = Duration::from_secs(2);
 
-/// How long one submission gives way to new ones.
+/// Maximum time that one submission waits for new ones.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// Between two looks at whether new ones wait.
+/// Time between two checks whether new ones wait.
 const PAUSE: Duration = Duration::from_millis(200);

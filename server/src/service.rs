@@ -31,10 +31,10 @@ use crate::ray::Ray;
 use crate::store::{idempotency, jobs};
 use crate::{api, body, connections, health, review, webhooks, worker};
 
-/// Opens all that the service needs.
+/// Opens everything that the service needs.
 ///
 /// # Errors
-/// What is missing or broken, by name.
+/// A message that names what is missing or broken.
 pub fn open(config: Config) -> anyhow::Result<App> {
     health::prepare();
     for folder in [
@@ -86,7 +86,7 @@ pub fn open(config: Config) -> anyhow::Result<App> {
     }))
 }
 
-/// Clips are decoded by this program again, without rights.
+/// Clips are decoded in unprivileged processes of this program.
 fn decoding(config: &Config) -> anyhow::Result<Decoding> {
     let demand = if config.decoding.require_sandbox {
         Demand::Everything
@@ -129,7 +129,7 @@ fn decoding(config: &Config) -> anyhow::Result<Decoding> {
     })
 }
 
-/// What names this service over restarts: one for each data folder and host.
+/// A name of this service that stays the same over restarts: one for each data folder and host.
 fn instance(config: &Config) -> anyhow::Result<String> {
     let file = config.data.join("instance");
     if let Ok(text) = std::fs::read_to_string(&file)
@@ -142,7 +142,7 @@ fn instance(config: &Config) -> anyhow::Result<String> {
     Ok(format!("{id}.{}", host()))
 }
 
-/// This host's name, of letters that mean nothing in patterns.
+/// This host's name, without characters that are special in SQL patterns.
 fn host() -> String {
     let name = rustix::system::uname()
         .nodename()
@@ -159,8 +159,8 @@ fn host() -> String {
         .collect()
 }
 
-/// Makes this the only service of this host on its data folder; given back when dropped, or when
-/// the process ends.
+/// Makes this the only service of this host on its data folder, until the lock is dropped or the
+/// process ends.
 ///
 /// # Errors
 /// If there is another one.
@@ -178,10 +178,10 @@ pub fn alone(config: &Config) -> anyhow::Result<std::fs::File> {
     Ok(file)
 }
 
-/// Reaches the Ray cluster, if one is to search the index.
+/// Connects to the Ray cluster, if there is one to search the index.
 ///
 /// # Errors
-/// What is wrong, and what to do.
+/// A message with the fault and the remedy.
 pub fn reach(app: &App) -> anyhow::Result<Option<JoinHandle<()>>> {
     let start = |ray: &Arc<Ray>| ray.start(Arc::clone(&app.stopping));
     app.ray.as_ref().map(start).transpose()
@@ -229,7 +229,7 @@ pub fn router(app: &App) -> Router {
         .with_state(app.clone())
 }
 
-/// Serves until `stop` is there, and then ends what is running.
+/// Serves until `stop` completes, and then ends running work.
 ///
 /// # Errors
 /// If the service cannot listen or ends by itself.

@@ -1,11 +1,11 @@
-//! Encrypted connections to others: servers are believed by the authorities that this system has.
+//! TLS connections to other servers, which are trusted by this system's root certificates.
 
 use std::sync::{Arc, OnceLock};
 
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// How servers are believed; `None` if the system has no authorities.
+/// The TLS configuration with the system's root certificates; `None` if it has none.
 pub(crate) fn trusted() -> Option<Arc<ClientConfig>> {
     static MADE: OnceLock<Option<Arc<ClientConfig>>> = OnceLock::new();
     let made = MADE.get_or_init(|| {
@@ -20,7 +20,7 @@ pub(crate) fn trusted() -> Option<Arc<ClientConfig>> {
     made.clone()
 }
 
-/// How servers are believed by these authorities.
+/// The TLS configuration with these root certificates.
 pub(crate) fn by(roots: RootCertStore) -> Option<Arc<ClientConfig>> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().ok()?;

@@ -1,5 +1,4 @@
-//! Jobs that concern the corpus: sources added and removed, snapshots, and what follows for
-//! submissions.
+//! Jobs on the corpus: adding and removing sources, snapshots, and what follows for submissions.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -21,7 +20,7 @@ use crate::recheck;
 use crate::store::jobs::{self, Job, Kind};
 use crate::worker;
 
-/// Does a job.
+/// Runs a job.
 pub(crate) fn run(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     match job.kind {
         Kind::AddSource => add_source(app, ledger, job),
@@ -35,7 +34,7 @@ pub(crate) fn run(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     }
 }
 
-/// What a job adds.
+/// What a job should add.
 #[derive(Clone, Debug, Deserialize)]
 struct Wanted {
     path: PathBuf,
@@ -49,7 +48,7 @@ fn add_source(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     let path = if wanted.upload {
         wanted.path
     } else {
-        // It may be another thing by now.
+        // The file may have changed since.
         within(&app.config.corpus.folders, &wanted.path).map_err(refused)?
     };
     let done = build(app, &path, wanted.published.into());
@@ -120,12 +119,12 @@ fn build(app: &App, path: &Path, published: Publication) -> Result<BuildSummary>
         source.listed = published;
     }
     let options = BuildOptions {
-        // Submissions are decoded meanwhile.
+        // Leaves processors for submissions.
         threads: Some(1),
         clock: Some(SystemTime::now),
         ..BuildOptions::new(app.decoding.clone())
     };
-    // An error of the index sets it, and must not stop the service.
+    // An error of the index sets this flag, which must not stop the service.
     let (cancel, is_done) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -163,9 +162,9 @@ fn tidy(app: &App, path: &Path, done: std::result::Result<&BuildSummary, &Error>
     }
 }
 
-/// Removes uploaded sources that a crash has left without a job.
+/// Removes uploaded sources that a crash left without a job.
 pub(crate) fn sweep(app: &App, ledger: &mut Ledger) -> Result<()> {
-    // Without an index nobody can tell what it names.
+    // Without an index, it is unknown which files are in use.
     let Ok(index) = app.corpus.current() else {
         return Ok(());
     };
@@ -232,7 +231,7 @@ fn snapshot(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     let folder = app.config.snapshots().join(generation.to_string());
     let is_there = Index::open(&folder).is_ok_and(|there| there.state().root == root);
     if !is_there {
-        // What a process that was killed has left.
+        // Leftover of a killed process.
         match std::fs::remove_dir_all(&folder) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::Io {
@@ -252,7 +251,7 @@ fn snapshot(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     )
 }
 
-/// Issues another certificate of a submission whose answer became another.
+/// Issues another certificate for a submission whose answer changed.
 fn certify(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     if app.signer.is_none() || ledger.submission(job.turn)?.standing != Standing::Decided {
         return Ok(());
@@ -265,12 +264,12 @@ fn certify(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
             "its clip is not kept any more, so that no other certificate can be issued".to_owned(),
         ));
     }
-    // The clip is decoded once more.
+    // The clip is decoded again.
     let _slot = app.slots.take(&|| app.stopping.load(Ordering::Relaxed))?;
     worker::certify(app, ledger, &job.tenant, &job.subject, job.turn).map(drop)
 }
 
-/// Keeps what came of a job.
+/// Records the result of a job.
 pub(crate) fn note(ledger: &mut Ledger, job: &Job, result: Value) -> Result<()> {
     let mut body: Value = serde_json::from_str(&job.body).unwrap_or_default();
     body["result"] = result;
@@ -283,11 +282,11 @@ fn refused(reason: String) -> Error {
     Error::LedgerRefused { reason }
 }
 
-/// Failures of a folder that a job tells one by one.
+/// Maximum number of a folder's failures that a job lists.
 const FAILURES_SHOWN: usize = 20;
 
-/// A file without a job that is so old is left over.
+/// Age from which a file without a job counts as a leftover.
 const LEFT_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// Between two looks at whether the service stops.
+/// Time between two checks whether the service stops.
 const LOOK: Duration = Duration::from_millis(100);

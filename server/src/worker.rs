@@ -1,8 +1,8 @@
-//! Does the jobs: threads that claim them, and renew their leases.
+//! Runs the jobs: threads that claim them and renew their leases.
 //!
-//! The answers of submissions come in the order of their numbers, so that a thread waits at the end
-//! of its work until all smaller numbers have theirs. One thread does only the first in line, so
-//! that there is always one that nobody has to wait for. Another does what concerns the corpus.
+//! Answers come in the order of the submissions' numbers, so a thread waits at the end of its work
+//! until all smaller numbers have theirs. One thread takes only the first in line, so that one job
+//! never waits for others. Another thread does the jobs on the corpus.
 
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -68,7 +68,7 @@ fn work(app: &App, which: Which, worker: &str) {
     let mut ledger: Option<Ledger> = None;
     let (mut planned, mut swept) = (None, None::<Instant>);
     while !app.stopping.load(Ordering::Relaxed) {
-        // Submissions wait until there is an index, and somebody to search it.
+        // Submissions wait until there is an index and something to search it.
         if which != Which::Upkeep && !app.can_check() {
             pause(app, AFTER_ERROR);
             continue;
@@ -118,7 +118,7 @@ fn claim(ledger: &mut Ledger, which: Which, worker: &str) -> Result<Option<Job>>
             Kind::Certify,
         ],
     };
-    // A look costs less than the right to write.
+    // Reading costs less than the write lock.
     let (is_waiting, turn_max) = ledger.transaction(Mode::Read, |tables| {
         let turn_max = match which {
             Which::FirstInLine => Some(submissions::first_open(tables)?.unwrap_or(0)),
@@ -172,8 +172,8 @@ fn run(app: &App, ledger: &mut Ledger, job: &Job, worker: &str) -> Result<()> {
             }
         }
     };
-    // Until this is written the job is ours, and nobody else does it: a full disk must not keep it
-    // so.
+    // Until this is written, the job is ours and nobody else does it, so a full disk must not end
+    // the attempts.
     loop {
         let written = app.database.with(|ledger| {
             ledger.transaction(Mode::Write, |tables| {
@@ -191,7 +191,7 @@ fn run(app: &App, ledger: &mut Ledger, job: &Job, worker: &str) -> Result<()> {
     }
 }
 
-/// Whether trying again later is of no use.
+/// Whether a retry is useless.
 fn is_final(error: &Error) -> bool {
     matches!(
         error,
@@ -199,7 +199,7 @@ fn is_final(error: &Error) -> bool {
     )
 }
 
-/// Checks a submission, and issues its certificate.
+/// Checks a submission and issues its certificate.
 fn check(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     let (begun, number, id) = (Instant::now(), job.turn, &job.subject);
     if job.ends >= ENDS_MAX {
@@ -225,13 +225,13 @@ fn check(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
             );
             Ok(())
         }
-        // It has no answer, and that is the answer.
+        // It gets no answer, which settles it.
         Err(_) if is_ended(ledger, number)? => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// What the operator says in certificates, if there are any.
+/// The operator's terms for certificates; `None` if none are issued.
 fn terms(app: &App) -> Option<Terms<'_>> {
     let certificate = &app.config.certificate;
     app.signer.as_ref().map(|_| Terms {
@@ -240,8 +240,8 @@ fn terms(app: &App) -> Option<Terms<'_>> {
     })
 }
 
-/// Waits for the answer to a submission, works on it if nobody does, and issues a certificate of
-/// it; gives the verdict.
+/// Waits for the answer to a submission, works on it if nobody does, and issues a certificate.
+/// Returns the verdict.
 pub(crate) fn certify(
     app: &App,
     ledger: &mut Ledger,
@@ -261,7 +261,7 @@ pub(crate) fn certify(
     Ok(answer.report.verdict)
 }
 
-/// Holds a clip against the fingerprint that was submitted of it; it takes the fingerprint's place.
+/// Compares a clip with its submitted fingerprint. If it confirms it, it replaces the fingerprint.
 fn confirm(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     let (number, id) = (job.turn, &job.subject);
     let (file, clip) = (app.confirming(id), app.clip(id));
@@ -290,8 +290,7 @@ fn confirm(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
                 issue(app, ledger, &job.tenant, id, number, certified)
             })
         }
-        // The service ended after the ledger had it: the clip counts, and what is missing is done
-        // now.
+        // The service ended after the ledger had accepted the clip, so this only does the rest.
         Err(Error::LedgerRefused { .. })
             if !ledger.submission(number)?.provisional && file.exists() =>
         {
@@ -308,7 +307,7 @@ fn confirm(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     }
 }
 
-/// Whether an error is about a file, by its path.
+/// Whether an error is about the file with this path.
 fn is_of(error: &Error, file: &Path) -> bool {
     error.to_string().starts_with(&*file.to_string_lossy()) && !matches!(error, Error::Io { .. })
 }
@@ -332,7 +331,7 @@ fn give_up(app: &App, ledger: &mut Ledger, job: &Job, reason: &str) -> Result<()
     })
 }
 
-/// Signs a certificate, and keeps it with its fingerprint.
+/// Signs a certificate, and stores it with its fingerprint.
 pub(crate) fn issue(
     app: &App,
     ledger: &mut Ledger,
@@ -364,7 +363,7 @@ pub(crate) fn issue(
     })
 }
 
-/// Writes a file as a whole or not at all.
+/// Writes a file completely or not at all.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |doing| {
         move |source| Error::Io {
@@ -382,7 +381,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Renews the leases of all that this service works on.
+/// Renews all leases of this service.
 fn renew(app: &App) {
     while !app.stopping.load(Ordering::Relaxed) {
         let renewed = app.database.with(|ledger| {
@@ -398,7 +397,7 @@ fn renew(app: &App) {
     }
 }
 
-/// Waits, but not beyond the end of the service.
+/// Waits, but stops with the service.
 pub(crate) fn pause(app: &App, at_most: Duration) {
     let until = SystemTime::now() + at_most;
     while !app.stopping.load(Ordering::Relaxed) && SystemTime::now() < until {
@@ -410,27 +409,28 @@ pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Threads that check for each clip that is decoded at a time: the others wait for their turn.
+/// Number of checking threads for each clip that is decoded at a time; the others wait for their
+/// turn.
 const CHECKS_A_SLOT: usize = 4;
 
-/// A job that has failed so often of itself is quarantined.
+/// Number of its own failures at which a job is quarantined.
 const FAILURES_MAX: u64 = 3;
 
-/// A clip during whose check the service ended so often is given up. Clips are decoded in processes
-/// of their own, so that such an end is hardly ever the clip's doing.
+/// Number of service ends during its check at which a clip is given up. Clips are decoded in
+/// separate processes, so a clip hardly ever causes such an end.
 const ENDS_MAX: u64 = 20;
 
-/// Between two looks for jobs.
+/// Time between two looks for jobs.
 const IDLE: Duration = Duration::from_millis(100);
 
-/// Between two looks for what a crash has left.
+/// Time between two looks for leftovers of crashes.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
-/// After an error of the database.
+/// Pause after an error of the database.
 const AFTER_ERROR: Duration = Duration::from_secs(2);
 
-/// After an error that is not the job's own.
+/// Pause after an error that is not the job's own.
 const LATER: Duration = Duration::from_secs(10);
 
-/// Between two looks at whether the service stops.
+/// Time between two checks whether the service stops.
 const LOOK: Duration = Duration::from_millis(50);

@@ -1,10 +1,10 @@
-//! A signed statement of how long the history of an index is, and what is in it: a checkpoint as
-//! C2SP has it.
+//! A checkpoint in the format of C2SP: a signed statement of the length and content of an index's
+//! history.
 //!
-//! The text is that of <https://c2sp.org/tlog-checkpoint>, three lines: the origin, which names the
-//! log; the number of commits; and the Merkle root over their leaves in base64. Under an empty line
-//! stands the signature, as <https://c2sp.org/signed-note> has it. Who keeps a checkpoint can tell
-//! later whether a commit before it was changed.
+//! The text has the three lines of <https://c2sp.org/tlog-checkpoint>: the origin, which names the
+//! log; the number of commits; and the Merkle root over their leaves in base64. After an empty line
+//! follows the signature, as in <https://c2sp.org/signed-note>. Whoever keeps a checkpoint can
+//! later detect whether an earlier commit was changed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,14 +20,14 @@ use crate::index::{Index, hex, proof};
 pub struct Checkpoint {
     /// Names the log.
     pub origin: String,
-    /// Commits in it.
+    /// Number of its commits.
     pub size: u64,
     /// Merkle root over their leaves.
     pub root: [u8; 32],
 }
 
-/// What the log of an index is called: by the root of the first commit that it keeps, so that no
-/// two have one name.
+/// The name of an index's log, made from the root of its first recorded commit, so that no two logs
+/// share a name.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ impl Checkpoint {
         })
     }
 
-    /// The signed note.
+    /// Signs the checkpoint; returns the note.
     ///
     /// # Errors
     ///
@@ -81,11 +81,11 @@ impl Checkpoint {
         Ok(note)
     }
 
-    /// Reads a signed note, and verifies it; the error says why it is refused.
+    /// Reads and verifies a signed note.
     ///
     /// # Errors
     ///
-    /// See there.
+    /// The reason why it is refused.
     pub fn parse(bytes: &[u8], key: &PublicKey) -> Result<Checkpoint, String> {
         let text = std::str::from_utf8(bytes)
             .map_err(|_| "no checkpoint, for it is no text".to_owned())?;
@@ -143,7 +143,7 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Fails unless the history of an index begins with that which this is of.
+    /// Fails unless the history of an index begins with the one in this checkpoint.
     ///
     /// # Errors
     ///
@@ -195,7 +195,7 @@ impl Checkpoint {
     }
 }
 
-/// What names a key in a note.
+/// The bytes that name a key in a note.
 fn key_hash(name: &str, key: &PublicKey) -> [u8; 4] {
     let hash: [u8; 32] = match key {
         PublicKey::Ed25519(key) => Sha256::new()
@@ -204,13 +204,13 @@ fn key_hash(name: &str, key: &PublicKey) -> [u8; 4] {
             .chain_update(key.as_bytes())
             .finalize()
             .into(),
-        // As notes with ECDSA have it.
+        // The rule of notes for ECDSA.
         PublicKey::P256(_) => Sha256::digest(key.to_der()).into(),
     };
     std::array::from_fn(|i| hash[i])
 }
 
-/// The kind of signature, in a key's name.
+/// Signature type byte of Ed25519, which goes into the key's hash.
 const ED25519: u8 = 1;
 
 #[cfg(test)]

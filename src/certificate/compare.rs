@@ -1,44 +1,42 @@
-//! Whether a delivered file shows what the certified one shows, from start to end, though it is
-//! encoded anew (pure).
+//! Decides whether a delivered file shows the same as the certified one from start to end, in
+//! another encoding (pure).
 //!
-//! The small pictures of both are laid side by side at the same times. What stands still must look
-//! alike, what moves must move alike, and no other time may fit better. So a cut, an insertion,
-//! another speed, a mirrored picture and another take of the same scene are told, and the seconds
-//! where that is so.
+//! The small pictures of both are compared at the same times. Still parts must look alike, moving
+//! parts must move alike, and no other time may fit better. This detects a cut, an insertion,
+//! another speed, a mirrored picture and another take of the same scene, and names the seconds.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::fingerprint::{Fingerprint, Thumbnail};
 
-/// What a comparison found.
+/// Result of a comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
     /// Whether both show the same from start to end.
     pub same: bool,
-    /// What differs as a whole, in sentences.
+    /// Differences of the whole files, in sentences.
     pub differences: Vec<String>,
     /// Where they differ, in order of time.
     pub passages: Vec<Passage>,
 }
 
-/// A part of the delivered file that is not what the certified one shows then.
+/// A part of the delivered file that differs from the certified one at that time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Passage {
     /// Its start.
     pub start: Duration,
     /// Its end.
     pub end: Duration,
-    /// What is wrong with it first.
+    /// The first difference that was found.
     pub reason: &'static str,
 }
 
-/// Compares a delivered clip with the certified fingerprint; the error says why they cannot be
-/// compared.
+/// Compares a delivered clip with the certified fingerprint.
 ///
 /// # Errors
 ///
-/// See there.
+/// The reason why they cannot be compared.
 pub fn compare(certified: &Fingerprint, delivered: &Fingerprint) -> Result<Comparison, String> {
     for (fingerprint, whose) in [
         (certified, "the certified fingerprint"),
@@ -95,23 +93,23 @@ pub fn compare(certified: &Fingerprint, delivered: &Fingerprint) -> Result<Compa
     })
 }
 
-/// A picture of [`COLUMNS`] x [`ROWS`] grey levels.
+/// A small picture of [`COLUMNS`] x [`ROWS`] grey levels.
 type Grid = [u8; COLUMNS * ROWS];
 
-/// The same, of means.
+/// Mean grey levels, laid out as a [`Grid`].
 type Means = [f32; COLUMNS * ROWS];
 
-/// What is shown at each step of time.
+/// The picture shown at each step of time.
 struct Shown {
     grids: Vec<Grid>,
-    /// Which of them.
+    /// Index of the picture at each step.
     at: Vec<u32>,
 }
 
 impl Shown {
     fn of(pictures: &[Thumbnail], steps: usize) -> Shown {
         let at = (0..steps as u32).map(|step| {
-            // Half a frame late is not another picture.
+            // A quarter of a step later, so that a frame that is half a frame late still counts.
             let time = STEP * step + STEP / 4;
             pictures
                 .partition_point(|picture| picture.time <= time)
@@ -132,7 +130,7 @@ impl Shown {
     }
 }
 
-/// The mean of the pixels that lie in each part of the picture.
+/// Averages the pixels in each cell of the grid.
 fn small(picture: &Thumbnail) -> Grid {
     let (width, height) = (picture.width.max(1), picture.height.max(1));
     std::array::from_fn(|cell| {
@@ -154,10 +152,10 @@ fn small(picture: &Thumbnail) -> Grid {
     })
 }
 
-/// What is wrong around a step of time.
+/// The fault around a step of time, if any.
 fn fault(a: &Shown, b: &Shown, at: usize) -> Option<&'static str> {
     if at >= b.steps() {
-        // A last picture may be shown a little longer.
+        // The last frame may be shown a little longer.
         return (at >= b.steps() + 2 * HOP).then_some("the certified clip has ended");
     }
     if at >= a.steps() {
@@ -192,7 +190,7 @@ fn fault(a: &Shown, b: &Shown, at: usize) -> Option<&'static str> {
     let apart = |lag: isize| -> Option<f64> {
         let mut sum = 0_u64;
         for step in common.clone() {
-            // At the ends less is there to compare.
+            // Near the ends fewer steps can be compared.
             let other = step
                 .checked_add_signed(lag)
                 .filter(|other| *other < b.steps())?;
@@ -224,7 +222,7 @@ fn mean(of: &Shown, steps: &Range<usize>) -> Means {
     sums.map(|sum| sum as f32 / steps.len().max(1) as f32)
 }
 
-/// Whether two pictures show the same, whatever brightness and contrast an encoder has given them.
+/// Whether two pictures are alike, except for brightness and contrast, which encoders change.
 fn look_alike(a: &Means, b: &Means) -> bool {
     let count = a.len() as f64;
     let mean = |of: &Means| of.iter().map(|level| f64::from(*level)).sum::<f64>() / count;
@@ -245,33 +243,34 @@ fn look_alike(a: &Means, b: &Means) -> bool {
 
 const COLUMNS: usize = 32;
 const ROWS: usize = 18;
-/// Time between two pictures that are compared: two frames of 25 a second.
+/// Time between two compared pictures: two frames at 25 a second.
 const STEP: Duration = Duration::from_millis(80);
 /// Steps between two windows, and steps of a window on either side: a window of about a second,
 /// every quarter second.
 const HOP: usize = 3;
 const REACH: usize = 6;
-/// How much the lengths may differ: containers round them, and encoders add or drop a frame or two.
+/// Maximum difference in length: containers round it, and encoders add or drop a frame or two.
 const LENGTHS_APART: Duration = Duration::from_millis(200);
-/// How much the logarithm of the proportions may differ: encoders round sizes to even or to 16
-/// pixels.
+/// Maximum difference of the logarithms of the aspect ratios: encoders round sizes to even numbers
+/// or multiples of 16 pixels.
 const ASPECTS_APART: f64 = 0.03;
-/// Mean square of what moves, in grey levels, from which it must move alike; compression alone
-/// leaves less.
+/// Minimum mean square of motion, in grey levels squared, at which it is compared; compression
+/// alone stays below.
 const MOVING: f64 = 2.0;
-/// Least correlation of what moves. Of hard compression it is 0.8 and more, of two takes about 0.
+/// Minimum correlation of motion. Strong compression keeps 0.8 or more; two takes have about 0.
 const ALIKE_MIN: f64 = 0.6;
-/// Least share of what moves in the one that moves in the other.
+/// Minimum ratio of motion energy in one clip to that in the other.
 const ENERGY_MIN: f64 = 0.3;
-/// Least correlation of what stands still.
+/// Minimum correlation of the still parts.
 const LOOK_MIN: f64 = 0.9;
-/// Standard deviation in grey levels below which a picture is flat.
+/// Standard deviation, in grey levels, below which a picture is flat.
 const FLAT: f64 = 4.0;
-/// How much the brightness may differ, in grey levels.
+/// Maximum difference in mean brightness, in grey levels.
 const LEVELS_APART: f64 = 24.0;
-/// Another time is looked at from this many steps on, and up to this many.
+/// Minimum and maximum offset, in steps, of the other times that are tried.
 const LAG_MIN: isize = 2;
 const LAG_MAX: isize = 13;
-/// It fits better if the pictures are less than this share as far apart, by so many levels.
+/// Another time fits better if its difference is below this ratio of the difference here, and
+/// smaller by this many grey levels.
 const BETTER: f64 = 0.6;
 const LEVELS_BETTER: f64 = 0.7;

@@ -1,8 +1,8 @@
 //! The DSSE envelope, version 1: a payload, its type, and one signature over both; also inside a
 //! Sigstore bundle.
 //!
-//! <https://github.com/secure-systems-lab/dsse>. What is signed are the bytes of the payload, as
-//! they are: whoever parses them and writes them anew has another payload.
+//! See <https://github.com/secure-systems-lab/dsse>. The signature covers the exact bytes of the
+//! payload. Parsing and re-encoding them gives another payload.
 
 use std::path::Path;
 
@@ -21,21 +21,22 @@ pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// The type of a Sigstore bundle.
 pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
-/// Longest envelope in bytes. A certificate of an hour with 1 000 matches has some 500 kB.
+/// Maximum length of an envelope in bytes. A certificate of an hour with 1 000 matches has about
+/// 500 kB.
 pub const ENVELOPE_MAX: usize = 16 << 20;
 
-/// A payload and its signature, of which nothing is known yet.
+/// A payload and its signature, not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
-    /// What the payload is.
+    /// Type of the payload.
     pub payload_type: String,
     /// The bytes that are signed.
     pub payload: Vec<u8>,
-    /// The name of the key in the envelope; a hint, and never relied on.
+    /// The key's name in the envelope: only a hint, never trusted.
     pub key_id: String,
     /// The signature.
     pub signature: Vec<u8>,
-    /// Time stamps of the signature in a bundle, as RFC 3161 responses; not checked here.
+    /// Timestamps of the signature in a bundle, as RFC 3161 responses; not checked here.
     pub timestamps: Vec<Vec<u8>>,
 }
 
@@ -56,8 +57,8 @@ impl Envelope {
     ///
     /// # Errors
     ///
-    /// What the signer says, or [`Error::NotSigned`](crate::Error::NotSigned) if the signature is
-    /// not that of its key.
+    /// Those of the signer, and [`Error::NotSigned`](crate::Error::NotSigned) if the signature is
+    /// not by its key.
     pub fn sign(payload: Vec<u8>, signer: &dyn Signer) -> Result<Envelope> {
         let signature = signer.sign(&pae(PAYLOAD_TYPE, &payload))?;
         let envelope = Envelope {
@@ -76,11 +77,11 @@ impl Envelope {
         Ok(envelope)
     }
 
-    /// Fails unless the signature is that of this key.
+    /// Fails unless the signature is by this key.
     ///
     /// # Errors
     ///
-    /// Why it is not.
+    /// The reason why it is not.
     pub fn check_signature(&self, key: &PublicKey) -> Result<(), String> {
         if self.payload_type != PAYLOAD_TYPE {
             return Err(format!(
@@ -98,7 +99,7 @@ impl Envelope {
         key.verify(&pae(&self.payload_type, &self.payload), &self.signature)
     }
 
-    /// The envelope as JSON, on one line without a line feed.
+    /// The envelope as JSON, on one line without a final line feed.
     pub fn to_json(&self) -> Vec<u8> {
         let of = |bytes: &[u8]| STANDARD.encode(bytes);
         let raw = RawEnvelope {
@@ -134,11 +135,11 @@ impl Envelope {
         serde_json::to_vec(&raw).unwrap_or_default()
     }
 
-    /// Reads an envelope, or the one in a bundle; the error says what is wrong with it.
+    /// Reads an envelope, or the one in a bundle.
     ///
     /// # Errors
     ///
-    /// See there.
+    /// The reason why it is refused.
     pub fn parse(bytes: &[u8]) -> Result<Envelope, String> {
         if bytes.len() > ENVELOPE_MAX {
             return Err(format!(
@@ -157,7 +158,7 @@ impl Envelope {
         Envelope::of(raw, Vec::new())
     }
 
-    /// Reads the file of an envelope or a bundle.
+    /// Reads a file with an envelope or a bundle.
     ///
     /// # Errors
     ///
@@ -224,7 +225,7 @@ impl Envelope {
     }
 }
 
-/// A foreign name, short enough for a message.
+/// Foreign text, shortened for a message.
 pub(super) fn shown(text: &str) -> String {
     const MOST: usize = 80;
     if text.chars().count() > MOST {
@@ -234,7 +235,7 @@ pub(super) fn shown(text: &str) -> String {
     }
 }
 
-// Fields that are not known are ignored, as DSSE has it; those that are may not be missing.
+// As DSSE requires, unknown fields are ignored and known ones must be present.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawEnvelope {
@@ -249,7 +250,7 @@ struct RawSignature {
     sig: String,
 }
 
-// What a bundle holds besides could be a second signature or certificate.
+// Unknown fields of a bundle are refused, since they could hold a second signature or certificate.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RawBundle {

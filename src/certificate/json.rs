@@ -1,5 +1,4 @@
-//! JSON as strangers may write it, read strictly: no name twice in an object, nothing behind the
-//! end.
+//! Reads JSON from strangers strictly: no repeated name in an object, and nothing after the end.
 
 use std::fmt;
 
@@ -7,17 +6,18 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Reads one value; the error says what is wrong, and where if that is known.
+/// Reads one value. The error says what is wrong, and where if known.
 ///
-/// `serde_json` keeps the last of two fields of one name where it does not know the name, and
-/// others keep the first. So they are looked for everywhere, after escapes are undone.
+/// If a name is repeated that it does not know, `serde_json` keeps the last value, and other
+/// parsers keep the first. So repeated names are searched for in all objects, after decoding
+/// escapes.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let Strict(value) =
         serde_json::from_slice(bytes).map_err(|error| format!("it is no proper JSON: {error}"))?;
     serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
-/// A field that may be null and may not be missing.
+/// A field that may be null but must not be missing.
 pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     from: D,
 ) -> Result<Option<T>, D::Error> {

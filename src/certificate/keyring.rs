@@ -1,4 +1,4 @@
-//! The keys that a reader trusts, and for how long each was in use.
+//! The keys that a reader trusts, with the time in which each was in use.
 
 use std::path::Path;
 
@@ -10,30 +10,30 @@ use super::keys::PublicKey;
 use super::{json, read};
 use crate::error::{Error, Result};
 
-/// Keys that are trusted.
+/// Trusted keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keyring {
     keys: Vec<TrustedKey>,
 }
 
-/// A key that is trusted.
+/// A trusted key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedKey {
-    /// Whose it is, as the keyring says.
+    /// Its owner, according to the keyring.
     pub name: Option<String>,
     /// The key.
     pub key: PublicKey,
-    /// When it was in use; `None` for a key that was named by itself, which is trusted for any
+    /// When it was in use; `None` for a key that the user named directly, which is trusted for any
     /// time.
     pub validity: Option<Validity>,
 }
 
-/// From when, and until when, as in RFC 3339; the end does not belong to it.
+/// A period between two times in RFC 3339, without its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validity {
     /// The first moment.
     pub from: Timestamp,
-    /// The first moment after it.
+    /// The first moment after the period.
     pub until: Timestamp,
 }
 
@@ -50,13 +50,13 @@ impl Keyring {
     }
 
     /// Reads a keyring, an object `{"keys": [{"name", "publicKey", "validFrom", "validUntil"}, …]}`
-    /// with keys in PEM; the error says what is wrong.
+    /// with keys in PEM.
     ///
-    /// Nothing else may be in it: a slip in a name must not make a key valid for ever.
+    /// Other fields are refused: a misspelt name must not make a key valid for ever.
     ///
     /// # Errors
     ///
-    /// See there.
+    /// The reason why it is refused.
     pub fn parse(bytes: &[u8]) -> Result<Keyring, String> {
         let raw: RawKeyring = json::parse(bytes)?;
         let mut keys: Vec<TrustedKey> = Vec::new();
@@ -85,7 +85,7 @@ impl Keyring {
         Ok(Keyring { keys })
     }
 
-    /// Reads the file of a keyring.
+    /// Reads a keyring file.
     ///
     /// # Errors
     ///
@@ -98,11 +98,11 @@ impl Keyring {
         Keyring::parse(&read(path, KEYRING_MAX)?).map_err(invalid)
     }
 
-    /// The key of this name; the error says that there is none.
+    /// The key with this name.
     ///
     /// # Errors
     ///
-    /// See there.
+    /// A message that there is none.
     pub fn find(&self, key_id: &str) -> Result<&TrustedKey, String> {
         let found = self
             .keys
@@ -135,8 +135,7 @@ impl TrustedKey {
     }
 }
 
-/// Reads a moment as it is written here: RFC 3339, in UTC, with Z, and no more digits than it
-/// needs.
+/// Parses a time as certificates write it: RFC 3339, in UTC, with Z, without superfluous digits.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     let wrong = || format!("{} is no moment such as 2026-01-31T12:00:00Z", shown(text));
     let moment: Timestamp = text.parse().map_err(|_| wrong())?;
@@ -147,7 +146,7 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     }
 }
 
-/// Longest keyring in bytes.
+/// Maximum length of a keyring in bytes.
 const KEYRING_MAX: usize = 4 << 20;
 
 #[derive(Serialize, Deserialize)]

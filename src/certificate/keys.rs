@@ -1,4 +1,4 @@
-//! Keys: Ed25519 and ECDSA on P-256, in the files that other programs write and read.
+//! Keys: Ed25519 and ECDSA on P-256, in the file formats of other programs.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -21,7 +21,7 @@ use crate::index::hex;
 pub enum KeyKind {
     /// Ed25519, RFC 8032.
     Ed25519,
-    /// ECDSA on the curve P-256 with SHA-256, as hardware has it.
+    /// ECDSA on the curve P-256 with SHA-256, which hardware supports.
     P256,
 }
 
@@ -45,9 +45,9 @@ enum Secret {
     P256(p256::ecdsa::SigningKey),
 }
 
-/// What signs: a key in a file, or something that has one and does not give it away.
+/// A signer: a key in a file, or a device that keeps its key.
 pub trait Signer {
-    /// The key that verifies what it signs.
+    /// The key that verifies its signatures.
     fn public_key(&self) -> &PublicKey;
 
     /// Signs the bytes: 64 bytes with Ed25519, DER with P-256.
@@ -59,11 +59,11 @@ pub trait Signer {
 }
 
 impl PublicKey {
-    /// Reads a public key in PEM (SubjectPublicKeyInfo); the error says what is wrong.
+    /// Reads a public key in PEM (SubjectPublicKeyInfo).
     ///
     /// # Errors
     ///
-    /// See there.
+    /// The reason why it is refused.
     pub fn from_pem(text: &str) -> Result<PublicKey, String> {
         if text.contains("PRIVATE KEY-----") {
             return Err("a private key, where its public key is expected; that is in the file beside it, .pub".into());
@@ -89,7 +89,7 @@ impl PublicKey {
         }
     }
 
-    /// Reads the file of a public key.
+    /// Reads a public key file.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl PublicKey {
             PublicKey::Ed25519(key) => key.to_public_key_pem(LineEnding::LF),
             PublicKey::P256(key) => key.to_public_key_pem(LineEnding::LF),
         };
-        // A key that was made or read always encodes.
+        // A valid key always encodes.
         pem.unwrap_or_default()
     }
 
@@ -122,7 +122,7 @@ impl PublicKey {
         der.map(|der| der.as_bytes().to_vec()).unwrap_or_default()
     }
 
-    /// What kind it is.
+    /// Kind of the key.
     pub fn kind(&self) -> KeyKind {
         match self {
             PublicKey::Ed25519(_) => KeyKind::Ed25519,
@@ -130,11 +130,11 @@ impl PublicKey {
         }
     }
 
-    /// Fails unless this is the key's signature of the message, in its only form.
+    /// Fails unless this is the key's signature of the message, in normal form.
     ///
     /// # Errors
     ///
-    /// Why it is not.
+    /// The reason why it is not.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), String> {
         let wrong = |_| {
             "its signature is not that of this key: it was changed, or signed with another one"
@@ -153,7 +153,8 @@ impl PublicKey {
             PublicKey::P256(key) => {
                 let parsed = p256::ecdsa::Signature::from_der(signature)
                     .map_err(|_| "its signature is none of P-256 in DER".to_owned())?;
-                // To each signature there is a second one that anybody can make of it.
+                // Anybody can derive a second valid signature from a given one, so only one form is
+                // accepted.
                 if parsed.normalize_s() != parsed || parsed.to_der().as_bytes() != signature {
                     return Err("its signature is not in its only form, with the smaller s".into());
                 }
@@ -162,8 +163,8 @@ impl PublicKey {
         }
     }
 
-    /// A signature in the form in which it is written, of one that a device gave: that of P-256 may
-    /// come as two numbers of 32 bytes, and with the larger s.
+    /// The normal form of a signature from a device, which may give a P-256 signature as two
+    /// numbers of 32 bytes, and with the larger s.
     pub fn normal_form(&self, signature: &[u8]) -> Option<Vec<u8>> {
         match self {
             PublicKey::Ed25519(_) => (signature.len() == 64).then(|| signature.to_vec()),
@@ -178,11 +179,11 @@ impl PublicKey {
 }
 
 impl PrivateKey {
-    /// Makes a key from the system's random numbers.
+    /// Generates a key from the system's random numbers.
     ///
     /// # Errors
     ///
-    /// [`Error::NotSigned`] if the system has none to give.
+    /// [`Error::NotSigned`] if the system has none.
     pub fn generate(kind: KeyKind) -> Result<PrivateKey> {
         loop {
             let mut seed = [0; 32];
@@ -196,7 +197,7 @@ impl PrivateKey {
                         &seed,
                     )));
                 }
-                // One number in 2^32 is not in the range of the curve.
+                // One number in 2^32 is outside the range of the curve.
                 KeyKind::P256 => {
                     if let Ok(key) = p256::ecdsa::SigningKey::from_slice(&seed) {
                         return Ok(PrivateKey::p256(key));
@@ -220,11 +221,11 @@ impl PrivateKey {
         }
     }
 
-    /// Reads a private key in PEM (PKCS#8, not encrypted); the error says what is wrong.
+    /// Reads a private key in PEM (PKCS#8, not encrypted).
     ///
     /// # Errors
     ///
-    /// See there.
+    /// The reason why it is refused.
     pub fn from_pem(text: &str) -> Result<PrivateKey, String> {
         let text = text.trim();
         if text.contains("ENCRYPTED PRIVATE KEY") {
@@ -250,7 +251,7 @@ impl PrivateKey {
         }
     }
 
-    /// Reads the file of a private key, which nobody else may read.
+    /// Reads a private key file. Refuses a file that others may read.
     ///
     /// # Errors
     ///
@@ -281,7 +282,7 @@ impl PrivateKey {
     /// The key in PEM.
     pub fn to_pem(&self) -> String {
         let pem = match &self.secret {
-            // Without the public key, with which many programs do not read it.
+            // Without the public key, because many programs refuse a file that contains it.
             Secret::Ed25519(key) => KeypairBytes {
                 secret_key: key.to_bytes(),
                 public_key: None,
@@ -292,12 +293,12 @@ impl PrivateKey {
         pem.map(|pem| pem.to_string()).unwrap_or_default()
     }
 
-    /// Writes the key to a new file that nobody else can read, and its public key beside it; gives
-    /// the second's name.
+    /// Writes the key to a new file that nobody else can read, and its public key beside it.
+    /// Returns the path of the public key.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidKey`] if one of the two is there already, and [`Error::Io`].
+    /// [`Error::InvalidKey`] if one of the two files exists, and [`Error::Io`].
     pub fn save(&self, path: &Path) -> Result<PathBuf> {
         let mut public = path.as_os_str().to_owned();
         public.push(".pub");
@@ -337,7 +338,7 @@ impl Signer for PrivateKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         Ok(match &self.secret {
             Secret::Ed25519(key) => key.sign(message).to_bytes().to_vec(),
-            // By RFC 6979: the same message gets the same signature.
+            // Deterministic by RFC 6979: the same message gets the same signature.
             Secret::P256(key) => {
                 let signature: p256::ecdsa::Signature =
                     p256::ecdsa::signature::Signer::sign(key, message);
@@ -371,7 +372,7 @@ fn unusable(path: &Path) -> impl FnOnce(String) -> Error + use<> {
     move |reason| Error::InvalidKey { path, reason }
 }
 
-/// Longest file of a key in bytes; one has some 200.
+/// Maximum length of a key file in bytes; a key has about 200.
 const KEY_FILE_MAX: usize = 64 << 10;
 
 #[cfg(test)]

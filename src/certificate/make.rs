@@ -1,4 +1,4 @@
-//! Makes what a certificate says, of a check.
+//! Makes the statement of a certificate from a check.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -21,50 +21,50 @@ use crate::scatter::Searched;
 use crate::search::RADIUS;
 use crate::verdict::{Model, Policy};
 
-/// What the operator says beside what was found.
+/// What the operator adds to the findings.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Terms<'a> {
-    /// What the collection is called.
+    /// Name of the collection.
     pub name: &'a str,
-    /// Where the policy is written down.
+    /// Address of the written policy.
     pub policy_uri: Option<&'a str>,
 }
 
 /// A check that is ready to be signed.
 #[derive(Debug, Clone)]
 pub struct Certified {
-    /// The answer, as of any check.
+    /// The report, as of any check.
     pub report: Report,
-    /// What was searched, with small pictures: keep it beside the certificate.
+    /// The fingerprint that was searched, with small pictures. Keep it with the certificate.
     pub fingerprint: Fingerprint,
-    /// What to sign.
+    /// The statement to sign.
     pub statement: Statement,
 }
 
-/// Checks a clip and says what was found in the words of a certificate, which is then to be signed.
+/// Checks a clip and makes the statement of a certificate, to be signed.
 ///
 /// # Errors
 ///
-/// Those of [`check`](crate::check()), [`Error::SeveralPictures`] for a clip that has more than one
-/// picture, of which a fingerprint holds one, and [`Error::InvalidSetting`] if
-/// [`CheckOptions::now`] is not said.
+/// Those of [`check`](crate::check()), [`Error::SeveralPictures`] for a clip with several video
+/// streams, since a fingerprint holds only one, and [`Error::InvalidSetting`] without
+/// [`CheckOptions::now`].
 pub fn certify(
     index: &Index,
     clip: &Path,
     options: &CheckOptions<'_>,
     terms: &Terms<'_>,
 ) -> Result<Certified> {
-    // Before the work, which may take long.
+    // Fails before the work, which may take long.
     now(options)?;
     let looked = pictures_for(clip, options)?;
     certify_pictures(index, &looked, clip, options, terms)
 }
 
-/// As [`certify`], of a clip that was decoded.
+/// As [`certify`], for a decoded clip.
 ///
 /// # Errors
 ///
-/// See there.
+/// Those of [`certify`].
 pub fn certify_pictures(
     index: &Index,
     looked: &ClipPictures,
@@ -79,7 +79,7 @@ pub fn certify_pictures(
 ///
 /// # Errors
 ///
-/// See there, and those of [`scatter::ask`](crate::scatter::ask).
+/// Those of [`certify_pictures`] and of [`scatter::ask`](crate::scatter::ask).
 pub fn certify_searched(
     searched: &Searched<'_>,
     looked: &ClipPictures,
@@ -100,8 +100,8 @@ pub fn certify_searched(
     })
 }
 
-/// What the fingerprint file of a clip keeps of its one picture: a check of the file then finds the
-/// same.
+/// Reduces a clip with one video stream to what its fingerprint file keeps, so that a check of the
+/// file finds the same.
 ///
 /// # Errors
 ///
@@ -127,7 +127,7 @@ fn kept(looked: &ClipPictures, clip: &Path) -> Result<ClipPictures> {
 }
 
 impl Certified {
-    /// Says also what a ledger says of the clip: less may be payable then.
+    /// Adds a ledger's answer about the clip, by which less may be payable.
     #[must_use]
     pub fn with_submission(mut self, said: &report::Submission) -> Certified {
         let interval = |of: report::Interval| Interval {
@@ -162,15 +162,15 @@ impl Certified {
     }
 }
 
-/// SHA-256 of all that decides beside the keys: policy, model and radius.
+/// SHA-256 of everything except the keys that affects the result: policy, model and radius.
 pub fn policy_digest(policy: &Policy) -> String {
-    // The model has thousands of numbers, and is the same each time.
+    // The model has thousands of numbers and never changes, so its digest is computed once.
     static MODEL: OnceLock<String> = OnceLock::new();
     let model = MODEL.get_or_init(|| hex(&Sha256::digest(format!("{:?}", Model::default()))));
     hex(&Sha256::digest(format!("{policy:?} {model} {RADIUS}")))
 }
 
-/// The clock's time, to the second, as it is written.
+/// The time of the check, to the second, as certificates write it.
 pub(super) fn now(options: &CheckOptions<'_>) -> Result<String> {
     let unknown = || Error::InvalidSetting {
         name: "clock",
@@ -183,7 +183,7 @@ pub(super) fn now(options: &CheckOptions<'_>) -> Result<String> {
         .ok_or_else(unknown)
 }
 
-/// What was found, in integers.
+/// The findings in integers.
 pub(super) fn predicate(
     report: &Report,
     index: &Index,
@@ -272,13 +272,13 @@ pub(super) fn predicate(
     predicate
 }
 
-/// Says the limits and the digest of all that is in it.
+/// Sets the limits and the digest of the result.
 pub(super) fn finish(predicate: &mut Predicate) {
     predicate.limits = limits(predicate);
     predicate.result_digest = result::result_digest(predicate);
 }
 
-/// What it is the next certificate after.
+/// The digest of the previous certificate.
 pub(super) fn previous(sha256: String) -> Option<ClipDigest> {
     Some(ClipDigest { sha256 })
 }
@@ -322,7 +322,7 @@ fn spans(report: &Report) -> Vec<Span> {
         state: span.state,
         reason: span.reason.as_ref().map(|why| why.code),
     });
-    // What is shorter than half a millisecond has no length here.
+    // Spans shorter than half a millisecond have no length here.
     spans.filter(|span| span.start_ms < span.end_ms).collect()
 }
 
@@ -355,7 +355,7 @@ fn evidence(found: &NonMatch) -> Evidence {
     }
 }
 
-/// What a certificate does not say, in its own words.
+/// What a certificate does not claim, in sentences.
 fn limits(predicate: &Predicate) -> Vec<String> {
     let Predicate {
         corpus,
@@ -408,7 +408,7 @@ fn limits(predicate: &Predicate) -> Vec<String> {
     limits
 }
 
-/// Seconds of a report in whole milliseconds.
+/// Seconds of a report in milliseconds.
 fn millis(seconds: f64) -> u64 {
     // Positive and shorter than a century.
     (seconds.max(0.0) * 1e3).round() as u64

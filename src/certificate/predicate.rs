@@ -1,10 +1,10 @@
-//! What a certificate says: an in-toto statement with a predicate of our own; its bytes are the
+//! The content of a certificate: an in-toto statement with our own predicate. Its bytes are the
 //! payload.
 //!
-//! Times in the clip and its sources are milliseconds, shares are parts of a million, evidence is
-//! in thousandths of a bit, moments are as in RFC 3339, in UTC. There is no floating point number,
-//! no path and no name of a machine in it. A field may be null where that is said, and none may be
-//! missing; fields that are not known are ignored, and never make a claim better.
+//! Times in the clip and its sources are milliseconds, shares are parts per million, evidence is in
+//! thousandths of a bit, and dates are in RFC 3339, in UTC. It contains no floating point number,
+//! no path and no name of a machine. A field may be null only where its doc says so, and no field
+//! may be missing. Unknown fields are ignored, and never make a claim stronger.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,15 +28,15 @@ pub struct Statement {
     /// [`STATEMENT_TYPE`].
     #[serde(rename = "_type")]
     pub statement_type: String,
-    /// The clip, and nothing else: a verifier takes a file for the subject that is any of them.
+    /// The clip and nothing else, because verifiers accept a file that matches any subject.
     pub subject: Vec<Subject>,
     /// [`PREDICATE_TYPE`].
     pub predicate_type: String,
-    /// What is said of it.
+    /// The claim about the clip.
     pub predicate: Predicate,
 }
 
-/// What a statement is about.
+/// The subject of a statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subject {
@@ -52,66 +52,66 @@ pub struct ClipDigest {
     pub sha256: String,
 }
 
-/// What is said of a clip.
+/// The claim about a clip.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Predicate {
-    /// The fingerprint that was searched, which is kept apart.
+    /// The fingerprint that was searched; it is kept in a separate file.
     pub fingerprint: FingerprintDigest,
     /// The clip.
     pub clip: Clip,
-    /// The answer.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Why.
+    /// The reasons for the verdict.
     pub reasons: Vec<Reason>,
-    /// How much of it can be paid for, in ms.
+    /// Payable time, in ms.
     pub payable_ms: u64,
     /// The clip from start to end.
     pub spans: Vec<Span>,
-    /// What was found.
+    /// The matches.
     pub matches: Vec<Match>,
-    /// Further sources of the same that were only counted.
+    /// Number of further sources with the same content, which are not listed.
     pub more_sources: u64,
-    /// The strongest of what was not enough; null if there was nothing.
+    /// The strongest alignment that was no match; null if there was none.
     #[serde(deserialize_with = "present")]
     pub nearest_non_match: Option<Evidence>,
-    /// How surely a copy would have been found.
+    /// Probability that a copy would have been found.
     pub power: Power,
-    /// What decided.
+    /// Program and rules that decided.
     pub method: Method,
-    /// What was searched.
+    /// The index that was searched.
     pub corpus: Corpus,
     /// How it was searched.
     pub search: Search,
-    /// What this does not say, in sentences.
+    /// What the certificate does not claim, in sentences.
     pub limits: Vec<String>,
-    /// When the clip was checked.
+    /// Time of the check.
     pub checked_at: String,
     /// The certificate that this one rechecks; null for the first of a clip.
     #[serde(deserialize_with = "present")]
     pub previous: Option<ClipDigest>,
-    /// Where the policy is written down; null if that was not said.
+    /// Address of the written policy; null if not given.
     #[serde(deserialize_with = "present")]
     pub policy_uri: Option<String>,
-    /// What a ledger of submissions says of the clip; absent where none was asked.
+    /// The ledger's answer about the clip; absent without a ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submission: Option<Submission>,
     /// SHA-256 of [`lines`](super::lines): equal for equal results.
     pub result_digest: String,
 }
 
-/// What a ledger of submissions says of a clip.
+/// A ledger's answer about a clip.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Submission {
-    /// Its number in the ledger: of two, the smaller was received first.
+    /// Its number in the ledger; the smaller of two was received first.
     pub number: u64,
-    /// Who submitted it.
+    /// Its creator.
     pub by: String,
-    /// What the creator calls it; null if nothing.
+    /// The creator's own name for it; null if not given.
     #[serde(rename = "ref", deserialize_with = "present")]
     pub reference: Option<String>,
-    /// When it got its number; null if that is not known.
+    /// When it got its number; null if unknown.
     #[serde(deserialize_with = "present")]
     pub received_at: Option<String>,
     /// The parts that nobody had offered before.
@@ -136,8 +136,8 @@ pub struct Deduction {
 }
 
 impl Predicate {
-    /// How much can be payable at most, in ms: what is unpublished, and with a ledger what is
-    /// payable by it too.
+    /// Maximum payable time, in ms: what is unpublished, and with a ledger also payable by the
+    /// ledger.
     pub(super) fn payable_most_ms(&self) -> u64 {
         if self.verdict == Verdict::Inconclusive {
             return 0;
@@ -165,7 +165,7 @@ impl Predicate {
     }
 }
 
-/// What names a fingerprint.
+/// The digest of a fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FingerprintDigest {
     /// [`Fingerprint::digest`](crate::Fingerprint::digest), in hexadecimal.
@@ -189,16 +189,16 @@ pub struct Clip {
 /// One reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// For programs.
+    /// The reason's code, for programs.
     pub code: ReasonCode,
-    /// How much of the clip it is about; null if it is about all of it.
+    /// How much of the clip it affects, in ms; null if all of it.
     #[serde(deserialize_with = "present")]
     pub ms: Option<u64>,
-    /// For people.
+    /// The reason's text, for people.
     pub text: String,
 }
 
-/// A part of the clip and what it is.
+/// A part of the clip and its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]
@@ -211,7 +211,7 @@ pub struct Span {
     pub reason: Option<ReasonCode>,
 }
 
-/// A part of a source that equals, or resembles, a part of the clip.
+/// A part of a source that matches a part of the clip.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Match {
     /// A copy, the same scene, or undecided.
@@ -221,7 +221,7 @@ pub struct Match {
     pub evidence: Evidence,
 }
 
-/// What speaks for a part of a source.
+/// The evidence for a part of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
@@ -231,25 +231,25 @@ pub struct Evidence {
     pub clip: Interval,
     /// The part of the source.
     pub reference: Interval,
-    /// How probably it is a copy, in parts of a million.
+    /// Probability of a copy, in parts per million.
     pub probability_ppm: u32,
-    /// All evidence.
+    /// All evidence, in thousandths of a bit.
     pub evidence_millibits: i64,
-    /// The evidence for this moment.
+    /// The evidence for this moment, in thousandths of a bit.
     pub moment_millibits: i64,
-    /// Left and right exchanged.
+    /// Whether left and right are exchanged.
     pub mirrored: bool,
-    /// How far the clip has to be turned clockwise.
+    /// Clockwise turn that makes the clip upright, in degrees.
     pub turned_degrees: u32,
-    /// Bright and dark exchanged.
+    /// Whether bright and dark are exchanged.
     pub negative: bool,
-    /// Milliseconds of the source in a second of the clip.
+    /// Milliseconds of the source per second of the clip.
     pub speed_permille: i64,
     /// Whether they are the same file.
     pub identical: bool,
 }
 
-/// A source, and what is known of its publication.
+/// A source and its publication, as far as known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]
@@ -277,18 +277,18 @@ pub struct Interval {
     pub end_ms: u64,
 }
 
-/// How probably a copy of the clip's seconds would have been called published, in parts of a
+/// Probability that a copy of the clip's seconds would have been called published, in parts per
 /// million.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Power {
     /// Mean over the clip's seconds.
     pub mean_ppm: u32,
-    /// That of the second where it is least.
+    /// Minimum over the clip's seconds.
     pub least_ppm: u32,
 }
 
-/// What decided.
+/// Program and rules that decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Method {
@@ -296,20 +296,20 @@ pub struct Method {
     pub tool: String,
     /// Its version.
     pub version: String,
-    /// The commit of its source; null for a build that is no release.
+    /// The commit of its source code; null for a build that is no release.
     #[serde(deserialize_with = "present")]
     pub commit: Option<String>,
-    /// Version of the key-making method.
+    /// Version of the fingerprint.
     pub fingerprint_version: u32,
     /// SHA-256 of policy, model and radius.
     pub policy_digest: String,
-    /// How hard copies were looked for.
+    /// Effort of the search.
     pub effort: Effort,
-    /// What decoded the clip.
+    /// The decoder of the clip.
     pub decoder: Decoder,
 }
 
-/// What decoded a clip.
+/// A decoder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Decoder {
@@ -318,17 +318,17 @@ pub struct Decoder {
     pub libavcodec: String,
 }
 
-/// What was searched.
+/// The index that was searched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Corpus {
-    /// Whose collection it is, as the operator calls it.
+    /// Name of the collection, given by the operator.
     pub name: String,
-    /// Commits to every byte that was searched.
+    /// Root of the index, which commits to every byte that was searched.
     pub root: String,
     /// Number of the commit.
     pub generation: u64,
-    /// When it was made; null if that is not known.
+    /// Time of the commit; null if unknown.
     #[serde(deserialize_with = "present")]
     pub committed_at: Option<String>,
     /// Format of the index.
@@ -337,15 +337,15 @@ pub struct Corpus {
     pub sources_root: String,
     /// Their number.
     pub sources: u64,
-    /// Their length together in ms.
+    /// Their total length, in ms.
     pub duration_ms: u64,
-    /// Their keys.
+    /// Number of their keys.
     pub keys: u64,
-    /// Sources of which no small pictures are kept.
+    /// Number of sources without small pictures.
     pub without_pictures: u64,
-    /// Merkle root over the SHA-256s of benign material, which counts for nothing.
+    /// Merkle root over the SHA-256s of benign material.
     pub allowlist_root: String,
-    /// When the newest source was added; null if that is not known.
+    /// When the newest source was added; null if unknown.
     #[serde(deserialize_with = "present")]
     pub newest_source_at: Option<String>,
 }
@@ -356,21 +356,22 @@ pub struct Corpus {
 pub struct Search {
     /// Whether every key was compared.
     pub grade: Grade,
-    /// What was asked for.
+    /// The mode that was requested.
     pub mode: SearchMode,
-    /// Share of changed excerpts of the collection that its screening finds, in parts of a million;
-    /// 1 000 000 if exact, null if nobody has measured it.
+    /// Share of changed excerpts of the collection that its screening finds, in parts per million;
+    /// 1 000 000 if exact, null if not measured.
     #[serde(deserialize_with = "present")]
     pub measured_recall_ppm: Option<u32>,
     /// Segments of the index that were searched.
     pub segments_searched: u32,
-    /// Keys that each key of the clip was compared with; null if that was chosen for each.
+    /// Number of keys that each key of the clip was compared with; null in a screened search, where
+    /// it varies.
     #[serde(deserialize_with = "present")]
     pub keys_compared: Option<u64>,
-    /// Distance up to which two keys are alike.
+    /// Maximum distance of two similar keys, in bits.
     pub radius_bits: u32,
-    /// Only what was added after this commit was searched; all else is as in the certificate
-    /// before. Null if all was searched.
+    /// If set, only sources added after this commit were searched, and everything else is as in the
+    /// previous certificate. Null if everything was searched.
     #[serde(deserialize_with = "present")]
     pub since_generation: Option<u64>,
 }
@@ -379,14 +380,14 @@ pub struct Search {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grade {
-    /// Every one.
+    /// Every key was compared.
     Exact,
-    /// Those of the videos that a look into few cells nominated.
+    /// The keys of the videos that a look into few cells nominated.
     Screened,
 }
 
 impl Statement {
-    /// A statement about the clip of this digest.
+    /// A statement about the clip with this digest.
     pub fn new(clip_sha256: String, predicate: Predicate) -> Statement {
         Statement {
             statement_type: STATEMENT_TYPE.to_owned(),
@@ -400,13 +401,13 @@ impl Statement {
         }
     }
 
-    /// Its bytes: the payload.
+    /// The bytes of the statement: the payload.
     pub fn to_bytes(&self) -> Vec<u8> {
         // Structs of strings and numbers always serialise.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Its bytes, ready to be signed: nobody signs what whoever verifies it would refuse.
+    /// The payload to sign. It is checked first, because a verifier would refuse a contradiction.
     ///
     /// # Errors
     ///
@@ -420,11 +421,11 @@ impl Statement {
         Ok(payload)
     }
 
-    /// Reads a payload, and finds it consistent; the error says what is wrong.
+    /// Reads a payload and checks its consistency.
     ///
     /// # Errors
     ///
-    /// See there.
+    /// The reason why it is refused.
     pub fn parse(payload: &[u8]) -> Result<Statement, String> {
         let named: serde_json::Value =
             json::parse(payload).map_err(|error| format!("its payload: {error}"))?;
@@ -569,7 +570,7 @@ impl Statement {
     }
 }
 
-/// How much of a clip is in a state, in ms.
+/// Total length of the spans in a state, in ms.
 pub(super) fn total(spans: &[Span], state: SpanState) -> u64 {
     spans
         .iter()
@@ -585,5 +586,5 @@ fn is_sha256(text: &str) -> bool {
             .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// All of it, in parts of a million.
+/// The whole, in parts per million.
 pub(super) const MILLION: u32 = 1_000_000;

@@ -1,9 +1,9 @@
-//! Proofs that a file is, or is not, among the sources of a snapshot, for those who have only its
+//! Proves that a file is, or is not, among the sources of a snapshot, to readers who have only its
 //! root.
 //!
-//! The sources' SHA-256s are the leaves of a Merkle tree, ascending. So that a file is there is
-//! proved by its path to the root, and that it is not by the paths of the two neighbours between
-//! which it would lie. That says nothing of near copies of it.
+//! The sources' SHA-256s are the leaves of a Merkle tree, in ascending order. A file's presence is
+//! proved by its path to the root, and its absence by the paths of the two neighbours between which
+//! it would be. This proves nothing about near copies of the file.
 
 use std::path::Path;
 
@@ -18,22 +18,22 @@ use crate::index::{Index, hex, proof};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Proof {
-    /// It is among the sources.
+    /// The file is among the sources.
     Inclusion {
-        /// Merkle root over them.
+        /// Merkle root over the sources.
         #[serde(rename = "sourcesRoot")]
         sources_root: String,
-        /// Their number.
+        /// Number of sources.
         sources: u64,
         /// The file.
         leaf: Leaf,
     },
-    /// It is not.
+    /// The file is not among the sources.
     Absence {
-        /// Merkle root over them.
+        /// Merkle root over the sources.
         #[serde(rename = "sourcesRoot")]
         sources_root: String,
-        /// Their number.
+        /// Number of sources.
         sources: u64,
         /// The file's SHA-256.
         sha256: String,
@@ -52,14 +52,14 @@ pub enum Proof {
 pub struct Leaf {
     /// Its SHA-256.
     pub sha256: String,
-    /// Its number among the sources, from 0 on.
+    /// Its number among the sources, from 0.
     pub number: u64,
     /// The hashes that lead from it to the root.
     pub path: Vec<String>,
 }
 
 impl Proof {
-    /// Proves of a file whether it is among the sources of a snapshot.
+    /// Proves whether a file is among the sources of a snapshot.
     pub fn of(index: &Index, sha256: &[u8; 32]) -> Proof {
         let leaves = index.source_leaves();
         let leaf = |number: usize| Leaf {
@@ -93,16 +93,16 @@ impl Proof {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Reads a proof; the error says what is wrong with it.
+    /// Reads a proof.
     ///
     /// # Errors
     ///
-    /// See there.
+    /// The reason why it is refused.
     pub fn parse(bytes: &[u8]) -> Result<Proof, String> {
         json::parse(bytes).map_err(|error| format!("no proof: {error}"))
     }
 
-    /// Reads the file of a proof.
+    /// Reads a proof file.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Proof {
         Proof::parse(&read(path, PROOF_MAX)?).map_err(refused(path))
     }
 
-    /// SHA-256 of the file that it is about, in hexadecimal.
+    /// SHA-256 of the file that the proof is about, in hexadecimal.
     pub fn sha256(&self) -> &str {
         match self {
             Proof::Inclusion { leaf, .. } => &leaf.sha256,
@@ -120,12 +120,12 @@ impl Proof {
         }
     }
 
-    /// Fails unless it proves what it says about the `sources` sources under `root`, in
+    /// Fails unless it proves its claim for the `sources` sources under `root`, which is in
     /// hexadecimal.
     ///
     /// # Errors
     ///
-    /// Why it does not.
+    /// The reason why it does not.
     pub fn check(&self, root: &str, sources: u64) -> Result<(), String> {
         let (Proof::Inclusion {
             sources_root,
@@ -196,7 +196,7 @@ impl Leaf {
     }
 }
 
-/// 64 lower-case hexadecimal digits.
+/// Parses 64 lower-case hexadecimal digits.
 pub(super) fn digest(text: &str) -> Result<[u8; 32], String> {
     let mut bytes = [0; 32];
     let is_lower = text.len() == 64
@@ -216,5 +216,5 @@ pub(super) fn digest(text: &str) -> Result<[u8; 32], String> {
     Ok(bytes)
 }
 
-/// Longest proof in bytes; one about 2^40 sources has some 6 000.
+/// Maximum length of a proof in bytes; a proof about 2^40 sources has some 6 000.
 const PROOF_MAX: usize = 1 << 20;

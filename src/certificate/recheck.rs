@@ -1,8 +1,8 @@
-//! Holds a certificate against what was added to the index since.
+//! Rechecks a certificate with sources that were added to the index since.
 //!
-//! The sources that are new are searched and no others, so that many certificates cost little while
-//! few sources are new. What is found is worth what the whole index, as it is now, makes of it. The
-//! short way is taken only while nothing else has changed.
+//! Only new sources are searched, so that many certificates cost little while few sources are new.
+//! Any finding is evaluated with the whole present index. This short way is taken only if nothing
+//! else has changed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,37 +19,37 @@ use crate::fingerprint::{FINGERPRINT_VERSION, Fingerprint};
 use crate::index::{Change, Index, hex};
 use crate::report::SpanState;
 
-/// What became of a certificate.
+/// Outcome of a recheck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// What it says is still so.
+    /// The certificate is still right.
     Holds,
-    /// More of the clip was published since, or less is payable.
+    /// More of the clip is published now, or less is payable.
     Superseded,
 }
 
-/// A certificate that was held against an index.
+/// Result of a recheck.
 #[derive(Debug, Clone)]
 pub struct Rechecked {
-    /// The new certificate, which is to be signed.
+    /// The new statement, to be signed.
     pub statement: Statement,
     /// What became of the old one.
     pub outcome: Outcome,
-    /// Sources that are new.
+    /// Number of new sources.
     pub added: u64,
-    /// Why all of the index was searched; `None` if only what is new was.
+    /// Why the whole index was searched; `None` if only new sources were.
     pub in_full: Option<String>,
 }
 
-/// An index against which many certificates are held.
+/// Rechecks of many certificates against one index.
 #[derive(Debug)]
 pub struct Recheck<'a> {
     index: &'a Index,
     since: Since<'a>,
 }
 
-/// What is new in an index since commits of it, found once for each.
+/// What is new in an index since given commits, computed once for each.
 #[derive(Debug)]
 pub(crate) struct Since<'a> {
     index: &'a Index,
@@ -59,11 +59,11 @@ pub(crate) struct Since<'a> {
 
 type Commit = (u64, [u8; 32]);
 
-/// What came after a commit.
+/// Changes after a commit.
 #[derive(Debug)]
 pub(crate) struct New {
     pub(crate) change: Change,
-    /// The index with the new sources alone.
+    /// The index with only the new sources.
     pub(crate) sources: Index,
 }
 
@@ -75,14 +75,14 @@ impl<'a> Since<'a> {
         }
     }
 
-    /// What came after the commit of this number, which must have this root.
+    /// The changes after the commit with this number and root.
     pub(crate) fn commit(&self, generation: u64, root: [u8; 32]) -> Result<Arc<New>> {
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(new) = known().get(&(generation, root)) {
             return Ok(Arc::clone(new));
         }
-        // Made without the lock: making it spreads over threads, and one that waits may take up
-        // other work.
+        // Computed without the lock: the work runs on several threads, and a waiting thread may
+        // start other work that needs the lock.
         let change = self.index.change_since(generation, &root)?;
         let new = Arc::new(New {
             change,
@@ -93,7 +93,7 @@ impl<'a> Since<'a> {
 }
 
 impl<'a> Recheck<'a> {
-    /// Holds certificates against this index.
+    /// Rechecks against this index.
     pub fn against(index: &'a Index) -> Recheck<'a> {
         Recheck {
             index,
@@ -101,13 +101,13 @@ impl<'a> Recheck<'a> {
         }
     }
 
-    /// Holds a verified certificate, whose envelope has the SHA-256 `certificate`, against the
+    /// Rechecks a verified certificate, whose envelope has the SHA-256 `certificate`, against the
     /// index.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCertificate`], whose path is empty, if the fingerprint is not the one that
-    /// it names, [`Error::NoPast`] if the certificate is of another index, and those of
+    /// [`Error::InvalidCertificate`], whose path is empty, if the certificate does not name this
+    /// fingerprint, [`Error::NoPast`] if the certificate is of another index, and those of
     /// [`check_fingerprint`](crate::check_fingerprint).
     pub fn recheck(
         &self,
@@ -146,8 +146,8 @@ impl<'a> Recheck<'a> {
                     terms,
                     now(options)?,
                 );
-                // The clip was seen when it was certified, and what was wrong with its file is not
-                // in the fingerprint.
+                // The clip itself was seen when it was certified, and the fingerprint does not hold
+                // the faults of its file.
                 found.submission = old.submission.clone();
                 found.payable_ms = found.payable_most_ms().min(old.payable_ms);
                 found
@@ -174,8 +174,7 @@ impl<'a> Recheck<'a> {
         })
     }
 
-    /// What the certificate says, now of the whole index; `None` if something was found in what is
-    /// new.
+    /// The certificate's claim about the present index; `None` if the new sources gave a match.
     fn short_way(
         &self,
         old: &Predicate,
@@ -201,7 +200,7 @@ impl<'a> Recheck<'a> {
                 now(options)?,
             )
             .search;
-            // Of two searches the worse counts.
+            // Of two searches, the weaker one counts.
             if of_new.grade == Grade::Screened {
                 search.grade = Grade::Screened;
             }
@@ -221,11 +220,11 @@ impl<'a> Recheck<'a> {
     }
 }
 
-/// Holds one certificate against an index; see [`Recheck::recheck`].
+/// Rechecks one certificate against an index.
 ///
 /// # Errors
 ///
-/// See there.
+/// Those of [`Recheck::recheck`].
 pub fn recheck(
     index: &Index,
     statement: &Statement,
@@ -237,7 +236,7 @@ pub fn recheck(
     Recheck::against(index).recheck(statement, certificate, fingerprint, options, terms)
 }
 
-/// Why searching what is new would not be enough.
+/// Why searching only new sources would not be enough.
 fn other_rules(old: &Predicate, options: &CheckOptions<'_>, change: &Change) -> Option<String> {
     let method = &old.method;
     if method.fingerprint_version != FINGERPRINT_VERSION {

@@ -1,4 +1,4 @@
-//! Runs the search of a certificate again, from the fingerprint, on the same snapshot.
+//! Repeats the search of a certificate, from the fingerprint, on the same snapshot.
 
 use super::make::{Terms, now, policy_digest, predicate};
 use super::predicate::{Grade, Predicate, Statement};
@@ -8,28 +8,28 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{FINGERPRINT_VERSION, Fingerprint};
 use crate::index::{Index, SearchMode, hex};
 
-/// What a search that was run again gave.
+/// Result of a repeated search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reproduced {
-    /// Where the result differs first; `None` if it is equal.
+    /// The first difference of the results; `None` if they are equal.
     pub difference: Option<String>,
-    /// The digest of the result that was found here.
+    /// The digest of the new result.
     pub result_digest: String,
-    /// Whether the index has grown since, and was searched as it was.
+    /// Whether the index has grown since, so that its past state was searched.
     pub grown: bool,
-    /// Only what was added after this commit was searched, as for the certificate; the one before
-    /// it is to be reproduced by itself.
+    /// If set, only sources added after this commit were searched, as for the certificate. The
+    /// previous certificate must be reproduced separately.
     pub since_generation: Option<u64>,
 }
 
-/// Runs the search of a certificate again. The index is the snapshot that it names, or one that has
-/// grown since and of which nothing that was in it has been cleared out.
+/// Repeats the search of a certificate. The index must be the snapshot that it names, or have grown
+/// from that without losing any of its content.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidCertificate`], whose path is empty, if the fingerprint is not the one that it
-/// names, or if this program decides by other rules; [`Error::NoPast`] if the snapshot is not to be
-/// had of this index; and those of [`check_fingerprint`](crate::check_fingerprint).
+/// [`Error::InvalidCertificate`], whose path is empty, if the certificate does not name this
+/// fingerprint, or if this program uses other rules; [`Error::NoPast`] if the snapshot cannot be
+/// restored from this index; and those of [`check_fingerprint`](crate::check_fingerprint).
 pub fn reproduce(
     statement: &Statement,
     fingerprint: &Fingerprint,
@@ -84,7 +84,7 @@ pub fn reproduce(
                 now(&options)?,
             );
             if new.matches.is_empty() {
-                // All else is what the certificate before it says.
+                // Everything else is as in the previous certificate.
                 Predicate {
                     corpus: new.corpus,
                     ..certified.clone()
@@ -102,11 +102,11 @@ pub fn reproduce(
     })
 }
 
-/// Fails unless this is the fingerprint that a certificate names, of the clip that it names.
+/// Fails unless a certificate names this fingerprint and its clip.
 ///
 /// # Errors
 ///
-/// Why it is not.
+/// The reason why it does not.
 pub fn check_fingerprint(statement: &Statement, fingerprint: &Fingerprint) -> Result<(), String> {
     let (named, found) = (
         &statement.predicate.fingerprint.sha256,
@@ -125,7 +125,7 @@ pub fn check_fingerprint(statement: &Statement, fingerprint: &Fingerprint) -> Re
     Ok(())
 }
 
-/// Fails unless this program decides as the one that made a certificate.
+/// Fails unless this program uses the rules of the one that made a certificate.
 fn check_rules(certified: &Predicate, options: &CheckOptions<'_>) -> Result<(), String> {
     let method = &certified.method;
     let this = policy_digest(&options.policy);
@@ -143,7 +143,7 @@ fn check_rules(certified: &Predicate, options: &CheckOptions<'_>) -> Result<(), 
     ))
 }
 
-/// The snapshot of a certificate, out of an index that has grown since.
+/// The snapshot of a certificate, from an index that has grown since.
 fn past_of(certified: &Predicate, index: &Index) -> Result<Index> {
     let corpus = &certified.corpus;
     let no_past = |reason: String| Error::NoPast {

@@ -1,8 +1,8 @@
-//! The result in a form that has one reading and one digest: lines of plain text.
+//! The result in a canonical form with one digest: lines of plain text.
 //!
-//! `docs/certificate.md` says what is in each line. Neither times of day, paths, names of machines,
-//! versions of decoders nor words for people are in it: who runs the search again has the same
-//! lines, or another result.
+//! `docs/certificate.md` describes each line. The lines contain no dates, paths, names of machines,
+//! versions of decoders or text for people. So a repeated search gives the same lines, or a
+//! different result.
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -46,13 +46,13 @@ pub fn lines(predicate: &Predicate) -> Vec<String> {
         .iter()
         .map(|found| format!("match {} {}", name(&found.kind), evidence(&found.evidence)))
         .collect();
-    // In which order two sources of one moment are told says nothing.
+    // The order of two sources at the same time has no meaning.
     found.sort();
     lines.extend(found);
     lines
 }
 
-/// SHA-256 of the lines, each with a line feed behind it, in hexadecimal.
+/// SHA-256 of the lines, each followed by a line feed, in hexadecimal.
 pub fn result_digest(predicate: &Predicate) -> String {
     let text: String = lines(predicate)
         .iter()
@@ -61,7 +61,7 @@ pub fn result_digest(predicate: &Predicate) -> String {
     hex(&Sha256::digest(text))
 }
 
-/// Where two results differ first; `None` if they are equal.
+/// The first difference of two results; `None` if they are equal.
 pub fn first_difference(certified: &Predicate, found: &Predicate) -> Option<String> {
     let (certified, found) = (lines(certified), lines(found));
     let at =
@@ -97,7 +97,7 @@ fn evidence(found: &Evidence) -> String {
     )
 }
 
-/// How a value is written in JSON, without quotes.
+/// A value as in JSON, without quotes.
 pub(super) fn name(value: &impl Serialize) -> String {
     serde_json::to_value(value)
         .ok()

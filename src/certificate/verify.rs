@@ -1,4 +1,4 @@
-//! Whether a certificate can be believed, without the index and without a network.
+//! Decides whether a certificate is authentic, without the index and without a network.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,37 +9,36 @@ use super::envelope::Envelope;
 use super::keyring::{Keyring, TrustedKey, moment};
 use super::predicate::Statement;
 
-/// What was shown of a certificate.
+/// What was shown about a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Signed by a trusted key that was in use, and consistent.
     Verified,
-    /// The search was run again, with the same result.
+    /// The search was repeated with the same result.
     Reproduced,
 }
 
-/// A certificate that was verified.
+/// A verified certificate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verified {
-    /// What it says.
+    /// Its statement.
     pub statement: Statement,
     /// The key that signed it.
     pub key: TrustedKey,
-    /// Time stamps in its bundle, which nothing here has checked.
+    /// Number of timestamps in its bundle, which are not checked here.
     pub timestamps: usize,
 }
 
-/// Verifies a certificate; the error says why it is refused.
+/// Verifies a certificate.
 ///
-/// The clock is needed to refuse what says that it was made in the future.
+/// The clock is needed to refuse a certificate with a time in the future.
 ///
 /// # Errors
 ///
-/// See there.
+/// The reason why it is refused.
 pub fn verify(envelope: &Envelope, keyring: &Keyring, now: SystemTime) -> Result<Verified, String> {
-    // The name of the key chooses one that is trusted, and is compared with what that is really
-    // called.
+    // The key's name selects a trusted key, and is compared with that key's real name.
     let trusted = keyring.find(&envelope.key_id)?;
     envelope.check_signature(&trusted.key)?;
     let statement = Statement::parse(&envelope.payload)?;
@@ -61,11 +60,11 @@ pub fn verify(envelope: &Envelope, keyring: &Keyring, now: SystemTime) -> Result
 }
 
 impl Verified {
-    /// Fails unless this is the certificate of the clip with this SHA-256, in hexadecimal.
+    /// Fails unless this is the certificate of the clip with this SHA-256 in hexadecimal.
     ///
     /// # Errors
     ///
-    /// That it is another's.
+    /// A message that it is of another clip.
     pub fn check_clip(&self, sha256: &str) -> Result<(), String> {
         let certified = self.statement.clip_sha256();
         if certified == sha256 {
@@ -78,5 +77,5 @@ impl Verified {
     }
 }
 
-/// How far two clocks may be apart.
+/// Maximum difference between two clocks.
 const CLOCKS_APART: Duration = Duration::from_secs(300);

@@ -1,4 +1,4 @@
-//! The clips in the index of the work folder: what each shows by itself, and which others may share
+//! The clips in the index of the work folder: what each shows alone, and which others may share
 //! footage with it.
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,7 +19,7 @@ use crate::sample::CORPUS_INTERVAL;
 use crate::search::measure_if_due;
 use crate::{Error, Result};
 
-/// A picture of a clip.
+/// A video stream of a clip.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View {
     pub(super) content: usize,
@@ -34,13 +34,13 @@ pub(super) struct Clips<'a> {
     pub(super) options: &'a DedupOptions<'a>,
     pub(super) index: Index,
     pub(super) mode: SearchMode,
-    /// By content and picture.
+    /// By content and video stream.
     pub(super) views: Vec<View>,
     by_video: HashMap<VideoRef, usize>,
     pub(super) compared: AtomicUsize,
 }
 
-/// What is known of a clip by itself.
+/// What is known of a clip alone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Told {
     pub(super) video: Option<report::Clip>,
@@ -50,12 +50,12 @@ pub(super) struct Told {
     pub(super) more_candidates: u64,
 }
 
-/// A candidate pair, the lower number first, and the evidence for it in bits.
+/// Candidate pairs, the lower number first, with their evidence in bits.
 pub(super) type Candidates = BTreeMap<(usize, usize), f32>;
 
 impl<'a> Clips<'a> {
-    /// Makes the index. The clips enter it by their SHA-256, so that it does not depend on the
-    /// order given.
+    /// Makes the index. Clips are added in order of their SHA-256, so that it does not depend on
+    /// the order given.
     pub(super) fn index(
         contents: &'a [Content],
         work: &'a Work,
@@ -179,7 +179,7 @@ impl<'a> Clips<'a> {
         }
     }
 
-    /// Looks at each clip by itself and for candidates among all.
+    /// Examines each clip alone, and looks for candidates among all.
     pub(super) fn search(&self) -> Result<(Vec<Told>, Candidates)> {
         let numbers: Vec<usize> = (0..self.contents.len()).collect();
         let progress = self.options.progress;
@@ -257,7 +257,7 @@ impl<'a> Clips<'a> {
 }
 
 impl Told {
-    /// Takes in what a report without sources says of a picture that begins at `start`.
+    /// Adds a report without sources on a video stream that begins at `start`.
     fn take(&mut self, alone: report::Report, start: f64) {
         let searchable = alone.clip.duration_s - alone.seconds.unsearchable;
         self.searchable_s = self.searchable_s.min(searchable.max(0.0));
@@ -278,7 +278,8 @@ impl Told {
     }
 }
 
-/// What a picture is called in the index: the clip itself, or a further picture of it.
+/// Name of a video stream in the index: the clip's SHA-256, or one derived from it for further
+/// streams.
 fn name_of(sha256: &[u8; 32], picture: usize) -> [u8; 32] {
     if picture == 0 {
         return *sha256;
@@ -290,13 +291,13 @@ fn name_of(sha256: &[u8; 32], picture: usize) -> [u8; 32] {
         .into()
 }
 
-/// Runs that wait for a commit; each takes 48 bytes of memory, and what moves and small pictures
-/// some 300 more.
+/// Maximum number of runs that wait for a commit. Each takes 48 bytes of memory, and about 300 more
+/// for motion and small pictures.
 const PENDING_KEYS_MAX: usize = 200_000;
 
-/// Most keys of an index that are all compared with those of each clip in a quick search: some 40
-/// hours of video, for which a clip of 10 s takes a second, about as long as its decoding.
+/// Maximum number of keys of an index at which a fast search compares all keys with each clip: some
+/// 40 hours of video. A clip of 10 s then takes a second, about as long as its decoding.
 const EXACT_KEYS_FAST: u64 = 1 << 22;
 
-/// The same in a search with all orientations, which looks up some thirty times as many keys.
+/// The same for a search in all orientations, which looks up about thirty times as many keys.
 const EXACT_KEYS: u64 = 1 << 17;

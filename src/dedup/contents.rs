@@ -1,4 +1,4 @@
-//! Reads the files: which have the same bytes, and what the others show.
+//! Reads the files, groups those with the same bytes, and decodes each content.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,21 +13,21 @@ use crate::fingerprint;
 use crate::report::Effort;
 use crate::{Error, Result};
 
-/// All files of the same bytes.
+/// All files with the same bytes.
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) sha256: [u8; 32],
-    /// The first by name, so that it does not depend on the order given.
+    /// The first path by name, so that it does not depend on the order given.
     pub(super) path: PathBuf,
     /// Numbers of the inputs, ascending.
     pub(super) files: Vec<usize>,
     pub(super) reference: bool,
     pub(super) bytes: u64,
-    /// What it shows, or why it could not be decoded.
+    /// The decoded clip, or why it could not be decoded.
     pub(super) kept: std::result::Result<Kept, String>,
 }
 
-/// What reading all files came to.
+/// Result of reading all files.
 #[derive(Debug, Default)]
 pub(super) struct Read {
     /// In the order of their first files.
@@ -161,7 +161,7 @@ fn decoded(
     Ok(made)
 }
 
-/// What is told of a file that could not be read.
+/// The report about an unreadable file.
 pub(super) fn failure(input: &Input, error: &Error) -> Failure {
     let (path, mut message) = (
         input.path.to_string_lossy().into_owned(),

@@ -1,4 +1,4 @@
-//! Works on many things at once, and gives the results in their order.
+//! Works on many items at once, and returns the results in order.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -6,11 +6,11 @@ use std::thread;
 
 use crate::Result;
 
-/// Calls `work` for each item on so many threads; `done` hears after each how many are. After an
-/// error no further item is begun.
+/// Calls `work` for each item on `threads` threads. After each, `done` gets the number of finished
+/// items. After an error no further item is begun.
 ///
-/// Plain threads rather than rayon's: a rayon thread that waits for a part of one search would take
-/// up the next item meanwhile, and hold the memory of both.
+/// This uses plain threads, not rayon's. A rayon thread that waits for a part of one search would
+/// start the next item meanwhile, and hold the memory of both.
 pub(super) fn each<T: Sync, R: Send>(
     items: &[T],
     threads: usize,
@@ -41,7 +41,7 @@ pub(super) fn each<T: Sync, R: Send>(
             });
         }
     });
-    // Where some are missing, there is an error.
+    // If some are missing, there is an error.
     results
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner)

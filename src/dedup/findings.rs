@@ -1,4 +1,4 @@
-//! What a search for duplicates found, as one serialisable value: the wire format of `uniq dedup
+//! The result of a search for duplicates as one serialisable value: the wire format of `uniq dedup
 //! --json`.
 //!
 //! docs/dedup.md describes its fields. Nothing is ever deleted.
@@ -11,7 +11,7 @@ use crate::report::{self, Effort, Match, MatchKind, Span, Tool};
 /// Version of the wire format.
 pub const SCHEMA: u32 = 1;
 
-/// What a search for duplicates found.
+/// Result of a search for duplicates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Deduplication {
     /// [`SCHEMA`].
@@ -22,27 +22,27 @@ pub struct Deduplication {
     pub clips: Vec<Clip>,
     /// Pairs that share footage, by SHA-256.
     pub pairs: Vec<Pair>,
-    /// What to keep, and what repeats it.
+    /// What to keep, and what duplicates it.
     pub groups: Vec<Group>,
-    /// What could not be read.
+    /// Files and folders that could not be read.
     pub failed: Vec<Failure>,
-    /// The rule of what is kept.
+    /// The rule that chooses what to keep.
     pub keep: Keep,
-    /// How copies were looked for.
+    /// How copies were searched for.
     pub search: Search,
-    /// What it cost.
+    /// Cost of the search.
     pub cost: Cost,
-    /// The program.
+    /// The program and its version.
     pub tool: Tool,
     /// Time of the search in RFC 3339, UTC, if the caller gave one.
     #[serde(default)]
     pub checked_at: Option<String>,
 }
 
-/// A clip: all files of the same bytes.
+/// A clip: all files with the same bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Clip {
-    /// The first by name of its files.
+    /// The first of its files by name.
     pub path: String,
     /// SHA-256 of the files, in hex.
     pub sha256: String,
@@ -52,24 +52,24 @@ pub struct Clip {
     pub files: Vec<File>,
     /// Whether one of them is a reference.
     pub reference: bool,
-    /// What is known of its picture; `None` if it could not be decoded.
+    /// Facts about its video; `None` if it could not be decoded.
     pub video: Option<report::Clip>,
-    /// Number of its pictures.
+    /// Number of its video streams.
     pub pictures: u64,
-    /// How much of it could be compared, in seconds.
+    /// Seconds of it that could be compared.
     pub searchable_s: f64,
     /// What could not be compared, and why.
     pub unsearchable: Vec<Span>,
-    /// Why nothing, or not all, can be said of it.
+    /// Why it was not compared, or not all of it.
     pub not_compared: Vec<String>,
-    /// Clips that were not compared with it in full, as there were too many.
+    /// Number of candidates that were not compared with it in full because there were too many.
     pub more_candidates: u64,
 }
 
 /// A file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
-    /// As the caller gave it.
+    /// The path that the caller gave.
     pub path: String,
     /// Whether it is only compared with, and never proposed for deletion.
     pub reference: bool,
@@ -78,13 +78,13 @@ pub struct File {
 /// Two clips that share footage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
-    /// The strongest of its matches.
+    /// Kind of its strongest match.
     pub kind: MatchKind,
     /// Whether the files have the same bytes.
     pub identical: bool,
     /// The clip that was searched for.
     pub clip: Side,
-    /// The one that it was found in.
+    /// The clip in which it was found.
     pub other: Side,
     /// Probability of a copy, 0..=1, of the strongest match of this kind.
     pub probability: f64,
@@ -103,37 +103,37 @@ pub struct Side {
     pub sha256: String,
     /// Whether it is a reference.
     pub reference: bool,
-    /// How many of its seconds are in copies of the other.
+    /// Seconds of it that are in copies of the other.
     pub copied_s: f64,
 }
 
 /// A match of a pair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PairMatch {
-    /// As in a report.
+    /// The match, as in a report.
     #[serde(flatten)]
     pub found: Match,
-    /// The video stream of the other clip, if that has several pictures.
+    /// The video stream of the other clip, if it has several.
     #[serde(default)]
     pub reference_stream: Option<u32>,
 }
 
-/// A file to keep, and those that match it.
+/// A file to keep, and the files that match it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Group {
     /// The file to keep.
     pub keep: Kept,
-    /// Why this one.
+    /// Why this file is kept.
     pub why: String,
-    /// Those that match it.
+    /// The files that match it.
     pub members: Vec<Member>,
     /// The lowest probability of its members' pairs, 0..=1.
     pub probability: f64,
-    /// The least evidence of its members' pairs, in bits.
+    /// The lowest evidence of its members' pairs, in bits.
     pub evidence_bits: f64,
 }
 
-/// The file that a group keeps.
+/// The kept file of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// The file.
@@ -144,34 +144,34 @@ pub struct Kept {
     pub reference: bool,
 }
 
-/// A file that matches the one that is kept.
+/// A file that matches the kept one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Member {
     /// The file.
     pub path: String,
     /// Its SHA-256, in hex.
     pub sha256: String,
-    /// Number of its pair with the kept one, from 0.
+    /// Index of its pair with the kept file.
     pub pair: usize,
-    /// How much of it the kept one has.
+    /// How much of it is in the kept file.
     pub extent: Extent,
-    /// How many of its seconds are in the kept one.
+    /// Seconds of it that are in the kept file.
     pub copied_s: f64,
-    /// How many are not.
+    /// Seconds of it that are not.
     pub rest_s: f64,
-    /// Whether the kept one makes it superfluous.
+    /// Whether the kept file makes it redundant.
     pub redundant: bool,
-    /// The same in a sentence.
+    /// The reason as a sentence.
     pub why: String,
 }
 
-/// How much of a clip another has.
+/// How much of a clip is in another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Extent {
     /// The bytes are the same.
     Identical,
-    /// All of it, but for what is lost at cuts.
+    /// All of it, except what is lost at cuts.
     Whole,
     /// Some seconds of it.
     Part,
@@ -180,7 +180,7 @@ pub enum Extent {
 /// A file or folder that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// As the caller gave it.
+    /// The path that the caller gave.
     pub path: String,
     /// Whether it is a reference.
     pub reference: bool,
@@ -190,14 +190,14 @@ pub struct Failure {
     pub message: String,
 }
 
-/// How copies were looked for.
+/// How copies were searched for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Search {
     /// Effort with which candidates were looked for among all clips.
     pub candidates: Effort,
     /// Effort with which candidates were compared.
     pub effort: Effort,
-    /// Whether every key of every clip was compared for the candidates.
+    /// Whether every key of every clip was compared to find candidates.
     pub exact: bool,
     /// Number of clips that were searched for candidates.
     pub clips: u64,
@@ -205,7 +205,7 @@ pub struct Search {
     pub pairs_compared: u64,
 }
 
-/// What a search for duplicates cost; differs from run to run.
+/// Cost of a search for duplicates; differs from run to run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// Hours of video that this run decoded.
@@ -214,10 +214,10 @@ pub struct Cost {
     pub decoded_clips: u64,
     /// Clips that an earlier run had decoded into the same work folder.
     pub reused_clips: u64,
-    /// Seconds that it took.
+    /// Elapsed time in seconds.
     pub elapsed_s: f64,
-    /// Processor seconds that it took, of the decoding processes too, if the caller can tell.
+    /// Processor time in seconds, including decoding processes; `None` if unknown.
     pub processor_s: Option<f64>,
-    /// Bytes of the work folder.
+    /// Size of the work folder in bytes.
     pub work_bytes: u64,
 }

@@ -1,40 +1,40 @@
-//! Groups clips by an anchor (pure): never by connected components, which would make one of two
-//! strangers who share an intro with a compilation.
+//! Groups clips by an anchor (pure), and never by connected components. Those would merge two
+//! unrelated clips that share an intro with the same compilation.
 //!
-//! Clips come in the order in which they are to be kept. The first is an *anchor*, and so is each
-//! further one unless an earlier anchor makes it *redundant*, which takes a match with that anchor
-//! itself. The members of an anchor's group are the later clips that match it: the redundant ones,
-//! each with the first anchor that makes it so, and those that share a part with it. The latter are
-//! anchors in their own right, so that what repeats their remaining seconds is found too.
+//! Clips come in the order in which they are to be kept. The first is an *anchor*. So is each
+//! further one, unless it matches an earlier anchor that makes it *redundant*. The members of an
+//! anchor's group are later clips that match it: redundant ones, each with the first anchor that
+//! makes it so, and those that share only a part. The latter are also anchors, so that duplicates
+//! of their remaining seconds are found too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What one clip has of another.
+/// How much of one clip is in another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Overlap {
     /// Number of the pair.
     pub pair: usize,
-    /// How many of the clip's seconds are in the other.
+    /// Seconds of the clip that are in the other.
     pub copied_s: f64,
-    /// How many are not.
+    /// Seconds that are not.
     pub rest_s: f64,
-    /// Whether the other has all of it.
+    /// Whether all of it is in the other.
     pub whole: bool,
 }
 
-/// For each clip, what the others that share a copy with it have of it: `overlaps[clip][other]`.
+/// The overlaps of each clip with others that share a copy with it: `overlaps[clip][other]`.
 pub type Overlaps = Vec<BTreeMap<usize, Overlap>>;
 
 /// An anchor and its members.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grouped {
-    /// The clip to be kept.
+    /// The clip to keep.
     pub anchor: usize,
-    /// Later clips that match it, in the order of the ranking, with what it has of each.
+    /// Later clips that match it, in ranking order, with their overlaps.
     pub members: Vec<(usize, Overlap)>,
 }
 
-/// Whether a clip that is no reference is superfluous beside an anchor.
+/// Whether a clip is redundant beside an anchor; never for a reference.
 pub fn is_redundant(clip: usize, anchor: usize, overlaps: &Overlaps, references: &[bool]) -> bool {
     !references[clip]
         && overlaps[clip]
@@ -42,7 +42,7 @@ pub fn is_redundant(clip: usize, anchor: usize, overlaps: &Overlaps, references:
             .is_some_and(|overlap| overlap.whole)
 }
 
-/// Groups the clips of a ranking; those without members are left out. References are never members.
+/// Groups the clips of a ranking, and omits those without members. References are never members.
 pub fn grouped(ranking: &[usize], overlaps: &Overlaps, references: &[bool]) -> Vec<Grouped> {
     let places: BTreeMap<usize, usize> = ranking
         .iter()
@@ -56,12 +56,12 @@ pub fn grouped(ranking: &[usize], overlaps: &Overlaps, references: &[bool]) -> V
             continue;
         }
         let is_later = |clip: &usize| places.get(clip) > places.get(&anchor);
-        // Overlaps are there in both directions.
+        // Every overlap is recorded in both directions.
         let mut later: Vec<usize> = overlaps[anchor].keys().copied().filter(is_later).collect();
         later.sort_by_key(|clip| places.get(clip));
         let mut members = Vec::new();
         for clip in later {
-            // One that another anchor has made redundant is told of there.
+            // A clip that another anchor made redundant is reported there.
             if !references[clip]
                 && !redundant.contains(&clip)
                 && let Some(overlap) = overlaps[clip].get(&anchor)
@@ -82,7 +82,7 @@ pub fn grouped(ranking: &[usize], overlaps: &Overlaps, references: &[bool]) -> V
     groups
 }
 
-/// Total length of intervals, where they overlap counted once.
+/// Total length of intervals; overlaps count once.
 pub fn covered(mut intervals: Vec<(f64, f64)>) -> f64 {
     intervals.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut total, mut until) = (0.0, f64::NEG_INFINITY);
@@ -93,17 +93,17 @@ pub fn covered(mut intervals: Vec<(f64, f64)>) -> f64 {
     total
 }
 
-/// Whether so little of a clip is not in another that the other has all of it.
+/// Whether the part of a clip that is missing in another is small enough to ignore.
 pub fn is_whole(duration_s: f64, rest_s: f64) -> bool {
     rest_s <= (REST_SHARE * duration_s).min(REST_MAX_S)
 }
 
-/// Largest share of a clip, 0..=1, that may be missing from what makes it redundant: matches end a
-/// few frames before cuts.
+/// Maximum share of a redundant clip that may be missing in the other, in 0..=1, because matches
+/// end a few frames before cuts.
 const REST_SHARE: f64 = 0.1;
 
-/// Most seconds that may be missing, however long the clip: as long as the shortest passage that is
-/// reliably found.
+/// Maximum number of missing seconds, however long the clip: the length of the shortest passage
+/// that is reliably found.
 const REST_MAX_S: f64 = 2.0;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Ranks clips by what should be kept, and says why in a sentence (pure).
+//! Ranks clips by what should be kept, and explains the choice in a sentence (pure).
 
 use std::cmp::Ordering;
 
@@ -13,14 +13,14 @@ pub enum Keep {
     First,
     /// The longest.
     Longest,
-    /// The one with most pixels, and of several the one with most bits a second.
+    /// The one with most pixels; of equal ones, the one with most bits per second.
     Quality,
 }
 
-/// What the rules look at.
+/// Properties that the rules compare.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Traits {
-    /// Whether it is a reference, which is kept whatever the rule.
+    /// Whether it is a reference, which is kept by every rule.
     pub reference: bool,
     /// Its place in the order given.
     pub order: usize,
@@ -30,7 +30,7 @@ pub struct Traits {
     pub width: u32,
     /// Displayed height in pixels.
     pub height: u32,
-    /// Length of the file.
+    /// Length of the file in bytes.
     pub bytes: u64,
 }
 
@@ -48,8 +48,7 @@ impl Traits {
     }
 }
 
-/// The numbers of the clips, that to be kept first: references, then by the rule, then in the order
-/// given.
+/// The numbers of the clips, best first: references, then by the rule, then in the order given.
 pub fn ranked(clips: &[Traits], keep: Keep) -> Vec<usize> {
     let mut ranked: Vec<usize> = (0..clips.len()).collect();
     ranked.sort_by(|&a, &b| compare(&clips[a], &clips[b], keep));

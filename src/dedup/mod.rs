@@ -1,23 +1,23 @@
 //! Finds clips that share footage among many, groups them, and says which to keep.
 //!
-//! 1. Files of the same bytes are found by their SHA-256 and decoded once (`contents`).
-//! 2. Each clip is decoded once; its fingerprint goes to the work folder, and what a source keeps
-//!    of it to an index there.
-//! 3. Each clip is searched for in that index, quickly ([`Effort::Fast`] by default): this gives
+//! 1. Files with the same bytes are found by their SHA-256 and decoded once (`contents`).
+//! 2. Each clip is decoded once. Its fingerprint goes to the work folder, and its keys, as of a
+//!    source, to an index there.
+//! 3. Each clip is searched for in that index, quickly ([`Effort::Fast`] by default). This gives
 //!    candidate pairs.
-//! 4. Candidate pairs are compared in full: the shorter clip is searched for in the longer one and,
-//!    unless that finds a copy, the longer one in the shorter ([`Pair`]). A clip that shows the
-//!    scene of another at another moment is related, and no copy.
+//! 4. Candidate pairs are compared in full ([`Pair`]): the shorter clip is searched for in the
+//!    longer one, and if that finds no copy, the longer one in the shorter. A clip that shows the
+//!    same scene at another moment is related, but not a copy.
 //! 5. Clips are ranked by what is to be kept ([`Keep`]) and grouped ([`mod@grouping`]): a group is
-//!    an anchor and members that match the anchor themselves.
+//!    an anchor with members that match the anchor themselves.
 //!
-//! A clip is never compared with itself, and references not with each other. The pairs depend
-//! neither on the number of threads nor on the order of the files. Memory holds one fingerprint a
-//! thread; the work folder holds the others, so that a run that was stopped goes on where it was.
+//! A clip is never compared with itself, and references are not compared with each other. The pairs
+//! depend neither on the number of threads nor on the order of the files. Memory holds one
+//! fingerprint per thread; the work folder holds the others, so that a stopped run can continue.
 //!
-//! What a quick search misses is not compared; see [`DedupOptions::candidates`]. Where one clip
-//! resembles more than [`PAIRS_MAX`] others, the strongest are compared, and further ones as long
-//! as that finds copies of a clip that is kept; [`Clip::more_candidates`] counts the rest.
+//! Pairs that the fast search misses are not compared; see [`DedupOptions::candidates`]. If a clip
+//! has more than [`PAIRS_MAX`] candidates, the strongest are compared, and further ones as long as
+//! that finds copies of a clip that is kept. [`Clip::more_candidates`] counts the rest.
 
 mod clips;
 mod contents;
@@ -64,14 +64,13 @@ pub struct Input {
 /// Options of a search for duplicates.
 #[derive(Clone, Copy)]
 pub struct DedupOptions<'a> {
-    /// Where the clips are decoded, and with which limits.
+    /// How and where the clips are decoded, with which limits.
     pub decoding: &'a Decoding,
-    /// The work folder: new, empty, or of an earlier run. It shows what the clips show.
+    /// The work folder: new, empty, or of an earlier run. Its files reveal what the clips show.
     pub work: &'a Path,
-    /// Effort with which candidates are looked for among all clips.
+    /// Effort with which candidates are searched for among all clips.
     pub candidates: Effort,
-    /// Effort with which candidates are compared. With [`Effort::Fast`], clips are decoded as
-    /// quickly.
+    /// Effort with which candidates are compared. [`Effort::Fast`] also decodes the clips faster.
     pub effort: Effort,
     /// Costs of mistakes.
     pub policy: Policy,
@@ -79,24 +78,24 @@ pub struct DedupOptions<'a> {
     pub keep: Keep,
     /// Clips worked on at a time, at least 1.
     pub threads: usize,
-    /// Hears how far the work is; from several threads, also at the same time.
+    /// Called with the progress, possibly from several threads at the same time.
     pub progress: &'a (dyn Fn(Event) + Sync),
-    /// Cancels the work once it is set; the work folder keeps what was decoded.
+    /// Cancels the work once it is set. The work folder keeps decoded clips.
     pub cancel: Option<&'a AtomicBool>,
     /// Time of the search, for the result.
     pub now: Option<SystemTime>,
-    /// Tells the processor time that this process and its children have taken, for the result.
+    /// Returns the processor time of this process and its children, for the result.
     pub processor_time: Option<fn() -> Option<Duration>>,
 }
 
-/// How far the work is.
+/// Progress of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event {
-    /// What is being done.
+    /// The present stage.
     pub stage: Stage,
-    /// How many are done.
+    /// Number of finished items.
     pub done: usize,
-    /// How many there are.
+    /// Number of all items.
     pub of: usize,
 }
 
@@ -115,14 +114,14 @@ pub enum Stage {
     Comparing,
 }
 
-/// Finds duplicates among files. Each file is to be named once.
+/// Finds duplicates among files. Name each file once.
 ///
 /// # Errors
 ///
 /// [`Error::InvalidSetting`](crate::Error::InvalidSetting) for a work folder that cannot be used,
 /// [`Error::Io`](crate::Error::Io) if it cannot be written to, and
-/// [`Error::Cancelled`](crate::Error::Cancelled). A file that cannot be read is in
-/// [`Deduplication::failed`], and the rest goes on.
+/// [`Error::Cancelled`](crate::Error::Cancelled). A file that cannot be read is listed in
+/// [`Deduplication::failed`], and the work continues.
 pub fn dedup(inputs: &[Input], options: &DedupOptions<'_>) -> Result<Deduplication> {
     let started = Instant::now();
     let processor_before = options.processor_time.and_then(|time| time());
@@ -166,7 +165,7 @@ pub fn dedup(inputs: &[Input], options: &DedupOptions<'_>) -> Result<Deduplicati
     })
 }
 
-/// The clips by what is to be kept.
+/// The clips in the order in which they are kept.
 struct Ranking {
     traits: Vec<Traits>,
     order: Vec<usize>,
@@ -189,7 +188,7 @@ impl Ranking {
     }
 }
 
-/// What the clips share, by pairs that are copies.
+/// The overlaps of the clips, by pairs that are copies.
 fn overlaps(contents: &[Content], comparison: &Comparison) -> Overlaps {
     let mut overlaps: Overlaps = vec![BTreeMap::new(); contents.len()];
     for (pair, shared) in comparison.shared.iter().enumerate() {
@@ -208,7 +207,7 @@ fn overlaps(contents: &[Content], comparison: &Comparison) -> Overlaps {
     overlaps
 }
 
-/// Makes the groups: those of clips that match, and of files with the same bytes.
+/// Makes the groups: of clips that match, and of files with the same bytes.
 fn groups(
     inputs: &[Input],
     contents: &[Content],
@@ -252,7 +251,7 @@ fn groups(
         let others = of_anchor.remove(&anchor).unwrap_or_default();
         for (clip, overlap) in &others {
             let files = contents[*clip].files.iter();
-            // Files of the same bytes as a clip that may be kept are told of in its own group.
+            // Files with the same bytes as a clip that may be kept are reported in its own group.
             for &number in files.take(if overlap.whole { usize::MAX } else { 1 }) {
                 members.push(member(
                     &inputs[number],
@@ -303,7 +302,7 @@ fn groups(
     groups
 }
 
-/// The file of a content to keep, a reference if there is one, and the others that are none.
+/// The file of a content to keep, preferably a reference, and the others that are not references.
 fn kept_file(inputs: &[Input], content: &Content) -> (usize, Vec<usize>) {
     let kept = content
         .files
@@ -385,7 +384,7 @@ fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Rounds; adding zero removes the sign of a negative zero.
+/// Rounds. Adding zero turns a negative zero positive.
 fn round(value: f64, digits: i32) -> f64 {
     let unit = 10_f64.powi(digits);
     (value * unit).round() / unit + 0.0

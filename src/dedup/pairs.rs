@@ -1,4 +1,4 @@
-//! Looks for pairs of clips that share footage: candidates quickly among all, then each pair in
+//! Finds pairs of clips that share footage: first candidates quickly among all, then each pair in
 //! full.
 
 use std::collections::btree_map::Entry;
@@ -19,19 +19,19 @@ use crate::index::{SearchMode, hex};
 use crate::report::{Interval, MatchKind};
 use crate::{Error, Result};
 
-/// Pairs of one clip that are compared in full whatever they come to, strongest candidates first;
-/// further ones are compared in as large batches, for a clip that is to be kept, as long as the
-/// batch before held a copy.
+/// Number of pairs of a clip that are always compared in full, strongest candidates first. Further
+/// ones are compared in batches of this size, for a clip that is to be kept, as long as the
+/// previous batch held a copy.
 pub const PAIRS_MAX: usize = 16;
 
-/// What comparing all clips came to.
+/// Result of comparing all clips.
 #[derive(Debug)]
 pub(super) struct Comparison {
-    /// By the SHA-256s and names.
+    /// In order of SHA-256s and names.
     pub(super) pairs: Vec<Pair>,
-    /// Of each pair that is a copy and of different bytes, what the clips share.
+    /// For each pair that is a copy with different bytes, what the clips share.
     pub(super) shared: Vec<Option<Shared>>,
-    /// Of each clip.
+    /// What is known of each clip.
     pub(super) told: Vec<Told>,
     pub(super) search: Search,
     /// The pair of each file with the first by name of the same bytes.
@@ -43,30 +43,30 @@ pub(super) struct Comparison {
 pub(super) struct Shared {
     /// The numbers of the clips.
     pub(super) clips: [usize; 2],
-    /// How much of each the other has.
+    /// How much of each is in the other.
     pub(super) of: [Share; 2],
 }
 
-/// How much of a clip another has.
+/// How much of a clip is in another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Share {
     pub(super) copied_s: f64,
-    /// Of several pictures that with most.
+    /// Of several video streams, the one with most.
     pub(super) rest_s: f64,
     pub(super) whole: bool,
 }
 
-/// A pair of different bytes and, if it is a copy, what the clips share.
+/// A pair with different bytes and, if it is a copy, what the clips share.
 type Found = (Pair, Option<Shared>);
 
 impl Comparison {
-    /// What the rules of keeping look at.
+    /// The properties that the rules compare.
     pub(super) fn traits(&self, number: usize, content: &Content) -> Traits {
         traits(&self.told[number], content)
     }
 
-    /// The pair of a file with the kept one of the same bytes: that of either with the first by
-    /// name.
+    /// The pair of a file with the kept file of the same bytes, which is the pair of one of them
+    /// with the first by name.
     pub(super) fn identical_pair(&self, file: usize, kept: usize) -> usize {
         self.same
             .get(&file)
@@ -125,7 +125,7 @@ pub(super) fn compare(
     Ok(in_order(contents, files, told, found, &same, search))
 }
 
-/// Puts the pairs in order, those of identical files among them.
+/// Orders the pairs and adds those of identical files.
 fn in_order(
     contents: &[Content],
     files: &[super::Input],
@@ -211,11 +211,11 @@ fn in_order(
     }
 }
 
-/// Evidence of equal SHA-256s where there is no picture, in bits.
+/// Evidence of equal SHA-256s if there is no video, in bits.
 const SHA256_BITS: f64 = 256.0;
 
 impl Clips<'_> {
-    /// Compares the candidates in full, and tells of each clip how many were left out.
+    /// Compares the candidates in full, and counts for each clip how many were left out.
     fn compare_candidates(
         &self,
         candidates: &Candidates,
@@ -244,7 +244,7 @@ impl Clips<'_> {
         let first: BTreeSet<(usize, usize)> =
             of_clip.iter().enumerate().flat_map(strongest).collect();
         let mut found = self.compare_pairs(first, &mut left, told)?;
-        // Where there are more, the copies of what is kept are looked for among all.
+        // If there are more, all candidates of a clip that is kept are searched for copies.
         let traits: Vec<Traits> = told
             .iter()
             .zip(self.contents)
@@ -279,8 +279,8 @@ impl Clips<'_> {
         Ok((found, self.compared.load(atomic::Ordering::Relaxed) as u64))
     }
 
-    /// Compares pairs, and takes them out of what is left: searches for the shorter clip in the
-    /// longer one and, unless that finds a copy, for the longer one in the shorter.
+    /// Compares pairs and removes them from `left`. Searches for the shorter clip in the longer
+    /// one, and if that finds no copy, for the longer one in the shorter.
     fn compare_pairs(
         &self,
         pairs: BTreeSet<(usize, usize)>,
@@ -317,7 +317,7 @@ impl Clips<'_> {
                 Entry::Vacant(place) => {
                     place.insert(one);
                 }
-                // What was found first stays, unless the other direction says more.
+                // Keeps the first result unless the other direction finds a stronger kind.
                 Entry::Occupied(mut place) => {
                     if one.kind().map(rank) > place.get().kind().map(rank) {
                         place.insert(one);
@@ -328,7 +328,7 @@ impl Clips<'_> {
         Ok(found.into_values().map(|one| self.pair(one)).collect())
     }
 
-    /// Whether the first clip of a pair is the one to be searched for: the shorter one.
+    /// Whether the first clip of a pair is the one to search for: the shorter one.
     fn is_before(&self, a: usize, b: usize) -> bool {
         let key = |number: usize| (length(&self.contents[number]), self.contents[number].sha256);
         key(a) <= key(b)
@@ -336,7 +336,7 @@ impl Clips<'_> {
 
     /// Searches for clips in others.
     fn compare_directed(&self, pairs: Vec<(usize, usize)>) -> Result<Vec<Directed>> {
-        // By clip, so that each fingerprint is read once.
+        // Grouped by clip, so that each fingerprint is read once.
         let mut others: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         pairs
             .into_iter()
@@ -358,7 +358,7 @@ impl Clips<'_> {
         Ok(directed.into_iter().flatten().collect())
     }
 
-    /// Compares a clip with each of others.
+    /// Compares a clip with several others.
     fn compare_one(&self, clip: usize, others: &[usize]) -> Result<Vec<Directed>> {
         let mut directed: Vec<Directed> = others
             .iter()
@@ -471,7 +471,7 @@ impl Clips<'_> {
     }
 
     fn pair(&self, one: Directed) -> Found {
-        // Without matches it is no pair.
+        // Only pairs with matches come here.
         let kind = one.kind().unwrap_or(MatchKind::SameScene);
         let (probability, evidence_bits) = one.strongest();
         let of = self.shares(&one);
@@ -509,7 +509,7 @@ impl Clips<'_> {
         )
     }
 
-    /// Of each clip with several files, their match with each other.
+    /// For each clip with several files, their match with each other.
     fn identical(&self) -> Result<Vec<(usize, PairMatch)>> {
         let mut same = Vec::new();
         for (number, content) in self
@@ -539,14 +539,14 @@ impl Clips<'_> {
 struct Directed {
     clip: usize,
     other: usize,
-    /// With the numbers of the pictures.
+    /// With the numbers of both video streams.
     matches: Vec<(usize, usize, PairMatch)>,
-    /// Why it took too long, if it did.
+    /// The message if it took too long.
     stopped: Option<String>,
 }
 
 impl Directed {
-    /// The kind that says most; `None` without matches.
+    /// Its strongest kind; `None` without matches.
     fn kind(&self) -> Option<MatchKind> {
         self.matches
             .iter()
@@ -573,7 +573,7 @@ impl Directed {
 }
 
 impl Shared {
-    /// The other clip, if this anchor has all of it.
+    /// The other clip, if it is redundant beside this anchor.
     fn redundant_beside(&self, anchor: usize) -> Option<usize> {
         let [a, b] = self.clips;
         (a == anchor && self.of[1].whole)
@@ -589,14 +589,14 @@ fn shift(interval: &mut Interval, start: f64) {
     );
 }
 
-/// Length of the picture that most players show.
+/// Length of the video stream that most players show.
 fn length(content: &Content) -> Duration {
     let kept = content.kept.as_ref().ok();
     kept.and_then(|kept| kept.pictures.first())
         .map_or(Duration::ZERO, |picture| picture.duration)
 }
 
-/// Which kind of match says most.
+/// Rank of a kind of match, the strongest highest.
 fn rank(kind: MatchKind) -> u8 {
     match kind {
         MatchKind::Copy => 2,

@@ -1,5 +1,5 @@
-//! The work folder of a search for duplicates: the fingerprints of the clips by SHA-256, so that
-//! they need not be in memory together and a later run need not decode again.
+//! The work folder of a search for duplicates. It keeps the fingerprints of the clips by SHA-256,
+//! so that they need not be in memory together, and a later run need not decode again.
 //!
 //! | file | content |
 //! |---|---|
@@ -7,10 +7,10 @@
 //! | `lock` | locked by the run that uses the folder |
 //! | `clips/SHA256.DETAIL.json` | the clip's pictures and streams; written last |
 //! | `clips/SHA256.DETAIL.N.uniq` | the fingerprint of picture N, with its small pictures |
-//! | `index/` | the index of the clips, made anew by each run |
+//! | `index/` | the index of the clips, made again by each run |
 //!
-//! DETAIL is `full` or `fast`. The folder shows what the clips show; on Unix only its owner may
-//! read it.
+//! DETAIL is `full` or `fast`. The files reveal what the clips show; on Unix only the owner may
+//! read the folder.
 
 use std::fs;
 use std::io::Write as _;
@@ -24,7 +24,7 @@ use crate::index::hex;
 use crate::report::Effort;
 use crate::{Error, Result};
 
-/// A work folder that this run has for itself.
+/// A work folder that this run has locked.
 #[derive(Debug)]
 pub(super) struct Work {
     dir: PathBuf,
@@ -32,30 +32,30 @@ pub(super) struct Work {
     _lock: fs::File,
 }
 
-/// What is kept of a clip beside the fingerprints of its pictures.
+/// What is kept of a clip beside the fingerprints of its video streams.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kept {
-    /// The pictures, first the one that most players show.
+    /// The video streams, first the one that most players show.
     pub(super) pictures: Vec<KeptPicture>,
-    /// Why streams that a player could show have no picture here.
+    /// Why streams that a player could show are missing here.
     pub(super) unseen: Vec<String>,
 }
 
-/// A picture of a clip.
+/// A video stream of a clip, or several with the same content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct KeptPicture {
-    /// Its streams.
+    /// Numbers of its streams.
     pub(super) streams: Vec<u32>,
-    /// When it begins, from the beginning of the first.
+    /// When it begins, counted from the beginning of the first one.
     pub(super) start: Duration,
     /// Its length.
     pub(super) duration: Duration,
 }
 
 impl Work {
-    /// Opens a folder, which is made if there is none, for fingerprints of this effort.
+    /// Opens a folder for fingerprints of this effort, and creates it if it is missing.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl Work {
         }
     }
 
-    /// Keeps what was made of a clip; when this returns, a later run finds it.
+    /// Saves the fingerprints of a clip. When this returns, a later run finds them.
     pub(super) fn keep(&self, sha256: &[u8; 32], made: &ClipPictures) -> Result<Kept> {
         for (number, picture) in made.pictures.iter().enumerate() {
             picture
@@ -180,7 +180,7 @@ impl Work {
         Ok(kept)
     }
 
-    /// What an earlier run has kept of a clip; `None` if nothing, or if it is damaged.
+    /// What an earlier run saved of a clip; `None` if nothing, or if it is damaged.
     pub(super) fn kept(&self, sha256: &[u8; 32]) -> Option<Kept> {
         let kept: Kept = serde_json::from_slice(&fs::read(self.clip_path(sha256)).ok()?).ok()?;
         let whole = |(number, picture): (usize, &KeptPicture)| {
@@ -191,7 +191,7 @@ impl Work {
         all.then_some(kept)
     }
 
-    /// The fingerprint of a picture of a clip.
+    /// The fingerprint of a video stream of a clip.
     ///
     /// # Errors
     ///
@@ -201,8 +201,8 @@ impl Work {
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
         let mut found = Fingerprint::from_bytes(&bytes)
             .map_err(|reason| Error::InvalidFingerprint { path, reason })?;
-        // It was made of the clip here, and a quick one has fewer keyframes than one that is handed
-        // over.
+        // This program made it of the clip, so missing keyframes only mean a fast search, not a
+        // manipulated fingerprint.
         found.undecoded.retain(|hole| hole.reason != NO_KEYFRAME);
         Ok(found)
     }
@@ -231,7 +231,7 @@ impl Work {
     }
 }
 
-/// Makes a folder that only its owner may read, as what is in it shows the clips.
+/// Creates a folder that only its owner may read, because its files reveal what the clips show.
 fn make_folder(dir: &Path) -> Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -240,5 +240,5 @@ fn make_folder(dir: &Path) -> Result<()> {
     builder.create(dir).map_err(Error::io(dir, "create folder"))
 }
 
-/// The first words of the file that marks a work folder, with the version of its layout.
+/// First words of the file that marks a work folder, with the version of its layout.
 const MARK: &str = "work folder of uniq dedup, layout 1, fingerprint";

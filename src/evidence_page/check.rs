@@ -33,14 +33,14 @@ struct Page {
     matches: Vec<AlignmentView>,
     match_notes: Vec<Text>,
     nearest: Option<AlignmentView>,
-    /// Whether it is in a source that a match is in too.
+    /// Whether its source also has a match.
     nearest_same: bool,
     dark: Vec<Dark>,
     sections: Vec<Section>,
     foot: Vec<Fact>,
 }
 
-/// Seconds of a state.
+/// Total of the seconds in a state.
 struct Sum {
     class: &'static str,
     name: &'static str,
@@ -90,8 +90,8 @@ pub(super) fn page(
 
     let mut shown: Vec<Shown<'_>> = Vec::new();
     let pairs = pairs_each(listed.len() + usize::from(report.nearest_non_match.is_some()));
-    // The nearest non-match is what lets a person trust the rest, so that it has frames whatever
-    // else has.
+    // The nearest non-match shows a person why nothing weaker counts, so it gets frames before
+    // everything else.
     let nearest = report.nearest_non_match.as_ref();
     shown.extend(nearest.map(|found| Shown {
         found,
@@ -135,7 +135,7 @@ pub(super) fn page(
         .collect();
     let gathered = gather(subject, &shown, &moments, index, options)?;
 
-    // The frames are gathered; from here on only names are told.
+    // The frames are read, so paths are only needed as names from here on.
     let renamed;
     let report = match options.sources {
         SourceNames::Paths => report,
@@ -277,7 +277,7 @@ pub(super) fn page(
     }))
 }
 
-/// How many pairs of frames each of so many alignments has, by its number.
+/// Number of pairs of frames of each alignment, by its number, given how many alignments there are.
 fn pairs_each(alignments: usize) -> impl Fn(usize) -> usize {
     move |number| match (alignments, number) {
         (..=5, _) => 5,
@@ -288,14 +288,14 @@ fn pairs_each(alignments: usize) -> impl Fn(usize) -> usize {
     }
 }
 
-/// What is not decoded has no frame, and one from beside it would mislead.
+/// Undecoded seconds have no frame, and a neighbouring frame would mislead.
 fn has_frame(span: &Span) -> bool {
     span.reason
         .as_ref()
         .is_none_or(|why| why.code != ReasonCode::Undecoded)
 }
 
-/// The table of spans and the bar of the same.
+/// The table of spans, and the bar with the same spans.
 fn spans(report: &Report, listed: &[(usize, &Match)], options: &Options<'_>) -> (Vec<Row>, Bar) {
     let words = options.lang.words();
     let length = report.clip.duration_s;
@@ -356,7 +356,7 @@ pub(super) fn class_of_verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-/// What the verdict says, and of what it says it.
+/// The meaning of the verdict in a sentence.
 fn says(words: &Words, report: &Report) -> Text {
     let hours = Text::filled(
         words.hours,
@@ -390,7 +390,7 @@ fn says(words: &Words, report: &Report) -> Text {
     )
 }
 
-/// What was asked, of what, by what.
+/// Facts about the search: options, index and program.
 fn foot(words: &'static Words, report: &Report) -> Vec<Fact> {
     let (index, search, tool) = (&report.index, &report.search, &report.tool);
     let moment = |time: &Option<String>| {
@@ -457,8 +457,7 @@ fn foot(words: &'static Words, report: &Report) -> Vec<Fact> {
     ]
 }
 
-/// The last part of a path, for a title.
-/// The matches that are shown, with their numbers in the report; what matters comes first.
+/// The listed matches, with their numbers in the report, most important first.
 fn listed(report: &Report) -> Vec<(usize, &Match)> {
     let mut listed: Vec<(usize, &Match)> = (1..).zip(&report.matches).collect();
     listed.sort_by_key(|(_, found)| match found.kind {
@@ -470,7 +469,7 @@ fn listed(report: &Report) -> Vec<(usize, &Match)> {
     listed
 }
 
-/// The report with the last parts of the paths of sources in their place.
+/// The report with only the file names of sources instead of paths.
 fn with_file_names(report: &Report) -> Report {
     let mut report = report.clone();
     let matches = report
@@ -495,18 +494,18 @@ pub(super) fn file_name(path: &str) -> String {
     )
 }
 
-/// Matches that are shown.
+/// Maximum number of matches shown.
 const MATCHES_MAX: usize = 60;
-/// Unsearchable parts that are shown with a frame.
+/// Maximum number of unsearchable parts shown with a frame.
 const DARK_MAX: usize = 12;
-/// Rows of the table of spans.
+/// Maximum number of rows of the table of spans.
 const ROWS_MAX: usize = 300;
-/// Matches that a row of the table leads to.
+/// Maximum number of links to matches in a row of the table.
 const LINKS_MAX: usize = 8;
-/// Reasons of the verdict that are told.
+/// Maximum number of reasons shown for the verdict.
 const REASONS_MAX: usize = 40;
-/// Streams that are told of.
+/// Maximum number of streams shown.
 pub(super) const STREAMS_MAX: usize = 8;
-/// Most bytes of all pictures of a page: what is left of [`PAGE_BYTES_MAX`] is more than all of its
-/// texts can take.
+/// Maximum total size of the pictures of a page, in bytes. The rest of [`PAGE_BYTES_MAX`] is enough
+/// for all text.
 pub(super) const PICTURES_MAX: usize = PAGE_BYTES_MAX - 700_000;

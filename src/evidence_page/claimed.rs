@@ -1,4 +1,4 @@
-//! The page of what a certificate claims.
+//! The page of a certificate's claims.
 
 use askama::Template;
 
@@ -29,7 +29,7 @@ struct Page {
     limits: Vec<Text>,
 }
 
-/// A match that is claimed.
+/// A claimed match.
 struct Claimed {
     class: &'static str,
     kind: &'static str,
@@ -224,9 +224,9 @@ fn foot(lang: Lang, statement: &Statement, key_id: &str) -> Vec<Fact> {
     ]
 }
 
-/// Rows of the table of spans.
+/// Maximum number of rows of the table of spans.
 const ROWS_MAX: usize = 300;
-/// Matches that are shown.
+/// Maximum number of matches shown.
 const MATCHES_MAX: usize = 60;
-/// Reasons and limits that are told.
+/// Maximum number of reasons and limits shown.
 const REASONS_MAX: usize = 40;

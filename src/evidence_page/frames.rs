@@ -1,9 +1,8 @@
-//! Gathers the frames that a page shows: of the clip, and of each source at the corresponding
-//! times.
+//! Reads the frames that a page shows: of the clip, and of each source at corresponding times.
 //!
-//! Files are decoded where the caller decodes strangers' files. A file counts as the one that was
-//! checked or indexed only if it still has that SHA-256. Where a source's file is gone, the small
-//! pictures of the index stand in.
+//! Foreign files are decoded as the caller's options say. A file is used only if it still has the
+//! SHA-256 that was checked or indexed. If a source's file is gone, the small pictures of the index
+//! replace it.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -21,19 +20,19 @@ use crate::{Error, Result};
 /// The clip of a page.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Subject<'a> {
-    /// Its file; `None` if it is not at hand.
+    /// Its file; `None` if it is not available.
     pub(super) path: Option<&'a Path>,
     pub(super) sha256: &'a str,
-    /// Its video streams, if it has several pictures; times count from the first of them.
+    /// Its video streams, if it has several. Times count from the first of them.
     pub(super) streams: &'a [u32],
 }
 
-/// An alignment that a page shows, with so many pairs of frames.
+/// An alignment to show, with its number of pairs of frames.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shown<'a> {
     pub(super) found: &'a NonMatch,
     pub(super) stream: Option<u32>,
-    /// The stream of the source, if that has several pictures.
+    /// The video stream of the source, if that has several.
     pub(super) source_stream: Option<u32>,
     pub(super) pairs: usize,
 }
@@ -55,11 +54,11 @@ pub(super) struct Frames {
     pub(super) pairs: Vec<Pair>,
     pub(super) no_clip: Option<Absent>,
     pub(super) no_source: Option<Absent>,
-    /// The source's are the small grey pictures of the index.
+    /// Whether the source's frames are small grey pictures of the index.
     pub(super) from_index: bool,
 }
 
-/// A frame of the clip and one of the source at the corresponding time; one of the two may lack.
+/// A frame of the clip and the source's frame at the corresponding time; one may be missing.
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) clip: Option<(f64, Picture)>,
@@ -69,16 +68,16 @@ pub(super) struct Pair {
     pub(super) map: Option<Map>,
 }
 
-/// What was gathered for a page.
+/// The frames of a page.
 #[derive(Debug)]
 pub(super) struct Gathered {
-    /// Of each alignment, in their order.
+    /// Frames of each alignment, in the same order.
     pub(super) frames: Vec<Frames>,
-    /// Of each further moment of the clip, when its frame is shown, and the frame.
+    /// Time and frame of each further moment of the clip.
     pub(super) moments: Vec<Option<(f64, Picture)>>,
 }
 
-/// Gathers frames for alignments and for further `moments` of the clip, in seconds.
+/// Reads frames for alignments and for further `moments` of the clip, in seconds.
 pub(super) fn gather(
     subject: Subject<'_>,
     shown: &[Shown<'_>],
@@ -157,7 +156,7 @@ fn of_alignment(
         no_clip: clip.as_ref().err().cloned(),
         ..Frames::default()
     };
-    // The middle of the clip's frame is where a small error of the alignment does least.
+    // Uses the middle of the clip's frame, where a small error of the alignment matters least.
     let ours: Vec<Option<(f64, f64, &Still)>> = planned
         .iter()
         .map(|(time, _)| {
@@ -231,8 +230,8 @@ fn of_alignment(
     Ok(frames)
 }
 
-/// The source's frames at these times, all put off by the one small shift with which they are most
-/// like the clip's: an alignment is no finer than a frame or two, and a frame beside the right one
+/// The source's frames at these times, all shifted by the one small offset that makes them most
+/// similar to the clip's. An alignment is only accurate to a frame or two, and a neighbouring frame
 /// would look like a difference.
 fn best_shift(
     found: &NonMatch,
@@ -256,7 +255,7 @@ fn best_shift(
         })
     };
     let costs = shifts().map(|shift| {
-        // A shift that leaves the source is not the best one.
+        // Offsets that leave the source are excluded.
         let costs = at.iter().enumerate();
         let sum: f64 = costs
             .map(|(pair, time)| frame(time + shift).map_or(1.0, |still| cost(pair, still)))
@@ -273,12 +272,12 @@ fn best_shift(
         .collect()
 }
 
-/// The shifts that are tried.
+/// The offsets that are tried.
 fn shifts() -> impl Iterator<Item = f64> {
     (-SHIFTS..=SHIFTS).map(|number| f64::from(number) * SHIFT_STEP)
 }
 
-/// The still whose frame is shown at a time.
+/// The still that is shown at a time.
 fn shown_at(stills: &[Still], time: f64) -> Option<&Still> {
     let time = Duration::try_from_secs_f64(time.max(0.0)).ok()?;
     let before = stills.partition_point(|still| still.time <= time);
@@ -286,7 +285,7 @@ fn shown_at(stills: &[Still], time: f64) -> Option<&Still> {
     (still.until.saturating_add(FRAME_SLACK) >= time).then_some(still)
 }
 
-/// Times in the clip that are spread over an alignment and keep off its ends.
+/// Times in the clip that are spread over an alignment, away from its ends.
 fn times(one: &Shown<'_>) -> Vec<f64> {
     let (start, length) = (
         one.found.clip.start_s,
@@ -302,8 +301,7 @@ fn times(one: &Shown<'_>) -> Vec<f64> {
         .collect()
 }
 
-/// The same near pictures of the index: when the clip shows what each of them does, and the
-/// picture.
+/// Pictures of the index near these times, each with the time at which the clip shows the same.
 fn from_track(track: &PictureTrack, one: &Shown<'_>) -> Vec<(f64, Option<Thumbnail>)> {
     let mut last = None;
     times(one)
@@ -320,7 +318,7 @@ fn from_track(track: &PictureTrack, one: &Shown<'_>) -> Vec<(f64, Option<Thumbna
                 return None;
             }
             let small = track.picture(nearest)?;
-            // A small picture is that of a frame, and the clip's frame is met in its middle.
+            // A small picture is that of a frame's start; the clip's frame is taken in its middle.
             Some((
                 to_clip(one.found, small.time.as_secs_f64() + FRAME_HALF),
                 Some(small),
@@ -353,21 +351,21 @@ fn to_clip(found: &NonMatch, time: f64) -> f64 {
     clip.start_s + share * (clip.end_s - clip.start_s)
 }
 
-/// Where the frames of a source come from.
+/// Where a source's frames come from.
 enum Source {
     File(File),
     Track(PictureTrack),
     Absent(Absent),
 }
 
-/// An open file that is the one it should be.
+/// An open file with the right SHA-256.
 struct File {
     source: crate::media::Source,
     sha256: [u8; 32],
 }
 
 impl File {
-    /// Opens a file if it has this SHA-256; otherwise says why not.
+    /// Opens a file if it has this SHA-256. Otherwise returns why not.
     fn open(
         path: &Path,
         sha256: &str,
@@ -387,8 +385,8 @@ impl File {
         }
     }
 
-    /// The stills at these times in seconds and a little before and behind them. Times of a file
-    /// with several pictures count from the first of them.
+    /// The stills around these times, in seconds. In a file with several video streams, times count
+    /// from the first of them.
     fn stills(
         &self,
         stream: Option<u32>,
@@ -442,7 +440,7 @@ impl File {
     }
 }
 
-/// An error of decoding is a reason for there being no frames, unless somebody stopped it.
+/// Turns a decoding error into a reason for missing frames, unless the work was cancelled.
 fn believed<T>(result: Result<T>) -> Result<std::result::Result<T, Absent>> {
     match result {
         Ok(value) => Ok(Ok(value)),
@@ -478,7 +476,7 @@ fn open(path: &Path, sha256: &str, index: Option<&Index>, options: &Options<'_>)
 struct ClipStills(HashMap<Option<u32>, (f64, Vec<Still>)>);
 
 impl ClipStills {
-    /// The still that is shown at a time of the clip, and when it begins.
+    /// The still that is shown at a time of the clip, with its start time.
     fn at(&self, stream: Option<u32>, time: f64) -> Option<(f64, &Still)> {
         let (start, stills) = self.0.get(&stream)?;
         let still = shown_at(stills, time - start)?;
@@ -486,7 +484,7 @@ impl ClipStills {
     }
 }
 
-/// Decodes the clip once a stream.
+/// Decodes the clip once for each stream.
 fn clip_stills(
     subject: Subject<'_>,
     asked: &[(Option<u32>, f64)],
@@ -511,7 +509,7 @@ fn clip_stills(
                 .stills(&file.source, &file.sha256, stream, &moments, &stop),
         )
     };
-    // Times of a file with several pictures count from the first of them.
+    // In a file with several video streams, times count from the first of them.
     let mut origins: HashMap<u32, i64> = HashMap::new();
     for &stream in subject.streams {
         if let Ok(first) = stills(Some(stream), vec![0.0])?
@@ -544,21 +542,22 @@ fn clip_stills(
     Ok(Ok(ClipStills(found)))
 }
 
-/// Short side of the frames of a page, in pixels.
+/// Short side of the frames on a page, in pixels.
 const SIDE: usize = 270;
-/// Share of an alignment at each end that shows no frame, since its ends are uncertain.
+/// Share of an alignment at each end without frames, since its ends are uncertain.
 const MARGIN: f64 = 0.05;
-/// Shifts of an alignment that are tried to either side, and their step, in seconds: residuals of
-/// up to 0.1 were seen, and a frame of 50 a second lasts as long as the step.
+/// Number of offsets tried on either side, and their step in seconds. Residuals of up to 0.1 s were
+/// seen, and the step is a frame at 50 a second.
 const SHIFTS: i32 = 10;
 const SHIFT_STEP: f64 = 0.02;
-/// A frame that is shown longer than this, in seconds, is met near its start.
+/// Maximum length of a frame, in seconds, that is taken in its middle; a longer one is taken near
+/// its start.
 const FRAME_LONGEST: f64 = 0.2;
 /// Half of a usual frame, in seconds.
 const FRAME_HALF: f64 = 0.02;
-/// A frame may be shown so much longer than its container says.
+/// How much longer a frame may be shown than its container says.
 const FRAME_SLACK: Duration = Duration::from_millis(1000);
-/// How far from a moment a picture of the index may be.
+/// Maximum distance of an index picture from a moment.
 const TRACK_REACH: Duration = Duration::from_millis(1000);
 
 #[cfg(test)]

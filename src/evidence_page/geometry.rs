@@ -1,4 +1,4 @@
-//! Where a point of the clip's frame lies in the source's, by what a report says of the two (pure).
+//! Maps points of the clip's frame to the source's, by the geometry in a report (pure).
 //!
 //! All points are fractions of a frame's width and height.
 
@@ -10,8 +10,8 @@ use crate::report::{NonMatch, Rectangle};
 pub(super) struct Map([f64; 6]);
 
 impl Map {
-    /// From the clip's frame, of so many heights' width, to the source's; `None` if the report's
-    /// numbers make no map.
+    /// The map from the clip's frame, with this aspect ratio, to the source's; `None` if the
+    /// report's numbers give no map.
     pub(super) fn to_source(found: &NonMatch, clip_aspect: f64) -> Option<Map> {
         let orientation = orientation(found);
         let aspect = (clip_aspect as f32).clamp(0.01, 100.0);
@@ -29,7 +29,7 @@ impl Map {
                 f64::from(place.y),
             )
         };
-        // In the oriented frame and in the source's, the part that both show is the same rectangle.
+        // In the oriented frame and in the source's, the shared part is the same rectangle.
         let (from, to) = (oriented_part(found), found.geometry.reference);
         let across = to.width / from.width;
         let down = to.height / from.height;
@@ -50,7 +50,7 @@ impl Map {
         (map.0.iter().all(|term| term.is_finite()) && map.determinant().abs() > 1e-6).then_some(map)
     }
 
-    /// The map back.
+    /// The inverse map.
     pub(super) fn inverse(self) -> Map {
         let [a, b, c, d, e, f] = self.0;
         let det = self.determinant();
@@ -64,13 +64,13 @@ impl Map {
         ])
     }
 
-    /// Where it takes a point.
+    /// The image of a point.
     pub(super) fn apply(self, (x, y): (f64, f64)) -> (f64, f64) {
         let [a, b, c, d, e, f] = self.0;
         (a * x + b * y + c, d * x + e * y + f)
     }
 
-    /// Where it takes the corners of a rectangle.
+    /// The images of a rectangle's corners.
     pub(super) fn corners(self, part: Rectangle) -> [(f64, f64); 4] {
         let (right, bottom) = (part.x + part.width, part.y + part.height);
         [
@@ -120,8 +120,8 @@ fn orientation(found: &NonMatch) -> Orientation {
     }
 }
 
-/// The clip's part that overlaps the source, in the frame that is mirrored and turned as a quarter
-/// turn may; the report gives it in the clip's own frame.
+/// The clip's part that overlaps the source, in the clip's mirrored and quarter-turned frame. The
+/// report gives it in the clip's own frame.
 fn oriented_part(found: &NonMatch) -> Rectangle {
     let Rectangle {
         x,
@@ -194,7 +194,7 @@ mod tests {
     fn a_point_of_the_clip_is_found_in_the_source_whatever_was_done_to_the_frame() {
         goes(map(|_| ()), (0.25, 0.5), (0.25, 0.5));
         goes(map(|found| found.mirrored = true), (0.25, 0.5), (0.75, 0.5));
-        // A quarter turn clockwise takes the upper left to the upper right.
+        // A quarter turn clockwise moves the upper left corner to the upper right.
         goes(
             map(|found| found.turned_degrees = 90),
             (0.0, 0.0),
@@ -232,8 +232,8 @@ mod tests {
             (0.75, 0.25),
             (0.5, 0.5),
         );
-        // The report's rectangle is in the clip's own frame: mirrored, the upper right of the clip
-        // is the source.
+        // The report's rectangle is in the clip's own frame. Mirrored, the clip's upper right is
+        // the source.
         let both = |found: &mut NonMatch| (found.mirrored, found.geometry.clip) = (true, corner);
         goes(map(both), (1.0, 0.0), (0.0, 0.0));
         goes(

@@ -1,17 +1,16 @@
-//! Makes one self-contained HTML page of an answer, so that a person can see the evidence and judge
+//! Makes one self-contained HTML page of an answer, so that people can see the evidence and judge
 //! for themselves.
 //!
-//! A page needs no network and no script; its policy forbids both. It begins with the answer, then
-//! shows the time lines, and of each match frames of the clip and of the source at corresponding
-//! times, the clip's laid over the source's, and the reasons for and against. What is nearest
-//! without being a match is shown in the same way.
+//! A page needs no network and no script; its policy forbids both. It begins with the answer and
+//! the time lines. For each match it shows frames of clip and source at corresponding times, the
+//! clip's frame laid over the source's, and the reasons for and against. The nearest non-match is
+//! shown in the same way.
 //!
-//! Everything that others wrote comes out as text: names, titles, addresses, reasons. No address is
-//! a link. Frames are decoded where the caller decodes strangers' files
-//! ([`Decoding`]) and encoded here anew, so that not one byte of a foreign file
-//! reaches a page.
+//! Everything that others wrote is shown as text: names, titles, addresses, reasons. No address is
+//! a link. Foreign files are decoded as the caller's options say ([`Decoding`]). Frames are encoded
+//! again here, so that no byte of a foreign file reaches a page.
 //!
-//! A page holds at most [`PAGE_BYTES_MAX`] bytes. What does not fit is left out, and the page says
+//! A page has at most [`PAGE_BYTES_MAX`] bytes. What does not fit is left out, and the page says
 //! so.
 
 mod check;
@@ -54,26 +53,26 @@ pub use self::words::Lang;
 pub struct Options<'a> {
     /// The language.
     pub lang: Lang,
-    /// Where clips and sources are decoded, and with which limits.
+    /// How and where clips and sources are decoded, with which limits.
     pub decoding: &'a Decoding,
     /// Stops the work once it is set.
     pub cancel: Option<&'a AtomicBool>,
-    /// What sources are called that have no title.
+    /// How sources without a title are named.
     pub sources: SourceNames,
 }
 
-/// What sources are called on a page.
+/// How sources are named on a page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SourceNames {
-    /// Their paths, as a report has them.
+    /// By their paths, as in the report.
     #[default]
     Paths,
-    /// The last parts of their paths: for readers who are not to know where files lie.
+    /// By their file names, for readers who should not see paths.
     FileNames,
 }
 
 impl<'a> Options<'a> {
-    /// English, and never stopped.
+    /// Options in English and without cancellation.
     pub fn new(decoding: &'a Decoding) -> Options<'a> {
         Options {
             lang: Lang::default(),
@@ -91,14 +90,14 @@ impl<'a> Options<'a> {
 
 /// The page of a report, as HTML.
 ///
-/// `clip` is the file that was checked, if it is at hand. `index` is the one that was searched; its
-/// small pictures stand in for sources whose files are gone.
+/// `clip` is the file that was checked, if available. `index` is the one that was searched; its
+/// small pictures replace sources whose files are gone.
 ///
 /// # Errors
 ///
 /// [`Error::Cancelled`](crate::Error::Cancelled), and
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex). A file that is gone, has changed or cannot
-/// be decoded is no error: the page says why it lacks its frames.
+/// be decoded is no error: the page says why its frames are missing.
 pub fn of_report(
     report: &Report,
     clip: Option<&Path>,
@@ -108,8 +107,8 @@ pub fn of_report(
     check::page(report, clip, index, options)
 }
 
-/// The page of what a certificate claims, as HTML; it has no frames, since a certificate has none.
-/// `key_id` names the key that is said to have signed it.
+/// The page of a certificate's claims, as HTML. It has no frames, since a certificate has none.
+/// `key_id` names the key that is claimed to have signed it.
 pub fn of_certificate(statement: &Statement, key_id: &str, lang: Lang) -> String {
     claimed::page(statement, key_id, lang)
 }
@@ -123,15 +122,15 @@ pub fn of_deduplication(answer: &Deduplication, options: &Options<'_>) -> Result
     pairs::page(answer, options)
 }
 
-/// The sentence of a reason in a language, as pages have it.
+/// The sentence of a reason in a language, as on pages.
 pub fn reason(reason: &Reason, lang: Lang) -> Text {
     view::reason(lang, reason)
 }
 
-/// Most bytes of a page.
+/// Maximum length of a page, in bytes.
 pub const PAGE_BYTES_MAX: usize = 3_000_000;
 
-/// What every page begins and ends with.
+/// The beginning and end of every page.
 struct Frame {
     title: Text,
     words: &'static Words,
@@ -154,10 +153,10 @@ impl Frame {
     }
 }
 
-/// Renders a template, which can fail only for want of memory.
+/// Renders a template, which can only fail when memory runs out.
 fn rendered(template: &impl Template) -> String {
     template.render().unwrap_or_default()
 }
 
-/// The only style of a page; its digest is in the page's policy.
+/// The only style sheet of a page; its digest is in the page's policy.
 const STYLE: &str = include_str!("templates/style.css");

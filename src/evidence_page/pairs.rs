@@ -27,10 +27,10 @@ struct Page {
     foot: Vec<Fact>,
 }
 
-/// A pair of clips as it is shown.
+/// A pair of clips on the page.
 struct Group {
     name: Text,
-    /// What is proposed, and what else is known of the two.
+    /// What is proposed for the pair, and other facts about it.
     lines: Vec<Text>,
     matches: Vec<AlignmentView>,
 }
@@ -42,7 +42,7 @@ pub(super) fn page(answer: &Deduplication, options: &Options<'_>) -> Result<Stri
         .iter()
         .filter_map(|clip| Some((clip.sha256.as_str(), clip.video.as_ref()?.duration_s)))
         .collect();
-    // What is proposed to be given up comes first, then what else was copied.
+    // Pairs with proposed deletions come first, then other copies.
     let proposals: HashMap<usize, Vec<Text>> = proposals(words, answer);
     let mut order: Vec<usize> = (0..answer.pairs.len()).collect();
     let rank = |pair: &Pair| match pair.kind {
@@ -79,7 +79,7 @@ pub(super) fn page(answer: &Deduplication, options: &Options<'_>) -> Result<Stri
         for found in matches {
             shown += 1;
             let frames = if shown > FRAMED_MAX {
-                // Not even decoded: there is no room for them.
+                // Not decoded at all, since there is no room.
                 Frames {
                     no_source: Some(Absent::Room),
                     ..Frames::default()
@@ -190,7 +190,7 @@ fn frames_of(
         .unwrap_or_default())
 }
 
-/// What is proposed about each pair, by its number.
+/// The proposals for each pair, by its number.
 fn proposals(words: &Words, answer: &Deduplication) -> HashMap<usize, Vec<Text>> {
     let mut proposals: HashMap<usize, Vec<Text>> = HashMap::new();
     for group in &answer.groups {
@@ -244,9 +244,9 @@ fn foot(words: &'static Words, answer: &Deduplication) -> Vec<Fact> {
     ]
 }
 
-/// Pairs that are listed.
+/// Maximum number of pairs listed.
 const PAIRS_MAX: usize = 100;
-/// Matches of a pair that are listed, longest first.
+/// Maximum number of matches listed for a pair, longest first.
 const MATCHES_MAX: usize = 4;
-/// Matches that are shown with frames.
+/// Maximum number of matches shown with frames.
 const FRAMED_MAX: usize = 30;

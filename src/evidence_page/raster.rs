@@ -1,4 +1,4 @@
-//! Pictures of frames: warped, compared, and encoded anew (pure).
+//! Pictures of frames: warped, compared, and encoded again (pure).
 
 use base64::Engine as _;
 use image::codecs::jpeg::JpegEncoder;
@@ -8,7 +8,7 @@ use crate::fingerprint::Thumbnail;
 use crate::media::Still;
 use crate::report::NonMatch;
 
-/// A picture of bytes red, green and blue, row by row.
+/// A picture of red, green and blue bytes, row by row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Picture {
     pub(super) width: usize,
@@ -17,7 +17,7 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    /// That of a still; `None` if its bytes are not as many as its sides say.
+    /// The picture of a still; `None` if the number of bytes does not fit its size.
     pub(super) fn of_still(still: Still) -> Option<Picture> {
         let Still {
             width, height, rgb, ..
@@ -46,8 +46,7 @@ impl Picture {
         self.width as f64 / self.height as f64
     }
 
-    /// A picture of this size; `from` says where each of its points lies in this one, as fractions
-    /// of both.
+    /// A picture of this size; `from` maps each of its points to a point of this one, as fractions.
     fn drawn(
         &self,
         width: usize,
@@ -59,7 +58,7 @@ impl Picture {
             for x in 0..width {
                 let mut sum = [0.0_f64; 3];
                 let mut seen = 0.0;
-                // Four points a pixel, since the clip may be larger than its place.
+                // Four samples per pixel, since the clip may be larger than its place.
                 for (right, down) in [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] {
                     let at = (
                         (x as f64 + right) / width as f64,
@@ -81,7 +80,7 @@ impl Picture {
         Picture { width, height, rgb }
     }
 
-    /// The colour at a point, interpolated between four pixels.
+    /// The colour at a point, interpolated from four pixels.
     fn sample(&self, (x, y): (f64, f64)) -> [f64; 3] {
         let place = |fraction: f64, length: usize| {
             let at = (fraction * length as f64 - 0.5).clamp(0.0, (length - 1) as f64);
@@ -98,7 +97,7 @@ impl Picture {
         })
     }
 
-    /// The picture as a JPEG in a `data:` URL, encoded by us from pixels; `None` if it has none.
+    /// The picture as a JPEG in a `data:` URL, encoded here from pixels; `None` if it is empty.
     pub(super) fn data_url(&self) -> Option<String> {
         let mut jpeg = Vec::new();
         let (width, height) = (
@@ -114,7 +113,7 @@ impl Picture {
         ))
     }
 
-    /// The same, small, for a quick comparison.
+    /// A small copy for a quick comparison.
     pub(super) fn shrunk(&self) -> Picture {
         let height = (QUICK * self.height / self.width).max(1);
         self.drawn(QUICK, height, Some)
@@ -127,14 +126,14 @@ impl Picture {
     }
 }
 
-/// The clip's frame laid over the source's, and where the two differ.
+/// The clip's frame laid over the source's, and their difference.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Laid {
     /// The clip's frame in the source's geometry.
     pub(super) warped: Picture,
-    /// How they differ once brightness and contrast are matched: black where they do not.
+    /// The difference after matching brightness and contrast; black where there is none.
     pub(super) difference: Picture,
-    /// The mean of that over what both show, 0..=1 of the range.
+    /// Mean of the difference over the shared part, as a share of the range, 0..=1.
     pub(super) mean: f64,
 }
 
@@ -154,7 +153,7 @@ pub(super) fn lay(clip: &Picture, source: &Picture, found: &NonMatch, to_source:
         false => clip,
     };
     let warped = positive.drawn(width, height, in_clip);
-    // Only what the report says that both show is compared: bars and what was added do not count.
+    // Compares only the part that both show according to the report, without bars and additions.
     let shared: Vec<bool> = (0..width * height)
         .map(|i| {
             let at = (
@@ -187,8 +186,8 @@ pub(super) fn lay(clip: &Picture, source: &Picture, found: &NonMatch, to_source:
     }
 }
 
-/// The gain and offset of brightness that bring `ours` nearest to `theirs`, first of all pixels and
-/// then of those that agree.
+/// The gain and offset of brightness that bring `ours` nearest to `theirs`: first for all pixels,
+/// then for those that agree.
 fn matched(ours: &[f32], theirs: &[f32], shared: &[bool]) -> (f32, f32) {
     let (mut gain, mut offset) = (1.0_f32, 0.0_f32);
     let mut limit = f32::INFINITY;
@@ -209,7 +208,7 @@ fn matched(ours: &[f32], theirs: &[f32], shared: &[bool]) -> (f32, f32) {
         } else {
             1.0
         };
-        // More than that is no change of contrast but another picture.
+        // A larger change of contrast means another picture.
         gain = (slope as f32).clamp(GAIN_MIN, GAIN_MAX);
         offset = (y / n) as f32 - gain * (x / n) as f32;
         limit = AGREEING;
@@ -217,7 +216,7 @@ fn matched(ours: &[f32], theirs: &[f32], shared: &[bool]) -> (f32, f32) {
     (gain, offset)
 }
 
-/// The mean of nine pixels, so that sharpness and codecs do not count as differences.
+/// The mean of nine pixels, so that sharpness and codec artefacts do not count as differences.
 fn blurred(luma: &[f32], width: usize, height: usize) -> Vec<f32> {
     let at = |x: usize, y: usize| luma[y * width + x];
     let mut out = Vec::with_capacity(luma.len());
@@ -236,7 +235,7 @@ fn blurred(luma: &[f32], width: usize, height: usize) -> Vec<f32> {
     out
 }
 
-/// Stripes that no frame shows, where there is nothing to see.
+/// Stripes that occur in no frame, for places without content.
 fn outside(x: usize, y: usize) -> [u8; 3] {
     if ((x + y) / 6).is_multiple_of(2) {
         [58, 62, 92]
@@ -245,22 +244,22 @@ fn outside(x: usize, y: usize) -> [u8; 3] {
     }
 }
 
-/// How many times as large a picture of the index is shown.
+/// Enlargement of an index picture.
 const ENLARGED: usize = 5;
-/// Columns of a picture that is compared quickly.
+/// Columns of a picture in a quick comparison.
 const QUICK: usize = 160;
 /// Quality of JPEGs, 1 to 100: at 70 a still of 480x270 takes about 20 kB.
 const QUALITY: u8 = 70;
-/// Differences are shown so many times as bright as they are.
+/// Factor by which differences are brightened.
 const AMPLIFIED: f32 = 4.0;
-/// Pixels that differ by more grey levels do not count for brightness and contrast: a caption, a
-/// logo.
+/// Maximum difference, in grey levels, of pixels that count for brightness and contrast; this
+/// excludes captions and logos.
 const AGREEING: f32 = 40.0;
-/// How often gain and offset are fitted, each time to the pixels that agreed with the fit before.
-/// With a caption over a seventh of the frame, the gain is right after eight; three leave it at a
-/// third.
+/// Number of fits of gain and offset, each to the pixels that agreed with the fit before. With a
+/// caption over a seventh of the frame, the gain is right after eight fits; after three it is still
+/// a third.
 const FITS: usize = 16;
-/// Least and most change of contrast that is compensated.
+/// Minimum and maximum change of contrast that is compensated.
 const GAIN_MIN: f32 = 0.3;
 const GAIN_MAX: f32 = 3.0;
 

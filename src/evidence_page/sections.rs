@@ -1,5 +1,4 @@
-//! What else a report says of a clip: its submission, its amount, its quality, its file and
-//! streams.
+//! Further facts of a report on a clip: submission, amount, quality, file and streams.
 
 use super::check::STREAMS_MAX;
 use super::text::{Text, clock_of, interval};
@@ -8,7 +7,7 @@ use super::words::Words;
 use crate::facts::{Finding, Generated, Manifest, Quality, RateState, ResolutionState, Training};
 use crate::report::{Amount, Report, Submission};
 
-/// What else is known of the clip.
+/// The sections with further facts about the clip.
 pub(super) fn of(words: &'static Words, report: &Report) -> Vec<Section> {
     let clip = &report.clip;
     let fact = |name, value| Fact { name, value };
@@ -65,7 +64,7 @@ pub(super) fn of(words: &'static Words, report: &Report) -> Vec<Section> {
     sections
 }
 
-/// What a ledger says of the clip.
+/// The ledger's answer about the clip.
 fn submitted(words: &'static Words, submission: &Submission) -> Section {
     let fact = |name, value| Fact { name, value };
     let minutes = |minutes: f64| {
@@ -128,7 +127,7 @@ fn submitted(words: &'static Words, submission: &Submission) -> Section {
     }
 }
 
-/// What a rate card gives.
+/// The amount by a rate card.
 fn priced(words: &'static Words, amount: &Amount) -> Section {
     let fact = |name, value| Fact { name, value };
     let mut facts = vec![fact(
@@ -257,7 +256,7 @@ fn measured(words: &'static Words, quality: &Quality) -> Section {
     }
 }
 
-/// Deductions of a submission that are told.
+/// Maximum number of deductions of a submission shown.
 const DEDUCTIONS_MAX: usize = 100;
-/// Priced parts, and reasons of an amount, that are told.
+/// Maximum number of priced parts, and of reasons of an amount, shown.
 const PRICED_MAX: usize = 100;

@@ -1,4 +1,4 @@
-//! Pages of made-up reports: what they say, in which languages, and that foreign text stays text.
+//! Pages of made-up reports: their content, languages, and escaping of foreign text.
 
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ fn page(report: &Report, lang: Lang) -> String {
     .unwrap()
 }
 
-/// How many elements of each name a page has.
+/// The number of elements of each name on a page.
 fn elements(html: &str) -> Vec<(String, usize)> {
     let mut count = std::collections::BTreeMap::new();
     for part in html.split('<').skip(1) {
@@ -32,7 +32,7 @@ fn elements(html: &str) -> Vec<(String, usize)> {
     count.into_iter().collect()
 }
 
-/// A report in which every foreign text is this one.
+/// A report in which every foreign text is `text`.
 fn foreign(text: &str) -> Report {
     let mut report = testing::report();
     report.clip.path = text.to_owned();

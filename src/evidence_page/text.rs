@@ -1,8 +1,8 @@
-//! Text that is safe to stand in a page: what is foreign is escaped, isolated and cut (pure).
+//! Text that is safe on a page: foreign text is escaped, isolated and cut (pure).
 //!
-//! [`Text`] is the only value that a template prints without escaping it. It is made of our own
-//! words, which are escaped too, and of foreign text, which keeps nothing that is not seen: control
-//! characters, bidirectional marks and invisible characters become escapes that can be read.
+//! [`Text`] is the only value that a template prints without escaping. It holds our own words,
+//! which are escaped too, and foreign text without anything invisible: control characters,
+//! bidirectional marks and invisible characters become readable escapes.
 
 use std::fmt::{self, Display, Write as _};
 
@@ -11,7 +11,7 @@ use askama::filters::HtmlSafe;
 
 use crate::sandbox::hides;
 
-/// HTML without any element or attribute that foreign text could have brought along.
+/// HTML without any element or attribute from foreign text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Text(String);
 
@@ -24,12 +24,12 @@ impl Text {
     }
 
     /// Text that somebody else wrote: a name, a title, a reason of a decoder. It is cut to 300
-    /// characters: longer titles and names are made to hide something.
+    /// characters, since longer titles and names are made to hide something.
     pub fn foreign(text: &str) -> Text {
         Text::foreign_within(text, CHARACTERS_MAX)
     }
 
-    /// The same, cut to so many characters.
+    /// As [`Text::foreign`], cut to `characters` characters.
     pub fn foreign_within(text: &str, characters: usize) -> Text {
         Text(format!("<bdi>{}</bdi>", readable(text, characters)))
     }
@@ -39,12 +39,12 @@ impl Text {
         Text::bare_within(text, CHARACTERS_MAX)
     }
 
-    /// The same, cut to so many characters.
+    /// As [`Text::bare`], cut to `characters` characters.
     pub fn bare_within(text: &str, characters: usize) -> Text {
         Text(readable(text, characters))
     }
 
-    /// Whether there is nothing.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -60,7 +60,7 @@ impl Text {
         Text(html)
     }
 
-    /// Our own sentence, in which each `{name}` stands for a text.
+    /// Our own sentence, in which each `{name}` is replaced by a text.
     pub fn filled(sentence: &str, values: &[(&str, Text)]) -> Text {
         let mut html = String::new();
         let mut rest = sentence;
@@ -76,7 +76,7 @@ impl Text {
         Text(html)
     }
 
-    /// Several texts, one after the other.
+    /// Several texts in a row.
     pub fn joined(texts: impl IntoIterator<Item = Text>, between: &str) -> Text {
         let between = Text::ours(between).0;
         Text(
@@ -88,7 +88,8 @@ impl Text {
         )
     }
 
-    /// Without elements, for an attribute: what is between angle brackets was written here.
+    /// The text without elements, for an attribute. Everything between angle brackets was written
+    /// here.
     pub(super) fn plain(&self) -> Text {
         let mut inside = false;
         let keep = |c: &char| {
@@ -119,7 +120,7 @@ fn readable(text: &str, characters: usize) -> String {
     let mut html = String::new();
     for c in text.chars().take(characters) {
         if hides(c) && c != ' ' {
-            // An escape is of ASCII, without anything that HTML would mind.
+            // Escapes are ASCII without characters that are special in HTML.
             html.extend(c.escape_default());
         } else {
             escape(&mut html, c);
@@ -144,17 +145,17 @@ fn escape(html: &mut String, c: char) {
     }
 }
 
-/// `h:mm:ss.ss`, for a place in a video.
+/// `h:mm:ss.ss`, for a time in a video.
 pub(super) fn clock(seconds: f64) -> Text {
     Text::number(clock_of(seconds))
 }
 
-/// From one place to another.
+/// A range of times.
 pub(super) fn interval(start_s: f64, end_s: f64) -> Text {
     Text::number(format!("{} – {}", clock_of(start_s), clock_of(end_s)))
 }
 
-/// The same as [`clock`], without the element.
+/// As [`clock`], without the element.
 pub(super) fn clock_of(seconds: f64) -> String {
     let hundredths = if seconds.is_finite() {
         (seconds.clamp(0.0, 1e9) * 100.0).round() as u64
@@ -183,7 +184,8 @@ pub(super) fn grouped(number: u64) -> String {
     out
 }
 
-/// Foreign text is cut to so many characters: longer titles and names are made to hide something.
+/// Maximum length of foreign text, in characters: longer titles and names are made to hide
+/// something.
 const CHARACTERS_MAX: usize = 300;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::text::{Text, clock_of};
 /// A bar with its spans and ticks.
 pub(super) struct Bar {
     pub(super) label: Text,
-    /// Whether the label is to be seen; it is the heading above otherwise.
+    /// Whether the label is visible. Otherwise the heading above shows it.
     pub(super) is_captioned: bool,
     pub(super) spans: Vec<BarSpan>,
     pub(super) ticks: Vec<Tick>,
@@ -15,10 +15,10 @@ pub(super) struct Bar {
 pub(super) struct BarSpan {
     pub(super) x: String,
     pub(super) width: String,
-    /// What it looks like.
+    /// CSS class, which determines its look.
     pub(super) class: &'static str,
     pub(super) label: Text,
-    /// Where it leads; empty for nowhere.
+    /// Target of its link; empty for none.
     pub(super) target: String,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Tick {
 }
 
 impl Bar {
-    /// A bar of so many seconds without spans.
+    /// A bar of `length_s` seconds without spans.
     pub(super) fn new(label: Text, length_s: f64) -> Bar {
         let length = if length_s.is_finite() {
             length_s.max(0.0)
@@ -51,7 +51,7 @@ impl Bar {
         }
     }
 
-    /// Adds a span from one time to another of a bar of so many seconds.
+    /// Adds a span between two times.
     pub(super) fn add(
         &mut self,
         (start_s, end_s): (f64, f64),
@@ -81,7 +81,7 @@ impl Bar {
     }
 }
 
-/// `m:ss` or `h:mm:ss`, for the foot of a bar.
+/// `m:ss` or `h:mm:ss`, for the ticks of a bar.
 fn short_clock(seconds: f64) -> String {
     let clock = clock_of((10.0 * seconds).round() / 10.0);
     let clock = clock
@@ -95,7 +95,7 @@ fn short_clock(seconds: f64) -> String {
         .to_owned()
 }
 
-/// Least width of a span, in percent: a second of an hour can still be seen and met.
+/// Minimum width of a span, in percent, so that a second of an hour can still be seen and clicked.
 const WIDTH_MIN: f64 = 0.4;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What templates show of alignments and frames: texts and addresses of pictures, ready to print.
+//! Views of alignments and frames for templates: texts and picture addresses, ready to print.
 
 use super::frames::{Absent, Frames, Pair};
 use super::geometry::Map;
@@ -9,7 +9,7 @@ use super::words::{Lang, Words};
 use crate::index::Publication;
 use crate::report::{MatchKind, NonMatch, Reason, ReasonCode, Rectangle, Source};
 
-/// A name and what is known under it.
+/// A name and its value.
 pub(super) struct Fact {
     pub(super) name: &'static str,
     pub(super) value: Text,
@@ -21,15 +21,15 @@ pub(super) struct Section {
     pub(super) facts: Vec<Fact>,
 }
 
-/// An alignment as it is shown.
+/// An alignment on the page.
 pub(super) struct AlignmentView {
     pub(super) id: String,
-    /// What it looks like on time lines.
+    /// CSS class on time lines.
     pub(super) class: &'static str,
     pub(super) kind: &'static str,
     pub(super) heading: Text,
     pub(super) bars: Vec<Bar>,
-    /// Sentences about how sure it is.
+    /// Sentences about its certainty.
     pub(super) sure: Vec<Text>,
     pub(super) edits: Option<Text>,
     pub(super) facts: Vec<Fact>,
@@ -48,7 +48,7 @@ pub(super) struct TermView {
     pub(super) class: &'static str,
 }
 
-/// A pair of frames as it is shown.
+/// A pair of frames on the page.
 pub(super) struct PairView {
     pub(super) id: String,
     pub(super) caption: Text,
@@ -58,7 +58,7 @@ pub(super) struct PairView {
     pub(super) difference: Option<ImageView>,
 }
 
-/// A picture with its caption and the outline of the part that both show.
+/// A picture with its caption and the outline of the shared part.
 pub(super) struct ImageView {
     pub(super) url: String,
     pub(super) width: usize,
@@ -68,7 +68,7 @@ pub(super) struct ImageView {
     pub(super) outline: String,
 }
 
-/// Encodes pictures as long as there is room on the page.
+/// Encodes pictures while there is room on the page.
 pub(super) struct Room {
     left: usize,
 }
@@ -98,7 +98,7 @@ impl Room {
     }
 }
 
-/// Makes the view of an alignment; `name` is its part of element ids.
+/// Makes the view of an alignment; `name` is its prefix in element ids.
 pub(super) fn alignment(
     lang: Lang,
     (id, number): (String, Option<usize>),
@@ -160,7 +160,7 @@ pub(super) fn alignment(
         (words.no_frames_clip, &frames.no_clip),
         (words.no_frames_source, &frames.no_source),
     ] {
-        // Without a place for any frame, once is enough.
+        // If no frame had room, saying so once is enough.
         if let Some(why) = why.as_ref().filter(|why| **why != Absent::Room) {
             notes.push(Text::filled(sentence, &[("why", absent(words, why))]));
         }
@@ -202,7 +202,7 @@ pub(super) fn alignment(
     }
 }
 
-/// What a kind looks like on time lines.
+/// CSS class of a kind on time lines.
 pub(super) fn class_of(kind: Option<MatchKind>) -> &'static str {
     match kind {
         Some(MatchKind::Copy) => "published",
@@ -211,12 +211,12 @@ pub(super) fn class_of(kind: Option<MatchKind>) -> &'static str {
     }
 }
 
-/// The title, or else the file's path.
+/// The title, or the file's path without one.
 pub(super) fn name_of(source: &Source) -> Text {
     Text::foreign(source.publication.title.as_deref().unwrap_or(&source.path))
 }
 
-/// What a list says of a publication. Addresses are text, never links.
+/// Facts about a publication. Addresses are text, never links.
 pub(super) fn publication(words: &'static Words, known: &Publication) -> Vec<Fact> {
     let Publication {
         url,
@@ -242,13 +242,13 @@ pub(super) fn publication(words: &'static Words, known: &Publication) -> Vec<Fac
     .collect()
 }
 
-/// The sentence of a reason, from its code. What the code does not tell, as of damage, is in the
+/// The sentence of a reason, from its code. Details that the code lacks, as for damage, are in the
 /// reason's own text.
 pub(super) fn reason(lang: Lang, reason: &Reason) -> Text {
     let own = Text::foreign(&reason.text);
     let detailed = matches!(reason.code, ReasonCode::Undecoded | ReasonCode::Streams);
     match lang.words().reason_of(reason.code) {
-        // The text says more than the code: how much, in how many sources.
+        // The text says more than the code: amounts, numbers of sources.
         _ if lang == Lang::En => own,
         Some(words) if detailed => Text::joined([Text::ours(words), own], lang.words().colon),
         Some(words) => match reason.seconds {
@@ -273,7 +273,7 @@ pub(super) fn seconds(words: &Words, length: f64) -> Text {
     )
 }
 
-/// Why there are no frames.
+/// Why frames are missing.
 pub(super) fn absent(words: &Words, why: &Absent) -> Text {
     match why {
         Absent::Fingerprint => Text::ours(words.why_fingerprint),
@@ -287,7 +287,7 @@ pub(super) fn absent(words: &Words, why: &Absent) -> Text {
     }
 }
 
-/// In percent, and never certain where it is not.
+/// In percent, and never rounded to certainty.
 pub(super) fn probability(words: &Words, probability: f64) -> Text {
     let percent = |text: &str| Text::number(format!("{text} %"));
     match probability {
@@ -346,7 +346,7 @@ fn edits(words: &Words, found: &NonMatch) -> Text {
     say(found.slanted != 1.0, words.edit_slanted);
     say(found.speed < 0.0, words.edit_backwards);
     if !found.turned_degrees.is_multiple_of(360) {
-        // The report says how to turn it back.
+        // The report gives the turn back.
         let degrees = 360 - i64::from(found.turned_degrees % 360);
         let degrees = if degrees > 180 {
             degrees - 360
@@ -381,7 +381,7 @@ fn edits(words: &Words, found: &NonMatch) -> Text {
     Text::joined(parts, words.comma)
 }
 
-/// The terms, strongest first, and what they add up to.
+/// The terms, strongest first, and their sum.
 fn terms(words: &Words, found: &NonMatch) -> (Vec<TermView>, Text) {
     let mut sorted: Vec<_> = found
         .terms
@@ -477,12 +477,12 @@ fn pair_view(
     })
 }
 
-/// The report gives the clip's part of a warped frame in the warped frame.
+/// Whether the frame is warped. Then the report gives the clip's part in the warped frame.
 fn pair_is_tilted(found: &NonMatch) -> bool {
     !found.turned_degrees.is_multiple_of(90) || found.slanted != 1.0
 }
 
-/// The outline in the source of what both show.
+/// The outline of the shared part in the source.
 fn outline(map: Map, clip: Rectangle, tilted: bool) -> String {
     let whole = Rectangle {
         x: 0.0,
@@ -493,7 +493,7 @@ fn outline(map: Map, clip: Rectangle, tilted: bool) -> String {
     points(map.corners(if tilted { whole } else { clip }))
 }
 
-/// Corners as the points of a polygon of a square of 100.
+/// Corners as the points of a polygon in a square of 100.
 fn points(corners: [(f64, f64); 4]) -> String {
     let inside = |at: f64| (100.0 * at).clamp(-400.0, 500.0);
     corners
@@ -501,14 +501,14 @@ fn points(corners: [(f64, f64); 4]) -> String {
         .join(" ")
 }
 
-/// When a moment of the clip is, for an attribute.
+/// The time of a frame, for an attribute.
 pub(super) fn moment(sentence: &str, time: f64) -> Text {
     Text::filled(sentence, &[("time", Text::number(clock_of(time)))])
 }
 
-/// Speeds nearer to 1 than this are not worth a word: the measurement is no finer.
+/// Maximum deviation of a speed from 1 that is not mentioned, since the measurement is no finer.
 const SPEED_TOLERANCE: f64 = 0.02;
-/// A side of which so much is shown is whole: the alignment is no finer.
+/// Share of a side from which it counts as whole, since the alignment is no finer.
 const WHOLE: f64 = 0.97;
-/// Terms of a model that are listed; a forged report could have any number.
+/// Maximum number of terms listed, since a forged report could have any number.
 const TERMS_MAX: usize = 40;

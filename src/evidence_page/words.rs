@@ -1,4 +1,4 @@
-//! What a page says, in each of its languages.
+//! The texts of a page in each of its languages.
 
 use crate::report::{Effort, MatchKind, ReasonCode, SpanState, Verdict};
 
@@ -21,8 +21,8 @@ impl Lang {
     }
 }
 
-/// A table of sentences, English and Arabic side by side so that none lacks; `{name}` stands for a
-/// value.
+/// A table of sentences, English and Arabic side by side, so that none is missing; `{name}` stands
+/// for a value.
 macro_rules! words {
     ($($field:ident: $en:literal, $ar:literal;)*) => {
         pub(super) struct Words { $(pub(super) $field: &'static str,)* }
@@ -294,7 +294,7 @@ impl Words {
         }
     }
 
-    /// The sentence of a code; `None` for one that only its own text explains.
+    /// The sentence of a code; `None` if only the reason's own text explains it.
     pub(super) fn reason_of(&self, code: ReasonCode) -> Option<&'static str> {
         Some(match code {
             ReasonCode::Copy => self.why_copy,
@@ -323,7 +323,7 @@ impl Words {
         })
     }
 
-    /// What a term of the model measures; `None` for a name that is not known here.
+    /// What a term of the model measures; `None` for an unknown name.
     pub(super) fn term_of(&self, name: &str) -> Option<&'static str> {
         Some(match name {
             "base" => self.term_base,

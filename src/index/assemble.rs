@@ -1,8 +1,8 @@
-//! Makes segments: of videos that wait for a commit, or of segments that are merged.
+//! Makes segments, either from videos that wait for a commit or by merging segments.
 //!
-//! What is sorted are entries of 28 bytes; tracks are copied video by video, and not kept. So a
-//! merge needs a third of the memory of its keys, at most
-//! [`SEGMENT_MAX_KEYS`](super::SEGMENT_MAX_KEYS) of them.
+//! Only entries of 28 bytes are sorted. Tracks are copied video by video and not kept in memory. So
+//! a merge needs a third of the memory of its keys, of which there are at most
+//! [`SEGMENT_MAX_KEYS`](super::SEGMENT_MAX_KEYS).
 
 use std::ops::Range;
 use std::path::Path;
@@ -22,20 +22,20 @@ use super::video::Video;
 use crate::error::Result;
 use crate::fingerprint::{Key, Motion, Run};
 
-/// Motion and pictures of a video, as they are stored.
+/// Motion and pictures of a video, in stored form.
 type Side<'a> = (std::borrow::Cow<'a, [u8]>, std::borrow::Cow<'a, [u8]>);
 
-/// Videos with all that is stored of them, to be gone through as often as needed.
+/// Videos with all their stored data, which can be read as often as needed.
 pub(crate) trait Tracks {
     /// The videos, each with when it was added; `None` for those that the next commit adds.
     fn videos(&self) -> Vec<(&Video, Option<Added>)>;
-    /// Number of the runs of each video.
+    /// Number of runs of each video.
     fn counts(&self) -> Vec<u32>;
     /// The runs of a video, in order of time.
     fn runs(&self, video: usize) -> Result<std::borrow::Cow<'_, [RawRun]>>;
-    /// Motion and pictures of a video, as they are stored.
+    /// Motion and pictures of a video, in stored form.
     fn side(&self, video: usize) -> Result<Side<'_>>;
-    /// All keys by cell; the numbers are those of the runs of all videos, one after the other.
+    /// All keys by cell. Runs are numbered through all videos in order.
     fn entries(&self, cells: &Cells, work: &Work<'_>) -> Result<Vec<Entry>> {
         assign(self, 0..self.counts().len(), 0, cells, work)
     }
@@ -51,7 +51,7 @@ pub(crate) struct Entry {
     pub(crate) number: u32,
 }
 
-/// Finds the cells of the keys of some videos, of which the first run has the number `first`.
+/// Finds the cells of the keys of some videos; the first run has the number `first`.
 fn assign(
     tracks: &(impl Tracks + ?Sized),
     videos: Range<usize>,
@@ -85,20 +85,18 @@ fn assign(
     Ok(entries)
 }
 
-/// Keys whose cells are looked for at a time.
+/// Number of keys whose cells are looked up at a time.
 const KEYS_AT_A_TIME: usize = 1 << 18;
 
-/// A segment that has been written and that no manifest names yet.
+/// A segment that is written but not yet named by a manifest.
 pub(crate) struct Assembled {
     pub(crate) file: FileEntry,
-    /// Runs.
     pub(crate) keys: u32,
-    /// Videos.
     pub(crate) videos: u32,
 }
 
-/// Writes a segment; the same tracks and cells give the same bytes. `now` is said of the videos
-/// that are new.
+/// Writes a segment. The same tracks and cells give the same bytes. `now` is recorded for new
+/// videos.
 pub(crate) fn write(
     storage: &dyn Storage,
     path: &Path,
@@ -172,18 +170,18 @@ pub(crate) struct Pending {
     tracks: Vec<Track>,
 }
 
-/// What is stored of a video that waits.
+/// Stored data of a video that waits.
 #[derive(Debug)]
 struct Track {
     runs: Vec<RawRun>,
     motion: Vec<u8>,
     pictures: Vec<u8>,
-    /// Since when it has been in an index that it is taken over from.
+    /// When it was added to the index that it is taken over from.
     added: Option<Added>,
 }
 
 impl Pending {
-    /// Appends a video with its runs, what moves in it, and its pictures.
+    /// Appends a video with its runs, motion and pictures.
     pub(crate) fn add(
         &mut self,
         video: Video,
@@ -203,7 +201,7 @@ impl Pending {
         });
     }
 
-    /// Takes videos back out.
+    /// Keeps only the videos for which `keep` is true.
     pub(crate) fn retain(&mut self, keep: impl Fn(&Video) -> bool) {
         let keep: Vec<bool> = self.videos.iter().map(keep).collect();
         let mut kept = keep.iter();
@@ -217,8 +215,8 @@ impl Pending {
         self.tracks.iter().map(|track| track.runs.len()).sum()
     }
 
-    /// Divides what waits into parts of consecutive videos, each of at most so many runs (or of one
-    /// video); of nothing there are no parts.
+    /// Divides what waits into parts of consecutive videos. Each part has at most `runs` runs, or
+    /// is one video. If nothing waits, there are no parts.
     pub(crate) fn parts(&self, runs: usize) -> Vec<Part<'_>> {
         let mut parts: Vec<Range<usize>> = Vec::new();
         let mut in_last = 0;
@@ -242,7 +240,7 @@ impl Pending {
     }
 }
 
-/// Some consecutive videos of what waits.
+/// Consecutive videos of those that wait.
 pub(crate) struct Part<'a> {
     videos: &'a [Video],
     tracks: &'a [Track],
@@ -287,26 +285,26 @@ pub(crate) struct Merge {
     are_new: bool,
 }
 
-/// A video that is merged.
+/// A video to be merged.
 struct Origin {
-    /// Its segment, by place.
+    /// Position of its segment.
     segment: usize,
     /// Its number there.
     number: u32,
-    /// Pictures that take the place of those that it has there.
+    /// Pictures that replace the stored ones.
     pictures: Option<Vec<u8>>,
 }
 
-/// What is to be said anew of a video.
+/// New facts about a video.
 #[derive(Clone, Debug)]
 pub(crate) struct Correction {
     pub(crate) video: Video,
-    /// Its pictures, if they are to be others.
+    /// Its new pictures; `None` keeps the old ones.
     pub(crate) pictures: Option<Vec<u8>>,
 }
 
 impl Merge {
-    /// Prepares to merge segments, each with its removed videos marked.
+    /// Prepares to merge segments, each with a mark for every removed video.
     pub(crate) fn new<'a>(segments: impl Iterator<Item = (&'a Arc<Segment>, &'a [bool])>) -> Merge {
         let mut merge = Merge {
             segments: Vec::new(),
@@ -332,8 +330,8 @@ impl Merge {
         merge
     }
 
-    /// Prepares to write a segment anew with all its videos, also the removed, and the same keys,
-    /// but with other facts of some videos.
+    /// Prepares to rewrite a segment with the same videos (also the removed ones) and keys, but
+    /// with new facts about some videos.
     pub(crate) fn corrected<'a>(
         segment: &'a Arc<Segment>,
         corrected: impl Iterator<Item = (u32, &'a Correction)>,
@@ -347,8 +345,8 @@ impl Merge {
         merge
     }
 
-    /// Prepares to write the videos of another index's segment, except those that are left, as new
-    /// ones of this.
+    /// Prepares to write the videos of another index's segment, except those marked in `left`, as
+    /// new videos of this index.
     pub(crate) fn taken_over(segment: &Arc<Segment>, left: &[bool]) -> Merge {
         Merge {
             are_new: true,
@@ -398,8 +396,8 @@ impl Tracks for Merge {
         ))
     }
 
-    /// Takes over the cells of segments that are sorted by the same, and looks for those of the
-    /// others' keys.
+    /// Copies the cells of segments that are sorted by the same centroids, and looks up the cells
+    /// of all other keys.
     fn entries(&self, cells: &Cells, work: &Work<'_>) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
         let (mut video, mut first) = (0, 0u32);
@@ -412,12 +410,12 @@ impl Tracks for Merge {
                 .iter()
                 .map(|origin| segment.runs_of(origin.number).len() as u32)
                 .sum();
-            // Those of another index are looked for anew: it may have been made by anybody.
+            // Another index's cells are not trusted: anybody may have made it.
             if !self.are_new
                 && segment.cells_checksum == cells.checksum()
                 && segment.cells() == cells.len()
             {
-                // By how much the numbers of each video's runs change; `None` for those removed.
+                // How much the run numbers of each video shift; `None` for removed videos.
                 let mut shifts: Vec<Option<u32>> = vec![None; segment.videos.len()];
                 let mut next = first;
                 for origin in of_segment {

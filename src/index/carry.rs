@@ -1,9 +1,7 @@
-//! An index as what is carried to another place: the bytes of its manifest and history, and the
-//! files that they name.
+//! An index in transport: the bytes of its manifest and history, and the files that they name.
 //!
-//! What is carried is checked as when it is opened: the checksums, and the history by its Merkle
-//! root. The files themselves are checked by who carries them, against the SHA-256s of the
-//! manifest.
+//! The bytes are checked as when an index is opened: by checksums, and the history by its Merkle
+//! root. The transport checks the files themselves against the SHA-256s of the manifest.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _};
@@ -41,8 +39,8 @@ pub(crate) struct CarriedFile {
 }
 
 impl Carried {
-    /// Reads the newest commit of an index in a folder, whose writer's lock the caller has; `None`
-    /// if there is none.
+    /// Reads the newest commit of an index in a folder; `None` if there is none. The caller holds
+    /// the writer's lock.
     pub(crate) fn of_folder(dir: &Path) -> Result<Option<Carried>> {
         let note = Newest::load(dir)?;
         let path = manifest::manifest_path(dir);
@@ -70,7 +68,7 @@ impl Carried {
         Ok(carried)
     }
 
-    /// Reads a commit from its bytes; errors name the places from which these are.
+    /// Reads a commit from its bytes. Errors name the paths that are given with them.
     pub(crate) fn from_parts(
         (manifest_from, manifest): (&Path, Vec<u8>),
         (history_from, history): (&Path, Vec<u8>),
@@ -95,12 +93,12 @@ impl Carried {
         })
     }
 
-    /// Counts the commits.
+    /// Number of the commit.
     pub(crate) fn generation(&self) -> u64 {
         self.stored.manifest.generation
     }
 
-    /// In hexadecimal.
+    /// Root in hexadecimal.
     pub(crate) fn root(&self) -> String {
         hex(&self.stored.root)
     }
@@ -110,31 +108,30 @@ impl Carried {
         &self.manifest
     }
 
-    /// The bytes of the history as far as the manifest commits to it; none before the second
-    /// commit.
+    /// The bytes of the history that the manifest commits to; empty before the second commit.
     pub(crate) fn history(&self) -> &[u8] {
         &self.history
     }
 
-    /// Number of the commits in the history.
+    /// Number of commits in the history.
     pub(crate) fn history_commits(&self) -> u64 {
         self.stored.manifest.history.leaves
     }
 
-    /// The files that it names.
+    /// The files that the manifest names.
     pub(crate) fn files(&self) -> Vec<CarriedFile> {
         files_of(&self.stored)
     }
 
-    /// Whether it is this commit, or one that came after it.
+    /// Whether this commit is the given one or a later one.
     pub(crate) fn descends_from(&self, generation: u64, root: &str) -> bool {
         let own = self.stored.leaf();
         let mut commits = self.leaves.iter().chain([&own]);
         commits.any(|leaf| leaf.generation == generation && hex(&leaf.root) == root)
     }
 
-    /// Fails if it is older than the commit that was last noted in a folder, or does not descend
-    /// from it.
+    /// Fails if this commit is older than the one last noted in a folder, or does not descend from
+    /// it.
     pub(crate) fn check_seen(&self, dir: &Path) -> Result<()> {
         let Some(seen) = Newest::load(dir)? else {
             return Ok(());
@@ -158,8 +155,7 @@ impl Carried {
         newest::note(&Disk, dir, &self.stored);
     }
 
-    /// Writes history and manifest into a folder in which its files lie already: this is the
-    /// commit.
+    /// Writes history and manifest into a folder that already has the files. This is the commit.
     pub(crate) fn install(&self, dir: &Path) -> Result<()> {
         let parts = [
             (history::path(dir), &self.history),
@@ -181,7 +177,7 @@ impl Carried {
             && has(&history::path(dir), &self.history)
     }
 
-    /// Deletes the files of a folder that it does not name.
+    /// Deletes the files of a folder that this commit does not name.
     pub(crate) fn clear_out(&self, dir: &Path) -> Result<()> {
         for path in leftovers::unnamed_files(dir, &self.stored.manifest)? {
             match std::fs::remove_file(&path) {
@@ -195,13 +191,13 @@ impl Carried {
     }
 }
 
-/// The files that the bytes of a manifest name; errors name `from`.
+/// The files that the bytes of a manifest name. Errors name the path `from`.
 pub(crate) fn files_named(from: &Path, manifest: &[u8]) -> Result<Vec<CarriedFile>> {
     Ok(files_of(&Stored::from_bytes(from, manifest)?))
 }
 
-/// Generation and root in hexadecimal that the bytes of a manifest say, and commits and length of
-/// its history.
+/// Reads generation, root (hexadecimal), and commits and length of the history from a manifest's
+/// bytes.
 pub(crate) fn described(from: &Path, manifest: &[u8]) -> Result<(u64, String, (u64, u64))> {
     let stored = Stored::from_bytes(from, manifest)?;
     let history = (
@@ -211,7 +207,7 @@ pub(crate) fn described(from: &Path, manifest: &[u8]) -> Result<(u64, String, (u
     Ok((stored.manifest.generation, hex(&stored.root), history))
 }
 
-/// Whether a folder has a manifest, of whatever condition.
+/// Whether a folder has a manifest, even a damaged one.
 pub(crate) fn has_manifest(dir: &Path) -> bool {
     manifest::manifest_path(dir).symlink_metadata().is_ok()
 }
@@ -245,30 +241,29 @@ fn files_of(stored: &Stored) -> Vec<CarriedFile> {
         .collect()
 }
 
-/// Takes the right to write to an index, whose folder is made if it is missing.
+/// Takes the writer's lock of an index, and creates its folder if it is missing.
 pub(crate) fn lock(dir: &Path) -> Result<impl Sized + use<>> {
     storage::create_folder(&Disk, dir)?;
     Lock::acquire(&dir.join("lock"))
 }
 
-/// The folder of segments and centroids, made if it is missing.
+/// The folder of segments and centroids, created if it is missing.
 pub(crate) fn folder_of_files(dir: &Path) -> Result<PathBuf> {
     let folder = manifest::segments_path(dir);
     storage::create_folder(&Disk, &folder)?;
     Ok(folder)
 }
 
-/// The name of a file of an index that is still on its way.
+/// The name of a file that is still being transferred.
 pub(crate) fn draft_name(name: &str) -> String {
     format!("{TEMPORARY_PREFIX}{name}")
 }
 
-/// SHA-256 of some bytes.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     files::sha256(bytes)
 }
 
-/// Reads at most so many bytes of a file; `None` if there is none.
+/// Reads at most `most` bytes of a file; `None` if it does not exist.
 fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     let file = match open_regular(path, OpenOptions::new().read(true)) {
         Ok(file) => file,

@@ -1,5 +1,5 @@
-//! A file system that fails: whatever write, sync or rename goes wrong, an index is as before or as
-//! after.
+//! A file system that fails. Whichever write, sync or rename fails, the index must be as before or
+//! as after.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
@@ -18,15 +18,15 @@ use crate::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Place, Run};
 /// What happens at the chosen operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Fault {
-    /// It fails, and whatever comes later succeeds.
+    /// It fails; later operations succeed.
     Fails,
-    /// It fails because the disk is full, after half of a write; and so does every later write.
+    /// The disk is full: half of the write is done, and every later write fails too.
     DiskFull,
-    /// The process ends there, after half of a write: nothing later happens.
+    /// The process ends after half of the write; nothing happens later.
     Cut,
-    /// The power fails: what was not synced is lost, and renames that were not synced are undone.
+    /// The power fails: unsynced data is lost, and unsynced renames are undone.
     PowerLossOldNames,
-    /// The power fails: what was not synced is lost, but renames have happened.
+    /// The power fails: unsynced data is lost, but renames have happened.
     PowerLossNewNames,
 }
 
@@ -38,25 +38,25 @@ pub(super) const FAULTS: [Fault; 5] = [
     Fault::PowerLossNewNames,
 ];
 
-/// The disk, with an operation at which something goes wrong. Nothing is really synced: the tests
-/// survive the machine.
+/// The disk, with a fault at a chosen operation. Nothing is really synced, since the machine keeps
+/// running.
 #[derive(Debug)]
 pub(super) struct Faulty(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     fault: Fault,
-    /// Operations until the fault; `None` for one that never comes.
+    /// Operations before the fault; `None` for no fault.
     left: Option<u64>,
     done: u64,
     struck: bool,
-    /// Files with bytes that were not synced, and how many of each were before.
+    /// Files with unsynced bytes, and how many bytes of each are synced.
     unsynced: BTreeMap<PathBuf, usize>,
-    /// Renames in folders that were not synced since, with what the new name meant before.
+    /// Renames in folders that were not synced since, with the previous content of the new name.
     renamed: Vec<(PathBuf, PathBuf, Option<Vec<u8>>)>,
 }
 
-/// What an operation is to do.
+/// What an operation has to do.
 #[derive(PartialEq)]
 enum Turn {
     Go,
@@ -123,11 +123,11 @@ impl Faulty {
         }
     }
 
-    /// What a machine finds when its power comes back.
+    /// Leaves on disk what a machine finds after its power comes back.
     pub(super) fn lose_power(&self) {
         let state = self.0.lock().unwrap();
         for (path, &synced) in &state.unsynced {
-            // Half of what was written is more treacherous than nothing.
+            // Half of the data is a harder case than none.
             if let Ok(bytes) = fs::read(path) {
                 replace(path, &bytes[..synced + (bytes.len() - synced) / 2]);
             }
@@ -143,7 +143,7 @@ impl Faulty {
     }
 }
 
-/// A new file: who has the old one open keeps it.
+/// Writes a new file, so that whoever has the old one open keeps it.
 fn replace(path: &Path, bytes: &[u8]) {
     fs::remove_file(path).unwrap();
     fs::write(path, bytes).unwrap();
@@ -288,10 +288,10 @@ pub(super) fn runs(seed: u8) -> Vec<Run> {
         .collect()
 }
 
-/// A step of the story, after which the index holds the given videos.
+/// A step of the story, and the videos that the index holds after it.
 type Step = (fn(&mut Writer) -> Result<()>, &'static [u8]);
 
-/// Adds, removes, merges, trains and sorts by cells, once each at least.
+/// Adds, removes, merges, trains and sorts by cells at least once each.
 const STORY: [Step; 8] = [
     (|writer| add(writer, &[1, 2]), &[1, 2]),
     (|writer| add(writer, &[3]), &[1, 2, 3]),
@@ -299,7 +299,7 @@ const STORY: [Step; 8] = [
     (|writer| writer.maintain(&|| false), &[2, 3]),
     (|writer| writer.sort_by_cells(4, &|| false), &[2, 3]),
     (|writer| add(writer, &[1, 4]), &[1, 2, 3, 4]),
-    // Others take their place, and nothing names the first any more.
+    // New centroids replace the first ones, which nothing names any more.
     (|writer| writer.sort_by_cells(3, &|| false), &[1, 2, 3, 4]),
     (|writer| writer.compact(&|| false), &[1, 2, 3, 4]),
 ];
@@ -316,7 +316,7 @@ fn remove(writer: &mut Writer, path: &str) -> Result<()> {
     writer.commit().map(drop)
 }
 
-/// Goes through the story until a step fails; gives the number of steps done, and what stopped it.
+/// Runs the story until a step fails. Returns the number of finished steps and the error.
 fn tell(storage: Arc<Faulty>, dir: &Path) -> (usize, Option<Error>, Option<Writer>) {
     let mut writer = match Writer::on(storage, dir, Some(CONFIG)) {
         Ok(writer) => writer,
@@ -330,7 +330,7 @@ fn tell(storage: Arc<Faulty>, dir: &Path) -> (usize, Option<Error>, Option<Write
     (STORY.len(), None, Some(writer))
 }
 
-/// The videos that an index finds by all their keys; nothing for no index.
+/// The videos that an index finds by all their keys; empty if there is no index.
 fn held(dir: &Path) -> Vec<u8> {
     let index = match Index::open(dir) {
         Ok(index) => index,
@@ -363,7 +363,7 @@ fn held(dir: &Path) -> Vec<u8> {
     listed
 }
 
-/// What the index holds after so many steps.
+/// What the index holds after `steps` steps.
 fn after(steps: usize) -> &'static [u8] {
     steps.checked_sub(1).map_or(&[], |last| STORY[last].1)
 }
@@ -390,14 +390,14 @@ fn whichever_operation_fails_the_index_is_as_before_or_as_after() {
             let case = format!("{fault:?} at operation {at}, after step {done}: {error:?}");
             cases += 1;
             match &error {
-                // Deleting what is no longer named may fail without harm.
+                // Deleting files that are no longer named may fail without harm.
                 None => assert_eq!(done, STORY.len(), "{case}"),
                 Some(Error::Io { path, .. }) => assert!(path.starts_with(dir.path()), "{case}"),
                 Some(_) => panic!("{case}"),
             }
             let writer = writer.filter(|_| fault == Fault::Fails && error.is_some());
             if let Some(mut writer) = writer {
-                // The same writer goes on where it failed.
+                // The same writer continues after the failure.
                 for (step, _) in &STORY[done..] {
                     step(&mut writer).unwrap_or_else(|error| panic!("{case}; then {error:?}"));
                 }
@@ -414,7 +414,7 @@ fn whichever_operation_fails_the_index_is_as_before_or_as_after() {
                 found == after(done) || found == after(next),
                 "{case}: {found:?}"
             );
-            // And it can be written to again.
+            // The index can be written to again.
             let mut writer = Writer::open_or_create(&folder, CONFIG).unwrap();
             writer.add(video(9), runs(9)).unwrap();
             writer.compact(&|| false).unwrap();
@@ -432,7 +432,7 @@ fn whichever_operation_fails_the_index_is_as_before_or_as_after() {
     eprintln!("{operations} operations, {cases} cases");
 }
 
-/// After a merge whose last sync failed, the disk has its manifest and the writer the one before.
+/// After a merge whose last sync failed, the disk has its manifest but the writer the previous one.
 #[test]
 fn a_merge_that_was_not_synced_costs_no_file_that_a_later_commit_needs() {
     let count = |stop_at: Option<u64>| {

@@ -1,9 +1,8 @@
-//! Files read into memory block by block, each block verified before its first use.
+//! Reads files into memory block by block, and verifies each block before its first use.
 //!
-//! A file that is mapped takes its bytes from the disk whenever they are looked at: if it is cut
-//! meanwhile, the process dies (SIGBUS), and if it is written into, what was verified is not what
-//! is used. So blocks are read, each once, into memory of our own, and a read that fails is an
-//! error.
+//! A memory-mapped file would be unsafe here. If it is cut while mapped, the process dies (SIGBUS);
+//! if somebody writes into it, the bytes used are not the bytes verified. So each block is read
+//! once into memory of our own, and a failed read is an error.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -21,20 +20,20 @@ use super::manifest::FileEntry;
 use crate::error::{Error, Result};
 use crate::media::open_regular;
 
-/// A file of the index, as much of it in memory as has been looked at.
+/// A file of the index, of which only the blocks used so far are in memory.
 ///
-/// Opening checks its frame. Its content is read and compared with the checksums block by block,
-/// each when it is first looked at, so that opening costs the same for a large file as for a small
-/// one and nothing unverified is ever used.
+/// Opening checks its header and footer. Each block is read and compared with its checksum when it
+/// is first used. So opening costs the same for large and small files, and no unverified byte is
+/// ever used.
 #[derive(Debug)]
 pub(crate) struct BlockFile {
     pub(crate) path: PathBuf,
-    /// Stays open: deleting the file takes nothing from who has opened it.
+    /// Stays open, so that deleting the file does not affect this handle.
     file: File,
-    /// Room for the content, page by page without cost until it is filled.
+    /// Room for the content. A page costs nothing until it is filled.
     memory: MmapRaw,
     frame: Frame,
-    /// Whether a block is in memory and was found right; from then on it is never written again.
+    /// Whether a block is in memory and verified. Such a block is never written again.
     present: Box<[AtomicBool]>,
     /// Held while a block is filled.
     filling: Mutex<()>,
@@ -44,8 +43,8 @@ impl BlockFile {
     /// Opens a file of the index and checks length, magic, version and the table of checksums, in
     /// this order.
     ///
-    /// `Ok(None)` if there is no such file. With an entry of the manifest, it must be the file that
-    /// the entry means: another index's file is whole, but not ours.
+    /// Returns `Ok(None)` if the file does not exist. With an entry of the manifest, the file must
+    /// be the one that the entry names: a file of another index may be sound, but is not ours.
     pub(crate) fn open(
         path: &Path,
         magic: [u8; 8],
@@ -54,7 +53,7 @@ impl BlockFile {
         BlockFile::open_version(path, magic, &format::READABLE, entry)
     }
 
-    /// As [`BlockFile::open`], for a file of one of these versions of the format.
+    /// As [`BlockFile::open`], for one of the given versions of the format.
     pub(crate) fn open_version(
         path: &Path,
         magic: [u8; 8],
@@ -91,7 +90,7 @@ impl BlockFile {
                 format!("{:016x}, as the manifest says", entry.checksum),
             ));
         }
-        // Most of it is never touched, and memory that is not touched need not be set aside.
+        // Most of it is never touched, and untouched memory need not be reserved.
         let memory = MmapOptions::new()
             .len(frame.content)
             .no_reserve_swap()
@@ -112,7 +111,7 @@ impl BlockFile {
         }))
     }
 
-    /// Reads the content from the header's end on.
+    /// Reads the content from the end of the header.
     pub(crate) fn reader(&self) -> FileReader<'_> {
         FileReader::new(self)
     }
@@ -127,17 +126,17 @@ impl BlockFile {
         format::file_length(self.frame.content)
     }
 
-    /// Checksum of the table of checksums, which stands for the whole file.
+    /// Checksum of the table of checksums, and so of the whole file.
     pub(crate) fn checksum(&self) -> u64 {
         self.frame.checksum
     }
 
-    /// Version of the format in which it was written.
+    /// Version of the format of the file.
     pub(crate) fn version(&self) -> u32 {
         self.frame.version
     }
 
-    /// Part of the content, verified.
+    /// Verified part of the content.
     #[inline]
     pub(crate) fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
         if range.start > range.end || range.end > self.frame.content {
@@ -150,21 +149,21 @@ impl BlockFile {
             ));
         }
         for block in range.start / BLOCK..range.end.div_ceil(BLOCK) {
-            // Whoever sees that a block is there sees its bytes.
+            // `Acquire` makes the bytes visible to whoever sees the flag.
             if !self.present[block].load(Ordering::Acquire) {
                 self.fill(block)?;
             }
         }
         // SAFETY: the range lies in the memory, which is as long as the content and lives as long
-        // as `self`. Its blocks are present, and `fill`, which alone writes, does not touch them
-        // again.
+        // as `self`. Its blocks are present, and `fill`, the only writer, does not touch present
+        // blocks.
         #[allow(unsafe_code)]
         Ok(unsafe {
             std::slice::from_raw_parts(self.memory.as_ptr().add(range.start), range.len())
         })
     }
 
-    /// Part of the content, verified, as a copy: nothing of it stays in memory that was not there.
+    /// Verified copy of a part of the content, which adds nothing to the memory held.
     pub(crate) fn copy(&self, range: Range<usize>) -> Result<Vec<u8>> {
         if range.start > range.end || range.end > self.frame.content {
             return self.bytes(range).map(<[u8]>::to_vec);
@@ -187,7 +186,7 @@ impl BlockFile {
         Ok(copied)
     }
 
-    /// Part of the content as values, verified; the range comes from a [`FileReader`], which aligns
+    /// Verified part of the content as values. The range comes from a [`FileReader`], which aligns
     /// it.
     #[inline]
     pub(crate) fn view<T: format::Plain>(&self, range: Range<usize>) -> Result<&[T]> {
@@ -195,7 +194,7 @@ impl BlockFile {
         format::cast(self.bytes(range.clone())?).ok_or_else(unfit)
     }
 
-    /// Verifies all blocks as they are on disk now, and names those that are wrong.
+    /// Reads all blocks from disk again, verifies them, and names the wrong ones.
     pub(crate) fn verify_blocks(&self) -> Result<()> {
         let mut bytes = vec![0; BLOCK];
         let mut wrong = Vec::new();
@@ -227,7 +226,7 @@ impl BlockFile {
         ))
     }
 
-    /// Compares the SHA-256 of the whole file as it is on disk now.
+    /// Reads the whole file from disk again and compares its SHA-256.
     pub(crate) fn verify_sha256(&self, expected: &[u8; 32]) -> Result<()> {
         let mut digest = Sha256::new();
         let mut bytes = vec![0; BLOCK];
@@ -249,7 +248,7 @@ impl BlockFile {
         }
     }
 
-    /// Reads a block into its place, unless it is there, and verifies it.
+    /// Reads and verifies a block, unless it is present.
     #[cold]
     #[inline(never)]
     fn fill(&self, block: usize) -> Result<()> {
@@ -259,8 +258,8 @@ impl BlockFile {
         }
         let range = self.range_of(block);
         // SAFETY: the block lies in the memory, which is initialised (anonymous memory is zero).
-        // Nobody else refers to it: `bytes` gives out blocks that are present only, and of those
-        // that are not, the lock lets one be written at a time.
+        // Nobody else refers to it: `bytes` hands out only present blocks, and the lock lets one
+        // absent block be written at a time.
         #[allow(unsafe_code)]
         let bytes = unsafe {
             std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().add(range.start), range.len())
@@ -292,12 +291,11 @@ impl BlockFile {
     }
 }
 
-/// SHA-256 of some bytes.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Reads a part of a file that had it when it was opened.
+/// Reads a part of a file that existed when the file was opened.
 fn read_at(file: &File, path: &Path, bytes: &mut [u8], at: u64) -> Result<()> {
     let end = at + bytes.len() as u64;
     file.read_exact_at(bytes, at)
@@ -351,7 +349,7 @@ mod tests {
         );
         disk.set_len(BLOCK as u64 + 100).unwrap();
         for _ in 0..2 {
-            // What was read stays, whatever becomes of the file.
+            // Blocks that were read stay usable, whatever happens to the file.
             assert_eq!(
                 (read, cut.bytes(0..BLOCK).unwrap()[BLOCK - 1]),
                 (&[7; 10][..], 7)

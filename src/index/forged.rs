@@ -1,4 +1,4 @@
-//! Files whose checksums are right although their content is not: opened or refused, but never a
+//! Files with right checksums but wrong content: they are opened or refused, but never cause a
 //! panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -26,7 +26,7 @@ use super::video::{IndexConfig, Publication, Role, Video};
 use crate::Error;
 use crate::fingerprint::{Key, KeyKind, Motion, Place, Run};
 
-/// A change of one byte or a whole 32-bit number of the body.
+/// A change of one byte or of one 32-bit number of the body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Change {
     at: prop::sample::Index,
@@ -41,7 +41,7 @@ pub(super) fn changes() -> impl Strategy<Value = Vec<Change>> {
     prop::collection::vec(change, 1..4)
 }
 
-/// Applies the changes and makes the header fit.
+/// Applies the changes and recomputes the checksums.
 pub(super) fn forge(original: &[u8], changes: &[Change]) -> Vec<u8> {
     let mut bytes = content(original).to_vec();
     let body = &mut bytes[HEADER_LEN..];
@@ -63,7 +63,7 @@ fn content(file: &[u8]) -> &[u8] {
     &file[..u64::from_le_bytes(length) as usize]
 }
 
-/// Three videos of some keys each, in families, as in footage.
+/// Three videos with some keys each, in families as in real footage.
 fn pending() -> Pending {
     let mut pending = Pending::default();
     for video in 0..3u8 {
@@ -105,8 +105,7 @@ fn all_keys() -> Vec<Key> {
         .collect()
 }
 
-/// A folder with a segment and the centroids that its keys are sorted by, and what a manifest says
-/// of them.
+/// A folder with a segment and the centroids of its cells, and the manifest entries of both.
 struct Written {
     dir: tempfile::TempDir,
     cells: Cells,
@@ -153,13 +152,13 @@ impl Written {
         manifest::segment_path(self.dir.path(), SEGMENT)
     }
 
-    /// Puts other bytes in the place of the segment, and opens them.
+    /// Replaces the segment by other bytes and opens it.
     fn put(&self, segment: &[u8]) -> crate::Result<Segment> {
         fs::write(self.segment_path(), segment).unwrap();
         Segment::open(BlockFile::open(&self.segment_path(), SEGMENT_MAGIC, None)?.unwrap())
     }
 
-    /// The index of the segment that is there, as if it had been written with it.
+    /// The index of the segment on disk, as if it had been written with it.
     fn index(&self) -> crate::Result<Index> {
         Index::load(self.dir.path(), self.stored()?, None)
     }
@@ -189,7 +188,7 @@ impl Written {
         Ok(Stored::encode(manifest, self.dir.path())?.0)
     }
 
-    /// What verifying finds when a manifest names what is there.
+    /// What verification finds when a manifest names the files on disk.
     fn verified(&self) -> Vec<Error> {
         let (_, body) = Stored::encode(self.stored().unwrap().manifest, self.dir.path()).unwrap();
         manifest::write(&unsynced(), self.dir.path(), &body).unwrap();
@@ -203,14 +202,14 @@ fn unsynced() -> Faulty {
     Faulty::new(Fault::Fails, None)
 }
 
-/// A track of one small picture, whose code is empty.
+/// A track of one small picture with an empty code.
 const PICTURES: [u8; 16] = [1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0];
 
 /// Numbers of the files.
 const SEGMENT: u64 = 1;
 const CELLS: u64 = 2;
 
-/// Looks into every cell.
+/// A screen that probes every cell.
 const WHOLE: Screen = Screen {
     probes: 8,
     radius: 72,
@@ -221,8 +220,8 @@ fn open_cells(path: &Path) -> crate::Result<Cells> {
     Cells::open(&BlockFile::open(path, CELLS_MAGIC, None)?.unwrap())
 }
 
-/// Searches in every way; what is found must be what is stored. Whether all could be read, and both
-/// ways found the same.
+/// Searches in every way. Everything found must be stored. Returns whether everything could be read
+/// and both ways found the same.
 fn search(index: &Index) -> bool {
     let queries = [Key([3; 4]), made_run(1, 7).key, made_run(2, 3).key];
     let videos: Vec<_> = index.videos().map(|(video, _)| video).collect();
@@ -302,7 +301,7 @@ proptest! {
         let written = Written::new();
         let path = manifest::cells_path(written.dir.path(), CELLS);
         fs::write(&path, forge(&fs::read(&path).unwrap(), &changes)).unwrap();
-        // Nobody takes them for those that the segment is sorted by, unless they are the same.
+        // Centroids of a segment are accepted only if they are the same.
         prop_assert!(written.index().is_err() || open_cells(&path).unwrap().checksum() == written.cells.checksum());
         let Ok(cells) = open_cells(&path) else { return Ok(()) };
         let keys = all_keys();
@@ -394,7 +393,7 @@ fn a_role_that_is_none_is_refused() {
         load_manifest(&original).unwrap().manifest.segments[0].role,
         Role::Benign
     );
-    // The role is what differs from the same manifest of a source.
+    // It differs from the same manifest of a source by its role.
     let source = manifest_bytes(|manifest| manifest.segments[0].role = Role::Source);
     let mut other = content(&original).to_vec();
     let at = (HEADER_LEN..other.len())
@@ -470,7 +469,7 @@ fn a_manifest_whose_numbers_contradict_each_other_is_refused_with_the_remedy() {
     );
 }
 
-/// Values of a section of a segment of 60 keys in 4 cells, by where the layout puts it.
+/// Offset of a value in a section of a segment with 60 keys in 4 cells, by the layout.
 fn at(section: &str, number: usize) -> usize {
     let starts = (HEADER_LEN + 6 * 8).next_multiple_of(format::ALIGN);
     let low = (starts + 5 * 4).next_multiple_of(format::ALIGN);
@@ -486,7 +485,7 @@ fn at(section: &str, number: usize) -> usize {
     }
 }
 
-/// What verifying an index says of a segment of which the content was changed.
+/// What verification says of a segment with changed content.
 fn told(written: &Written, change: impl Fn(&mut [u8])) -> String {
     let mut bytes = content(&written.segment).to_vec();
     change(&mut bytes);
@@ -537,7 +536,7 @@ fn what_a_segment_says_twice_must_agree() {
                 for (section, length) in [("sketches", 8), ("numbers", 4)] {
                     swap(at(section, first), at(section, first + 1), length)(bytes);
                 }
-                // The second word of the sketches.
+                // The second plane of the sketches.
                 let high = (at("sketches", 60)).next_multiple_of(format::ALIGN);
                 swap(high + 8 * first, high + 8 * first + 8, 8)(bytes);
             }),
@@ -569,7 +568,7 @@ fn what_a_segment_says_twice_must_agree() {
 #[test]
 fn a_key_in_another_cell_than_the_nearest_is_found_by_verifying() {
     let written = Written::new();
-    // The last key of the first cell becomes the first of the second, wherever its sketch puts it
+    // Moves the last key of the first cell to the start of the second, wherever its sketch sorts
     // there.
     let text = told(&written, |bytes| {
         let start = (0..4)
@@ -586,7 +585,7 @@ fn a_key_in_another_cell_than_the_nearest_is_found_by_verifying() {
 #[test]
 fn a_segment_that_is_sorted_by_centroids_that_the_manifest_does_not_name_is_refused() {
     let written = Written::new();
-    // The checksum by which it names them, and how many they are.
+    // The checksum of the centroids, and their number.
     for (place, value) in [(HEADER_LEN + 3 * 8, 1u8), (HEADER_LEN + 3 * 8 + 7, 0x80)] {
         let text = told(&written, |bytes| bytes[place] ^= value);
         assert!(text.contains("centroids of the cells"), "{text}");
@@ -596,7 +595,7 @@ fn a_segment_that_is_sorted_by_centroids_that_the_manifest_does_not_name_is_refu
             "{text}"
         );
     }
-    // The same centroids in another file are the same; others of the same number are not.
+    // The same centroids in another file are accepted; other centroids of the same number are not.
     written.put(&written.segment).unwrap();
     let path = manifest::cells_path(written.dir.path(), CELLS);
     let mut keys = all_keys();

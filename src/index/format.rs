@@ -1,8 +1,8 @@
 //! The bytes on disk: header, blocks, sections and the encoded tables.
 //!
 //! `index-data/FORMAT.md` draws the layouts. This is the only module that names bincode and
-//! bytemuck. Nothing is allocated, decoded or used before length, magic, version and the checksums
-//! over it have been found right.
+//! bytemuck. Length, magic, version and checksums are checked before anything is allocated, decoded
+//! or used.
 
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
@@ -21,51 +21,49 @@ pub(crate) use crate::media::hex;
 #[cfg(target_endian = "big")]
 compile_error!("sections are viewed as they lie in the file, and are little-endian");
 
-/// Version of the format that is written.
+/// Version of the format that this program writes.
 pub const FORMAT_VERSION: u32 = 5;
-/// Oldest version of the format that can still be read.
+/// Oldest version of the format that this program can read.
 pub const OLDEST_READABLE: u32 = 5;
-/// Versions that are read as they are.
+/// Versions that are read without an upgrade.
 pub(crate) const READABLE: RangeInclusive<u32> = OLDEST_READABLE..=FORMAT_VERSION;
 
-/// An older version that [`upgrade`](super::upgrade) brings to the newest one.
+/// Older version that [`upgrade`](super::upgrade) converts to the newest one.
 pub(crate) const UPGRADABLE: u32 = 4;
 
-/// Bytes before the body of every file.
+/// Length of the header of every file, in bytes.
 pub(crate) const HEADER_LEN: usize = 16;
-/// Bytes that have a checksum of their own, the last block's perhaps fewer: what a search touches
-/// is verified in such pieces, and their table takes 1/8192 of the file.
+/// Length of a block, in bytes; the last one may be shorter. Each block has its own checksum, so a
+/// search verifies only the blocks it touches. The table of checksums takes 1/8192 of the file.
 pub(crate) const BLOCK: usize = 1 << 16;
-/// Each section of a body begins at a multiple of this many bytes of the file: a cache line, and
-/// enough for any cast.
+/// Alignment of each section of a body, in bytes of the file: a cache line, enough for any cast.
 pub(crate) const ALIGN: usize = 64;
 
 pub(crate) const MANIFEST_MAGIC: [u8; 8] = *b"uniqMANI";
 pub(crate) const SEGMENT_MAGIC: [u8; 8] = *b"uniqSEGM";
 pub(crate) const HISTORY_MAGIC: [u8; 8] = *b"uniqHIST";
 
-/// A decoded table may not claim more memory than this: 1 GiB is some millions of videos in one
-/// segment.
+/// Maximum memory of a decoded table, in bytes. 1 GiB holds some millions of videos in one segment.
 const TABLE_LIMIT: usize = 1 << 30;
 
-/// Bytes of a file: 2^32 postings of a segment, and room. Its table of checksums takes 1/8192 of
-/// that in memory.
+/// Maximum length of a file, in bytes: room for 2^32 postings of a segment and more. Its table of
+/// checksums takes 1/8192 of that in memory.
 const LENGTH_MAX: u64 = 1 << 37;
 
 const VERSION_AT: usize = 8;
 const RESERVED_AT: usize = 12;
-/// Bytes after the table of checksums: the length of the content and the checksum of table and
-/// length.
+/// Length of what follows the table of checksums, in bytes: the length of the content, and the
+/// checksum of table and length.
 const FOOTER_LEN: usize = 16;
 
 pub(crate) const REMEDY: &str = "restore the file from a copy of the index, or delete the index's folder and make it anew with: uniq index build";
 
-/// A file in the making: appends sections to a body, and sums up what is written.
+/// A file being written: appends sections to a body and computes the checksums.
 pub(crate) struct FileWriter<'a> {
     draft: Draft<'a>,
     /// The block being filled.
     block: Vec<u8>,
-    /// Bytes of content in earlier blocks.
+    /// Length of the earlier blocks, in bytes.
     written: usize,
     /// Checksums of the earlier blocks.
     table: Vec<u8>,
@@ -89,18 +87,18 @@ impl<'a> FileWriter<'a> {
         Ok(file)
     }
 
-    /// Appends plain values in place order, without alignment.
+    /// Appends plain values without alignment.
     pub(crate) fn append<T: bytemuck::NoUninit>(&mut self, values: &[T]) -> Result<()> {
         self.bytes(bytemuck::cast_slice(values))
     }
 
-    /// Fills up with zeros to the next multiple of [`ALIGN`], where a section begins.
+    /// Pads with zeros to the next multiple of [`ALIGN`], where a section begins.
     pub(crate) fn begin_section(&mut self) -> Result<()> {
         let at = self.written + self.block.len();
         self.bytes(&[0; ALIGN][..at.next_multiple_of(ALIGN) - at])
     }
 
-    /// Appends a section as a whole.
+    /// Appends a whole section.
     pub(crate) fn section<T: bytemuck::NoUninit>(&mut self, values: &[T]) -> Result<()> {
         self.begin_section()?;
         self.append(values)
@@ -145,7 +143,7 @@ impl<'a> FileWriter<'a> {
     }
 }
 
-/// What every file begins with.
+/// The header of every file.
 pub(crate) fn header(magic: [u8; 8]) -> [u8; HEADER_LEN] {
     let mut header = [0; HEADER_LEN];
     header[..VERSION_AT].copy_from_slice(&magic);
@@ -153,7 +151,7 @@ pub(crate) fn header(magic: [u8; 8]) -> [u8; HEADER_LEN] {
     header
 }
 
-/// Checks magic, version and reserved field of a header, in this order, and gives the version.
+/// Checks magic, version and reserved field of a header, in this order, and returns the version.
 pub(crate) fn check_header(
     path: &Path,
     header: &[u8; HEADER_LEN],
@@ -195,7 +193,7 @@ pub(crate) fn check_header(
     Ok(version)
 }
 
-/// What follows the content, and its checksum.
+/// The bytes after the content, and the checksum of the table.
 fn trailer(mut table: Vec<u8>, content: usize) -> (Vec<u8>, u64) {
     table.extend((content as u64).to_le_bytes());
     let checksum = xxh3_64(&table);
@@ -203,12 +201,12 @@ fn trailer(mut table: Vec<u8>, content: usize) -> (Vec<u8>, u64) {
     (table, checksum)
 }
 
-/// Bytes of the whole file that has so much header and body.
+/// Length of the file whose header and body have `content` bytes.
 pub(crate) fn file_length(content: usize) -> u64 {
     (content + content.div_ceil(BLOCK) * size_of::<u64>() + FOOTER_LEN) as u64
 }
 
-/// Gives header and body the trailer that makes them a file.
+/// Appends the trailer to header and body.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn seal(mut content: Vec<u8>) -> Vec<u8> {
     let table = content
@@ -225,7 +223,7 @@ pub(crate) fn seal(mut content: Vec<u8>) -> Vec<u8> {
 pub(crate) struct Frame {
     /// Bytes of header and body.
     pub(crate) content: usize,
-    /// Checksum of each block of them.
+    /// Checksum of each block of header and body.
     pub(crate) blocks: Vec<u64>,
     /// Checksum of the table of checksums.
     pub(crate) checksum: u64,
@@ -237,7 +235,7 @@ impl Frame {
     /// Checks length, magic, version, the lengths of the parts and the table's checksum, in this
     /// order.
     ///
-    /// `read` fills a slice from a place of the file, which is `length` bytes long.
+    /// `read` fills a slice from an offset of the file, which is `length` bytes long.
     pub(crate) fn read(
         path: &Path,
         length: u64,
@@ -271,7 +269,7 @@ impl Frame {
         let footer_at = length - FOOTER_LEN as u64;
         read(&mut footer, footer_at)?;
         let content = le_u64(&footer, 0);
-        // The first condition keeps the sum from overflowing.
+        // The first condition prevents an overflow of the sum.
         let fits = |&content: &usize| {
             (HEADER_LEN as u64..=footer_at).contains(&(content as u64))
                 && file_length(content) == length
@@ -285,7 +283,7 @@ impl Frame {
                 "file, table and footer to fit",
             ));
         };
-        // As long as it has to be for this content, and no longer than the file.
+        // Its length follows from the content, and is at most that of the file.
         let mut table = vec![0; content.div_ceil(BLOCK) * size_of::<u64>()];
         read(&mut table, content as u64)?;
         let blocks = (0..table.len())
@@ -316,8 +314,8 @@ pub(crate) fn checksum(block: &[u8]) -> u64 {
     xxh3_64(block)
 }
 
-/// Reads numbers of a file and lays out its sections one after the other, each bound checked before
-/// use.
+/// Reads numbers of a file and lays out its sections one after the other. Each bound is checked
+/// before use.
 pub(crate) struct FileReader<'a> {
     file: &'a BlockFile,
     at: usize,
@@ -331,7 +329,7 @@ impl<'a> FileReader<'a> {
         }
     }
 
-    /// Takes `count` values at the current place; the range in the file is returned, for
+    /// Takes `count` values at the current position. Returns their range in the file, for
     /// [`BlockFile::view`].
     pub(crate) fn take<T>(&mut self, count: u64) -> Result<Range<usize>> {
         let left = self.file.content().saturating_sub(self.at);
@@ -347,7 +345,7 @@ impl<'a> FileReader<'a> {
         Ok(start..self.at)
     }
 
-    /// As [`FileReader::take`], from the next multiple of [`ALIGN`] on.
+    /// As [`FileReader::take`], but from the next multiple of [`ALIGN`].
     pub(crate) fn take_section<T>(&mut self, count: u64) -> Result<Range<usize>> {
         self.at = self.at.next_multiple_of(ALIGN);
         self.take::<T>(count)
@@ -358,8 +356,7 @@ impl<'a> FileReader<'a> {
         Ok(le_u64(self.file.bytes(range)?, 0))
     }
 
-    /// Fails if bytes are left over: a body that is longer than its counts say was not written by
-    /// us.
+    /// Fails if bytes are left over: we never write a body longer than its counts say.
     pub(crate) fn finish(self) -> Result<()> {
         if self.at == self.file.content() {
             Ok(())
@@ -378,21 +375,21 @@ impl<'a> FileReader<'a> {
     }
 }
 
-/// Values of which every bit pattern is one.
+/// Values for which every bit pattern is valid.
 pub(crate) use bytemuck::AnyBitPattern as Plain;
 
-/// Views bytes as values, if they are aligned and of a fitting length.
+/// Views bytes as values, if alignment and length fit.
 #[inline]
 pub(crate) fn cast<T: Plain>(bytes: &[u8]) -> Option<&[T]> {
     bytemuck::try_cast_slice(bytes).ok()
 }
 
-/// Copies bytes as values, wherever they lie.
+/// Copies bytes as values, whatever their alignment.
 pub(crate) fn copied<T: bytemuck::Pod>(bytes: &[u8]) -> Vec<T> {
     bytemuck::pod_collect_to_vec(bytes)
 }
 
-/// Encodes a table that is read as a whole.
+/// Encodes a table that is always read as a whole.
 pub(crate) fn encode<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>> {
     bincode::serde::encode_to_vec(value, bincode_config()).map_err(|cause| Error::Io {
         path: path.to_owned(),
@@ -401,8 +398,8 @@ pub(crate) fn encode<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>> {
     })
 }
 
-/// Decodes a table out of bytes whose checksum is known to be right; they must be used up to the
-/// last.
+/// Decodes a table. The checksum of the bytes must be verified before, and no bytes may be left
+/// over.
 pub(crate) fn decode<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
     match bincode::serde::decode_from_slice(bytes, bincode_config()) {
         Ok((value, used)) if used == bytes.len() => Ok(value),
@@ -411,7 +408,7 @@ pub(crate) fn decode<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T
     }
 }
 
-/// A damaged-file error with the usual remedy.
+/// The error for a damaged file, with the usual remedy.
 pub(crate) fn corrupt(
     path: &Path,
     what: &'static str,

@@ -1,8 +1,8 @@
-//! Reads an index of format 4, for its upgrade: every live video with its keys and its motion.
+//! Reads an index of format 4, to upgrade it: every live video with its keys and its motion.
 //!
-//! This knows what version 4 wrote and nothing of today's format, so that it stays as it is when
-//! that changes. Everything is verified before it is used: all bytes by the SHA-256s of the
-//! manifest, then layout, order and counts. Graphs are not read, and removed videos are left out.
+//! This module uses nothing of today's format, so that it stays the same when that changes.
+//! Everything is verified before use: all bytes by the SHA-256s of the manifest, then layout, order
+//! and counts. Graphs are not read, and removed videos are left out.
 
 mod segment;
 
@@ -22,7 +22,7 @@ use super::video::{IndexConfig, Role, Video};
 use crate::error::Result;
 use crate::fingerprint::{Motion, Run};
 
-/// An index of format 4, as of its newest commit.
+/// The newest commit of an index of format 4.
 #[derive(Debug)]
 pub(crate) struct Format4 {
     dir: PathBuf,
@@ -31,12 +31,12 @@ pub(crate) struct Format4 {
     pub(crate) root: [u8; 32],
 }
 
-/// A live video with all that is kept of it.
+/// A live video with all its stored data.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Kept {
     pub(crate) role: Role,
     pub(crate) video: Video,
-    /// In the order of their first and last times; where these are the same, of their keys.
+    /// Ordered by first time, last time, then key.
     pub(crate) runs: Vec<Run>,
     pub(crate) motion: Motion,
 }
@@ -83,7 +83,7 @@ enum GraphEntry {
 }
 
 impl Format4 {
-    /// Reads the manifest, which must be as new as the newest commit that is noted; `Ok(None)` if
+    /// Reads the manifest, which must be at least as new as the newest commit noted; `Ok(None)` if
     /// there is none.
     pub(crate) fn open(dir: &Path) -> Result<Option<Format4>> {
         let note = Newest::load(dir)?;
@@ -107,12 +107,12 @@ impl Format4 {
         Ok(old)
     }
 
-    /// Number of the newest commit.
+    /// Number of the commit.
     pub(crate) fn generation(&self) -> u64 {
         self.manifest.generation
     }
 
-    /// What its keys mean.
+    /// The settings that fix what its keys mean.
     pub(crate) fn config(&self) -> IndexConfig {
         let StoredConfig {
             fingerprint_version,
@@ -129,7 +129,7 @@ impl Format4 {
         self.manifest.next_number
     }
 
-    /// How many videos [`Format4::videos`] gives.
+    /// Number of videos that [`Format4::videos`] gives.
     pub(crate) fn live(&self) -> u64 {
         self.manifest
             .segments
@@ -138,10 +138,10 @@ impl Format4 {
             .sum()
     }
 
-    /// The live videos, segment by segment, in the order in which they were added; nothing follows
-    /// an error.
+    /// The live videos, segment by segment, in the order in which they were added. The iterator
+    /// ends after an error.
     ///
-    /// One segment at a time is in memory. A million keys take 0.4 s.
+    /// Only one segment at a time is in memory. A million keys take 0.4 s.
     pub(crate) fn videos(&self) -> impl Iterator<Item = Result<Kept>> {
         let mut seen = HashSet::new();
         let of_segment = |entry| OfSegment {
@@ -206,7 +206,7 @@ impl Format4 {
     }
 }
 
-/// The live videos of one segment, which is opened with the first of them.
+/// The live videos of one segment, which is opened when the first of them is read.
 struct OfSegment<'a> {
     index: &'a Format4,
     entry: &'a SegmentEntry,
@@ -309,7 +309,7 @@ fn manifest_path(dir: &Path) -> PathBuf {
 
 const VERSIONS: RangeInclusive<u32> = 4..=4;
 
-// What a manifest of version 4 was allowed to say.
+// The range that a manifest of version 4 allowed.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
 const COUNTER_MAX: u64 = 1 << 62;

@@ -1,10 +1,9 @@
-//! Reads made-up files as the files of an index, for a fuzzer: they are refused, or can be read
-//! through.
+//! Reads made-up files as the files of an index, for a fuzzer. Each must be refused or readable
+//! throughout.
 //!
-//! The first byte of the input says as which file, and whether its checksums are made right before:
-//! a fuzzer does not get beyond a checksum, somebody who means harm does. The rest is the file.
-//! This is part of the crate only when it is compiled for fuzzing (`--cfg fuzzing`), and no
-//! interface of it.
+//! The first byte of the input selects the kind of file, and whether its checksums are corrected
+//! first: a fuzzer cannot guess a checksum, but an attacker can compute it. The rest is the file.
+//! This module is compiled only for fuzzing (`--cfg fuzzing`), and is no public interface.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
@@ -30,7 +29,7 @@ use super::writer::Writer;
 use crate::Result;
 use crate::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Motion, Place, Run};
 
-/// Reads a made-up file; panics if something happens that must not, whatever the bytes.
+/// Reads a made-up file. Panics on anything that must not happen, whatever the bytes.
 pub fn read(data: &[u8]) {
     let Some((&choice, file)) = data.split_first() else {
         return;
@@ -49,8 +48,8 @@ pub fn read(data: &[u8]) {
     }
 }
 
-/// Inputs for [`read`] to begin with: files as they were written, each once to be read as it is and
-/// once resealed.
+/// Inputs for [`read`] to start from: each file as written, once to be read as it is and once
+/// resealed.
 pub fn seeds() -> Vec<Vec<u8>> {
     let scratch = Scratch::the();
     let choices = KINDS.iter().enumerate().flat_map(|(number, kind)| {
@@ -60,7 +59,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     choices.collect()
 }
 
-/// As which file the bytes are read.
+/// The kind of file that the bytes are read as.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Manifest,
@@ -70,7 +69,7 @@ enum Kind {
 
 const KINDS: [Kind; 3] = [Kind::Manifest, Kind::Segment, Kind::Cells];
 
-/// Two copies of a sound index, one to compare with and one of which a file is replaced.
+/// Two copies of a sound index: one to compare with, and one in which a file is replaced.
 struct Scratch {
     dir: TempDir,
     segment: Arc<Segment>,
@@ -102,8 +101,8 @@ impl Scratch {
         writer.sort_by_cells(4, &|| false).unwrap();
         assert_eq!(writer.remove("3.mp4").unwrap(), 1);
         writer.commit().unwrap();
-        // The files of the other kinds stand beside the one that is replaced, so that a reader gets
-        // as far as it can.
+        // The other kinds of files stand beside the replaced one, so that a reader gets as far as
+        // possible.
         for kind in KINDS {
             let copy = dir.path().join(kind.folder());
             fs::create_dir_all(copy.join("segments")).unwrap();
@@ -134,7 +133,7 @@ impl Scratch {
         fs::read(self.dir.path().join("sound").join(kind.name())).unwrap()
     }
 
-    /// Gives a file the header, the owner and the checksums that it needs to be looked into.
+    /// Gives a file the header, owner and checksums that it needs to be opened.
     fn make_right(&self, kind: Kind, file: &[u8]) -> Vec<u8> {
         let length = file
             .last_chunk::<16>()
@@ -147,7 +146,7 @@ impl Scratch {
         content[..8].copy_from_slice(&kind.magic());
         content[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
         content[12..HEADER_LEN].fill(0);
-        // The centroids by which a segment says that it is sorted.
+        // The centroids that a segment names.
         if kind == Kind::Segment
             && let Some(centroids) = content.get_mut(HEADER_LEN + 24..HEADER_LEN + 32)
         {
@@ -191,7 +190,7 @@ impl Scratch {
         let sources = [(&segment, &dead[..]), (&self.segment, &[false; 6][..])];
         let merged = self.merged(Merge::new(sources.into_iter()), &self.cells);
 
-        // As the segment of an index that was written with it.
+        // Reads it as the segment of an index that was written with it.
         let index = self.index_of(
             Kind::Segment,
             entry(&segment, bytes),
@@ -231,17 +230,17 @@ impl Scratch {
             file,
             cells: cells.len() as u32,
         };
-        // What is sorted by other centroids is refused.
+        // A segment that is sorted by other centroids is refused.
         let written = entry(&self.segment, &self.written(Kind::Segment));
         let foreign = self.index_of(Kind::Cells, written, cells_entry.clone());
         assert!(foreign.is_err() || cells.checksum() == self.cells.checksum());
-        // Sorted by them, all is found.
+        // Sorted by these centroids, everything is found.
         let sources = [(&self.segment, &[false; 6][..])];
         self.merged(Merge::new(sources.into_iter()), &cells)
             .expect("all keys have a cell");
     }
 
-    /// Writes a merged segment, and proves that what it says is true.
+    /// Writes a merged segment and checks its content.
     fn merged(&self, merge: Merge, cells: &Cells) -> Result<()> {
         let path = self.dir.path().join("merged");
         assemble::write(
@@ -292,7 +291,7 @@ impl Kind {
     }
 }
 
-/// Asks for all that an index can be asked for; what it finds must be what is stored.
+/// Calls every search of an index. What it finds must be what is stored.
 fn search(index: &Index) -> Result<()> {
     let mut queries: Vec<Key> = (0..3)
         .map(|number| runs(number)[usize::from(number)].key)
@@ -323,7 +322,7 @@ fn search(index: &Index) -> Result<()> {
                     near.distance
                 );
                 assert!(run.first <= run.last);
-                // Names a video that there is, or panics.
+                // Panics if the video does not exist.
                 let _ = index.video(near.video);
             }
             Ok(())
@@ -351,7 +350,7 @@ fn search(index: &Index) -> Result<()> {
     outcome
 }
 
-/// What a manifest says of a segment of these bytes.
+/// The manifest entry of a segment with these bytes.
 fn entry(segment: &Segment, bytes: &[u8]) -> SegmentEntry {
     SegmentEntry {
         number: 3,

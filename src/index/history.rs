@@ -1,15 +1,15 @@
 //! The append-only history of an index: a leaf for each commit before the newest.
 //!
-//! The manifest commits to the history by the Merkle root over its leaves, so that the root of a
-//! manifest vouches for all commits before it. The leaf of the newest commit is not among them, for
-//! it names the manifest's own root: it follows from the manifest, and the next commit appends it.
+//! The manifest commits to the history by the Merkle root over its leaves, so a manifest's root
+//! vouches for all earlier commits. The newest commit has no leaf yet, because its leaf names the
+//! root of its own manifest. The leaf follows from the manifest, and the next commit appends it.
 //!
-//! A commit appends the leaf of the one before it, makes that durable, and writes its manifest
-//! then. So the file holds what the manifest commits to and at most the newest commit's leaf
-//! beyond, whole or torn if the writer ended there; the next writer cuts that off. Anything else is
-//! damage, or the manifest is not the newest.
+//! A commit appends the leaf of the previous commit, makes it durable, and then writes its own
+//! manifest. So the file holds what the manifest commits to, followed at most by the newest
+//! commit's leaf, whole or torn if the writer ended there. The next writer cuts that off. Anything
+//! else is damage, or the manifest is not the newest.
 //!
-//! Searching does not read the history. `index-data/FORMAT.md` draws the file.
+//! A search does not read the history. `index-data/FORMAT.md` draws the file.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _};
@@ -32,22 +32,22 @@ pub(crate) struct Leaf {
     pub(crate) root: Hash,
     /// Merkle root over the SHA-256s of the sources that were live, ascending.
     pub(crate) sources_root: Hash,
-    /// The same over benign material.
+    /// The same for benign material.
     pub(crate) allowlist_root: Hash,
     /// When the commit was made, in milliseconds since 1970; 0 if that is not known.
     pub(crate) committed_at: u64,
 }
 
-/// What a manifest says of the commits before its own.
+/// What a manifest says of the commits before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Commitment {
-    /// Their number.
+    /// Number of these commits.
     pub(crate) leaves: u64,
     /// Merkle root over their leaves.
     pub(crate) root: Hash,
 }
 
-/// The history up to the commit before a manifest's, as the manifest commits to it.
+/// The history that a manifest commits to: all commits before it.
 #[derive(Debug)]
 pub(crate) struct History {
     dir: PathBuf,
@@ -56,7 +56,7 @@ pub(crate) struct History {
 }
 
 impl Commitment {
-    /// To no commit at all: that of an index's first manifest.
+    /// A commitment to no commits, as in an index's first manifest.
     pub(crate) fn empty() -> Commitment {
         Commitment {
             leaves: 0,
@@ -66,7 +66,7 @@ impl Commitment {
 }
 
 impl Leaf {
-    /// What is hashed: the fields in their order, numbers little-endian.
+    /// The bytes that are hashed: the fields in order, numbers little-endian.
     pub(crate) fn to_bytes(self) -> [u8; LEAF_LEN] {
         let mut bytes = [0; LEAF_LEN];
         bytes[..ROOT_AT].copy_from_slice(&self.generation.to_le_bytes());
@@ -88,8 +88,7 @@ impl Leaf {
         }
     }
 
-    /// The leaf and its checksum, which tells a torn record from a whole one, and says where the
-    /// damage is.
+    /// The leaf and its checksum, which reveals a torn record and locates damage.
     fn to_record(self) -> [u8; RECORD_LEN] {
         let leaf = self.to_bytes();
         let mut record = [0; RECORD_LEN];
@@ -106,8 +105,8 @@ impl Leaf {
 }
 
 impl History {
-    /// That of an index whose first commit, or first one that is kept, is yet to be made, whatever
-    /// stands in its place.
+    /// An empty history for an index whose first recorded commit is still to be made. It overwrites
+    /// any existing file.
     pub(crate) fn begin(dir: &Path) -> History {
         History {
             dir: dir.to_owned(),
@@ -116,7 +115,7 @@ impl History {
         }
     }
 
-    /// Reads the history to which a manifest commits, all of it, and checks that it is that.
+    /// Reads the whole history that a manifest commits to, and verifies it against the commitment.
     ///
     /// `newest` is the leaf that follows from the manifest; `None` if there is no manifest, and so
     /// no history yet.
@@ -134,8 +133,8 @@ impl History {
         Ok(history)
     }
 
-    /// As [`History::load`], of a manifest after which others may have been written; also gives
-    /// what follows, at most a leaf and a byte of it.
+    /// As [`History::load`], for a manifest that may no longer be the newest. Also returns the
+    /// bytes that follow, at most a leaf and one byte.
     pub(crate) fn load_committed(
         dir: &Path,
         commitment: &Commitment,
@@ -145,7 +144,7 @@ impl History {
         History::parse(dir, &path, content.as_deref(), commitment)
     }
 
-    /// As [`History::load_committed`], of the bytes of the file, if there is one; errors name
+    /// As [`History::load_committed`], from the bytes of the file, if there is one. Errors name
     /// `path`.
     pub(crate) fn parse(
         dir: &Path,
@@ -156,7 +155,7 @@ impl History {
         let mut history = History::begin(dir);
         let mut surplus = Vec::new();
         if let Some(content) = content {
-            // In range: so much is in memory, if it is there at all.
+            // In range: if these bytes exist, they are in memory.
             let committed = usize::try_from(length(commitment.leaves)).unwrap_or(usize::MAX);
             let Some((records, beyond)) = content.split_at_checked(committed) else {
                 let expected = format!("at least {committed}, as the manifest says");
@@ -192,7 +191,7 @@ impl History {
         Ok((history, surplus))
     }
 
-    /// The commits before the manifest's, the first first.
+    /// The commits before the manifest's, oldest first.
     pub(crate) fn leaves(&self) -> &[Leaf] {
         &self.leaves
     }
@@ -202,7 +201,7 @@ impl History {
         self.tree.root()
     }
 
-    /// What a manifest has to say of them.
+    /// What a manifest has to say of these commits.
     pub(crate) fn commitment(&self) -> Commitment {
         Commitment {
             leaves: self.tree.leaves(),
@@ -210,23 +209,22 @@ impl History {
         }
     }
 
-    /// Makes sure that the history ends with the leaf of the newest commit and is durable; gives
-    /// what the manifest of the next commit has to say of it.
+    /// Makes sure that the history ends with the newest commit's leaf and is durable. Returns what
+    /// the manifest of the next commit has to say of it.
     ///
-    /// Afterwards the history is that of the next manifest. If that cannot be written, the next
-    /// attempt finds its leaf here.
+    /// Afterwards this is the history of the next manifest. If that manifest cannot be written, the
+    /// next attempt finds the leaf already here.
     pub(crate) fn append(&mut self, storage: &dyn Storage, newest: &Leaf) -> Result<Commitment> {
         if self.leaves.last() == Some(newest) {
-            // On disk there may be a manifest by now that commits to this leaf: it must not be
-            // written again.
+            // A manifest on disk may already commit to this leaf, so it must not be written again.
             return Ok(self.commitment());
         }
         let path = path(&self.dir);
         if let Some(last) = self.leaves.last() {
             check_order(&path, last, newest)?;
         }
-        // Its manifest may have been written by a process that ended before it was durable. If a
-        // power failure brought back the one before, that would find a leaf too many.
+        // The process that wrote this manifest may have ended before the manifest was durable. If a
+        // power failure then restored the previous manifest, that would find one leaf too many.
         storage
             .sync_folder(&self.dir)
             .map_err(Error::io(&self.dir, "sync"))?;
@@ -268,20 +266,18 @@ impl History {
     }
 }
 
-/// The file of the history.
 pub(crate) fn path(dir: &Path) -> PathBuf {
     dir.join("history")
 }
 
-/// Bytes of a history of so many leaves.
+/// Length of a history of `leaves` leaves, in bytes.
 pub(crate) fn length(leaves: u64) -> u64 {
     leaves
         .saturating_mul(RECORD_LEN as u64)
         .saturating_add(HEADER_LEN as u64)
 }
 
-/// Reads the file as far as it can be of use: so many records, one more, and a byte that is too
-/// much.
+/// Reads only what can be of use: `records` records, one more, and one byte to detect a surplus.
 fn read(path: &Path, records: u64) -> Result<Option<Vec<u8>>> {
     let file = match open_regular(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
@@ -296,8 +292,7 @@ fn read(path: &Path, records: u64) -> Result<Option<Vec<u8>>> {
     Ok(Some(content))
 }
 
-/// Checks what follows the leaves to which the manifest commits: nothing, the newest commit's leaf,
-/// or part of it.
+/// Checks what follows the committed leaves: nothing, or the newest commit's leaf or part of it.
 fn check_surplus(
     path: &Path,
     surplus: &[u8],
@@ -310,7 +305,7 @@ fn check_surplus(
     };
     let found = match (surplus.len(), Leaf::from_record(surplus)) {
         (..RECORD_LEN, _) => return Ok(()),
-        // Space that was set aside and never written to, after a power failure.
+        // Space that was allocated but not written before a power failure.
         (RECORD_LEN, None) if newest.is_some() => return Ok(()),
         (RECORD_LEN, Some(leaf)) if Some(&leaf) == newest => return Ok(()),
         (RECORD_LEN, Some(leaf)) => {

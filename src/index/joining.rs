@@ -1,8 +1,8 @@
 //! Takes over the videos of other indexes, without decoding them.
 //!
-//! Segment by segment, each a commit: what is done stays when it is interrupted, and the same call
-//! again does the rest. The tracks are copied as they are; their keys are sorted by the cells of
-//! the index that takes them over. The other index is only read.
+//! Each segment is a commit of its own. So an interrupted call keeps what is finished, and the same
+//! call again does the rest. Tracks are copied unchanged; keys are sorted by the cells of the
+//! receiving index. The other index is only read.
 
 use std::fs;
 
@@ -14,16 +14,16 @@ use super::video::{Role, Video};
 use super::writer::{Videos, Writer};
 use crate::error::{Error, Result};
 
-/// What became of the videos of another index.
+/// Result of taking over the videos of another index.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Joined {
-    /// Videos that were taken over, of whatever role.
+    /// Videos that were taken over, in any role.
     pub taken: u64,
-    /// Videos that were there already, in the same role.
+    /// Videos that this index already had, in the same role.
     pub already_there: u64,
-    /// Videos that are here for something else, and were left as they are.
+    /// Videos that this index has in another role; they were left unchanged.
     pub conflicts: Vec<Conflict>,
-    /// Whether the caller stopped it; what was finished is in the index.
+    /// Whether the caller stopped it. What was finished is in the index.
     pub cancelled: bool,
 }
 
@@ -32,23 +32,22 @@ pub struct Joined {
 pub struct Conflict {
     /// The video, as the other index knows it.
     pub video: Video,
-    /// Its role in the index that it was not taken over into.
+    /// Its role in the receiving index.
     pub here: Role,
-    /// Its role in the other.
+    /// Its role in the other index.
     pub there: Role,
 }
 
 impl Writer {
-    /// Commits what waits, and takes over all videos of another index that are not here yet, each
-    /// once. They count as added now.
+    /// Commits what waits, and then takes over each video of another index that is not here yet.
+    /// These videos count as added now.
     ///
-    /// It needs as much memory as a merge. Small segments that pile up are merged by
-    /// [`Writer::maintain`].
+    /// It needs as much memory as a merge. [`Writer::maintain`] merges small segments that pile up.
     ///
     /// # Errors
     /// [`Error::IncompatibleIndex`] if the other index has another fingerprint version or interval,
-    /// [`Error::InvalidSetting`] if it is this one, [`Error::CorruptIndex`] if something in it is
-    /// damaged (finished segments stay), and [`Error::Io`].
+    /// [`Error::InvalidSetting`] if both are the same index, [`Error::CorruptIndex`] if something
+    /// in it is damaged (finished segments stay), and [`Error::Io`].
     pub fn take_over<'a>(&mut self, other: &Index, watch: impl Into<Watch<'a>>) -> Result<Joined> {
         self.check_other(other)?;
         self.commit()?;

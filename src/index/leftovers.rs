@@ -1,5 +1,5 @@
-//! Our own files in an index's folder that no manifest names: merged away, or left by a commit that
-//! was broken off.
+//! Our own files in an index's folder that no manifest names: merged away, or left by an
+//! interrupted commit.
 
 use std::collections::HashSet;
 use std::fs;
@@ -41,20 +41,20 @@ pub(crate) fn unnamed_files(dir: &Path, manifest: &Manifest) -> Result<Vec<PathB
     Ok(unnamed)
 }
 
-/// Our own files that are numbered from `number` on, and those that are only begun.
+/// Our own files with numbers from `number_min`, and unfinished ones.
 pub(crate) fn newer_files(dir: &Path, number_min: u64) -> Result<Vec<PathBuf>> {
     let mut newer = files(dir)?;
     newer.retain(|path| is_ours(path) && number(path).is_none_or(|number| number >= number_min));
     Ok(newer)
 }
 
-/// The first number above those of all files that are there, so that none of them is written over.
+/// The first number above those of all existing files, so that none is overwritten.
 pub(crate) fn next_number(dir: &Path) -> Result<u64> {
     let numbers = files(dir)?.into_iter().filter_map(|path| number(&path));
     Ok(numbers.max().map_or(1, |highest| highest + 1))
 }
 
-/// The number of the segment to which a file belongs by its name.
+/// The number of the segment to which a file's name belongs.
 pub(crate) fn number(path: &Path) -> Option<u64> {
     digits(&path.file_name()?.to_string_lossy())?
         .parse()
@@ -62,20 +62,20 @@ pub(crate) fn number(path: &Path) -> Option<u64> {
         .filter(|number| *number < NUMBER_MAX)
 }
 
-/// What is in the folder of segments.
+/// The files in the folder of segments.
 fn files(dir: &Path) -> Result<Vec<PathBuf>> {
     let folder = manifest::segments_path(dir);
     match fs::read_dir(&folder) {
         Ok(files) => files
             .map(|file| Ok(file.map_err(Error::io(&folder, "list"))?.path()))
             .collect(),
-        // Files that are missing with it are told one by one.
+        // Missing files are reported one by one.
         Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(cause) => Err(Error::io(&folder, "list")(cause)),
     }
 }
 
-/// Whether a name in the folder of segments is one that we give.
+/// Whether a name in the folder of segments follows our pattern.
 fn is_ours(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     digits(&name).is_some() || name.starts_with(TEMPORARY_PREFIX)
@@ -90,6 +90,6 @@ fn digits(name: &str) -> Option<&str> {
         .then_some(stem)
 }
 
-/// More than any index reaches; a file with a higher number was named by somebody else, and must
-/// not use up the numbers.
+/// Upper limit of file numbers; no index reaches it. A file with a higher number is not ours, and
+/// must not use up the numbers.
 const NUMBER_MAX: u64 = 1 << 48;

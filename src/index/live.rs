@@ -1,16 +1,16 @@
-//! A handle on an index that others write to, which gives its newest commit.
+//! A handle on an index that others write to. It gives the newest commit.
 //!
-//! An [`Index`] is one commit, and stays so. Who runs for long and wants to know of what is added
-//! meanwhile keeps a [`Live`], and asks it for the [current](Live::current) commit at the beginning
-//! of each piece of work.
+//! An [`Index`] is one commit and never changes. A process that runs for long and needs later
+//! additions keeps a [`Live`], and asks it for the [current](Live::current) commit at the start of
+//! each piece of work.
 //!
-//! A look at the manifest's metadata tells whether it is still the one that was read. If it is not,
-//! one thread opens what is new, and takes over the segments that are open already; others go on
-//! with what they have until it is done.
+//! The manifest's metadata tell whether it is still the one that was read. If not, one thread opens
+//! what is new and reuses the segments that are already open. Meanwhile other threads continue with
+//! the older commit.
 //!
-//! What comes must follow what was there: its history has the commit that was seen last. So an
-//! older state that was put back is told, and another index in the folder, even where each is whole
-//! by itself.
+//! A new commit must follow the old one: its history must contain the commit that was seen last. So
+//! a `Live` detects that an older state or another index was put into the folder, even if that is
+//! sound by itself.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::os::unix::fs::MetadataExt as _;
@@ -25,15 +25,15 @@ use super::manifest::{self, Stored};
 use crate::error::{Error, Result};
 use crate::media::open_regular;
 
-/// An index that is opened anew when it has grown; shared freely between threads.
+/// An index that is opened again when it has changed; shared freely between threads.
 #[derive(Debug)]
 pub struct Live {
     dir: PathBuf,
-    /// The least time between two looks at the manifest.
+    /// Minimum time between two looks at the manifest.
     every: Duration,
-    /// Held for moments.
+    /// Locked only briefly.
     seen: Mutex<Seen>,
-    /// Held while one thread looks, and opens what is new.
+    /// Locked while one thread looks and opens what is new.
     looking: Mutex<()>,
 }
 
@@ -43,19 +43,19 @@ struct Seen {
     index: Arc<Index>,
     manifest: Sighting,
     looked: Instant,
-    /// Whether what is there now could not be opened.
+    /// Whether opening the present state failed.
     is_refused: bool,
 }
 
-/// A manifest by which an index was opened.
+/// The manifest file from which an index was opened.
 #[derive(Debug)]
 struct Sighting {
     sign: Sign,
-    /// As long as it is open, no other file gets its number.
+    /// Kept open so that no other file gets its inode number.
     _file: File,
 }
 
-/// What tells whether a file is another one, or was written to.
+/// Metadata that differ if a file was replaced or written to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Sign {
     device: u64,
@@ -67,7 +67,7 @@ struct Sign {
 }
 
 impl Live {
-    /// Opens an index, and will open it again when it changes.
+    /// Opens an index, to be opened again whenever it changes.
     ///
     /// # Errors
     /// Those of [`Index::open`].
@@ -88,7 +88,8 @@ impl Live {
         })
     }
 
-    /// Sets the least time between two looks, which is how late a commit may be noticed.
+    /// Sets the minimum time between two looks, which is the maximum delay until a commit is
+    /// noticed.
     #[must_use]
     pub fn looking_every(mut self, every: Duration) -> Live {
         self.every = every;
@@ -100,20 +101,20 @@ impl Live {
         &self.dir
     }
 
-    /// The newest commit; keep it for one piece of work, and ask again for the next.
+    /// The newest commit. Keep it for one piece of work, and ask again for the next.
     ///
-    /// A commit is noticed after [`Live::looking_every`] at the latest, and, while another thread
-    /// opens it, when that is done.
+    /// A commit is noticed after [`Live::looking_every`] at the latest, or when the thread that
+    /// opens it has finished.
     ///
-    /// An error means that the index is not to be relied on now, and each call fails until it is.
-    /// The caller should give no answers meanwhile, tell the error to a person, and ask again
-    /// later: what was only interrupted (a folder that was not mounted, a copy under way) heals by
-    /// itself. Work that has an older commit may end with it. If another index was put there on
-    /// purpose, that person decides with [`Live::accept`].
+    /// An error means that the index cannot be relied on now; each call fails until it can.
+    /// Meanwhile the caller should give no answers, report the error to a person, and ask again
+    /// later. A temporary fault (a folder that is not mounted, a copy under way) heals by itself.
+    /// Work that has an older commit may finish with it. If another index was put there on purpose,
+    /// that person decides with [`Live::accept`].
     ///
     /// # Errors
-    /// Those of [`Index::open`], and [`Error::UnexpectedIndex`] if what is there does not follow
-    /// what was there: an older state was put back, or it is another index.
+    /// Those of [`Index::open`], and [`Error::UnexpectedIndex`] if the present state does not
+    /// follow the previous one: an older state was put back, or it is another index.
     pub fn current(&self) -> Result<Arc<Index>> {
         let known = |seen: &Seen| (!seen.is_refused).then(|| Arc::clone(&seen.index));
         let fresh = {
@@ -131,21 +132,21 @@ impl Live {
                 if let Some(index) = known {
                     return Ok(index);
                 }
-                // There is nothing to go on with.
+                // No usable older commit exists, so wait.
                 self.looking.lock().unwrap_or_else(PoisonError::into_inner)
             }
         };
         self.look()
     }
 
-    /// The commit that was opened last, whatever has become of the index since: to show it, not to
-    /// answer by it.
+    /// The commit that was opened last, whatever happened to the index since. It is meant for
+    /// display, not for answers.
     pub fn last(&self) -> Arc<Index> {
         Arc::clone(&self.seen().index)
     }
 
-    /// Takes what is in the folder now, even if it does not follow what was there; for a person who
-    /// knows why.
+    /// Accepts the present state of the folder, even if it does not follow the previous one. Only
+    /// for a person who knows why.
     ///
     /// # Errors
     /// Those of [`Index::open`].
@@ -157,7 +158,7 @@ impl Live {
         Ok(self.take(index, manifest, looked))
     }
 
-    /// Looks whether there is another manifest, and opens it.
+    /// Opens the index again if the manifest has changed.
     fn look(&self) -> Result<Arc<Index>> {
         let looked = Instant::now();
         let now = std::fs::metadata(manifest::manifest_path(&self.dir))
@@ -181,12 +182,12 @@ impl Live {
         }
     }
 
-    /// Opens what is there, which must follow an earlier commit of it.
+    /// Opens the present state, which must follow the earlier commit.
     fn open_after(&self, earlier: &Index) -> Result<Index> {
         Index::open_with(&self.dir, &|stored| {
             check_follows(&self.dir, stored, &earlier.stored)?;
-            // Another manifest of the same commit is a copy that was put back: all of it is looked
-            // at. Otherwise what has the same name has the same content.
+            // Another manifest file of the same commit is a copy that was put back, so everything
+            // is opened again. Otherwise files of the same name have the same content.
             let goes_on =
                 stored.root != earlier.stored.root && names_alike(stored, &earlier.stored);
             Ok(goes_on.then_some(earlier))
@@ -204,19 +205,19 @@ impl Live {
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        // It is replaced as a whole.
+        // Safe after a panic: the value is only replaced as a whole.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Sighting {
-    /// To be made before the manifest is read: what is written in between is then noticed at the
-    /// next look.
+    /// Call this before the manifest is read, so that the next look notices anything written in
+    /// between.
     fn of(dir: &Path) -> Result<Sighting> {
         let path = manifest::manifest_path(dir);
         let file = open_regular(&path, OpenOptions::new().read(true)).map_err(|cause| {
             match cause.kind() {
-                // What is missing says more than this file's name, if it is more than that.
+                // Opening the index gives the better error if more than this file is missing.
                 std::io::ErrorKind::NotFound => Index::open(dir)
                     .err()
                     .unwrap_or(Error::Changed { path: path.clone() }),
@@ -240,7 +241,7 @@ impl Sign {
     }
 }
 
-/// Fails unless a manifest is that of an earlier one's commit, or of one that came after it.
+/// Fails unless a manifest is of the earlier commit or of a later one.
 fn check_follows(dir: &Path, stored: &Stored, earlier: &Stored) -> Result<()> {
     let (found, known) = (stored.manifest.generation, earlier.manifest.generation);
     let unexpected = |what, found: String, expected| {
@@ -279,7 +280,7 @@ fn check_follows(dir: &Path, stored: &Stored, earlier: &Stored) -> Result<()> {
     unexpected("root", found, expected)
 }
 
-/// Whether files that both manifests name are the same files.
+/// Whether files with the same number in both manifests are the same files.
 fn names_alike(stored: &Stored, earlier: &Stored) -> bool {
     let (now, before) = (&stored.manifest, &earlier.manifest);
     let segments = now.segments.iter().all(|entry| {
@@ -299,8 +300,8 @@ fn names_alike(stored: &Stored, earlier: &Stored) -> bool {
     segments && cells
 }
 
-/// Time between two looks, 0 to minutes: a look takes microseconds, and a new source is not waited
-/// for to the second.
+/// Minimum time between two looks, from 0 to minutes. A look takes microseconds, and nobody needs a
+/// new source within less than a second.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 #[cfg(test)]

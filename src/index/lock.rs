@@ -1,8 +1,8 @@
-//! One writer for an index at a time, across processes.
+//! Allows one writer per index at a time, across processes.
 //!
-//! The lock is the kernel's (flock) and not the file's existence: it ends with its process, however
-//! that ends, so a dead owner never has to be detected. The number in the file only serves the
-//! error message.
+//! The lock is the kernel's (flock), not the file's existence. It ends with its process in any
+//! case, so a dead owner need not be detected. The process number in the file only serves the error
+//! message.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -13,14 +13,14 @@ use rustix::fs::{FlockOperation, flock};
 use crate::error::{Error, Result};
 use crate::media::open_regular;
 
-/// The right to write to an index; given back when dropped.
+/// The right to write to an index, released when dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
     file: File,
 }
 
 impl Lock {
-    /// Takes the lock or says who has it.
+    /// Takes the lock, or fails and names the holder.
     pub(crate) fn acquire(path: &Path) -> Result<Lock> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -38,7 +38,7 @@ impl Lock {
             }
             Err(cause) => return Err(Error::io(path, "lock")(cause.into())),
         }
-        // Best effort: on a full disk a merge, which may free space, must still be able to begin.
+        // Best effort: a merge may free space, so it must be able to start on a full disk.
         let _ = file
             .set_len(0)
             .and_then(|()| file.rewind())
@@ -49,7 +49,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // The file stays, empty: deleting it would let two processes lock two files of the same
+        // The empty file stays: if it were deleted, two processes could lock two files of the same
         // name.
         let _ = self.file.set_len(0);
         let _ = flock(&self.file, FlockOperation::Unlock);

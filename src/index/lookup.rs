@@ -1,7 +1,7 @@
 //! What a check reads of an index.
 //!
 //! A check runs against an [`Index`] that this process has opened, or against what several
-//! processes have read of theirs: see [`Shard`](super::Shard).
+//! processes have read of their parts: see [`Shard`](super::Shard).
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -52,7 +52,7 @@ pub trait Lookup {
     }
 
     fn video(&self, video: VideoRef) -> Result<Cow<'_, Video>>;
-    /// The searched video that [`Index::find`] finds first by a whole SHA-256.
+    /// The first result of [`Index::find`] for a whole SHA-256 among the searched videos.
     fn identical(&self, sha256: &[u8; 32]) -> Option<VideoRef>;
     fn near(&self, queries: &[Key], radius: u32) -> Result<Vec<Neighbour>>;
     fn near_benign(&self, queries: &[Key], radius: u32) -> Result<Vec<Neighbour>>;

@@ -19,30 +19,29 @@ use super::video::{IndexConfig, Role};
 use crate::error::{Error, Result};
 use crate::fingerprint::FINGERPRINT_VERSION;
 
-/// What the manifest says; the order of fields is the order on disk.
+/// Content of the manifest; the order of fields is the order on disk.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Manifest {
-    /// Counts the commits.
+    /// Number of this commit.
     pub(crate) generation: u64,
     /// Version of the crate that wrote it.
     pub(crate) written_by: String,
     pub(crate) config: IndexConfig,
-    /// Number of the next file; greater than all in use.
+    /// Number of the next file; greater than all numbers in use.
     pub(crate) next_number: u64,
-    /// When this commit was made, in milliseconds since 1970; 0 if it is not known.
+    /// Time of this commit, in milliseconds since 1970; 0 if unknown.
     pub(crate) committed_at: u64,
-    /// The centroids that segments are sorted by, those that new ones are to be sorted by last.
-    /// Without any there is one cell.
+    /// The centroids that segments are sorted by; the last ones sort new segments. If empty, there
+    /// is one cell.
     pub(crate) cells: Vec<CellsEntry>,
     pub(crate) segments: Vec<SegmentEntry>,
-    /// Videos that have been removed and whose keys take no space any more, in the order of their
-    /// removal.
+    /// Removed videos whose keys no longer take space, in the order of their removal.
     pub(crate) removed: Vec<Removed>,
-    /// How well the screening of this index was found to work; `None` before it was measured.
+    /// How well the screening of this index works; `None` before it was measured.
     pub(crate) screening: Option<Screening>,
     /// Merkle root over the SHA-256s of the sources that have not been removed, ascending.
     pub(crate) sources_root: Hash,
-    /// The same over benign material.
+    /// The same for benign material.
     pub(crate) allowlist_root: Hash,
     /// The commits before this one.
     pub(crate) history: Commitment,
@@ -51,7 +50,7 @@ pub(crate) struct Manifest {
 /// The centroids of some cells.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct CellsEntry {
-    /// Gives the name of the file.
+    /// Number in the name of the file.
     pub(crate) number: u64,
     pub(crate) file: FileEntry,
     pub(crate) cells: u32,
@@ -78,30 +77,30 @@ pub(crate) struct Tombstone {
 /// A live segment.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct SegmentEntry {
-    /// Gives the names of its files.
+    /// Number in the names of its files.
     pub(crate) number: u64,
     pub(crate) file: FileEntry,
     pub(crate) keys: u32,
     pub(crate) videos: u32,
     /// Removed videos, ascending.
     pub(crate) tombstones: Vec<Tombstone>,
-    /// What all its videos are for.
+    /// Role of all its videos.
     pub(crate) role: Role,
 }
 
-/// What a file has to be.
+/// What a file must match.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct FileEntry {
-    /// Bytes of the whole file.
+    /// Length of the whole file, in bytes.
     pub(crate) length: u64,
-    /// xxh3-64 of its table of checksums, which stands for all of it.
+    /// xxh3-64 of its table of checksums, and so of the whole file.
     pub(crate) checksum: u64,
     /// SHA-256 of the whole file.
     pub(crate) sha256: [u8; 32],
 }
 
 impl Manifest {
-    /// A manifest of nothing yet.
+    /// A manifest without content.
     pub(crate) fn new(config: IndexConfig) -> Manifest {
         Manifest {
             generation: 0,
@@ -136,7 +135,7 @@ impl Manifest {
         }))
     }
 
-    /// Bytes of all files that it names, and of the history as far as it commits to it.
+    /// Bytes of all files that it names, and of the history that it commits to.
     pub(crate) fn bytes(&self) -> u64 {
         let segments = self.segments.iter().map(|entry| entry.file.length);
         let cells = self.cells.iter().map(|entry| entry.file.length);
@@ -145,7 +144,7 @@ impl Manifest {
             .fold(self.history_bytes(), u64::saturating_add)
     }
 
-    /// Bytes of the history as far as it commits to it; 0 if there is none yet.
+    /// Bytes of the history that it commits to; 0 if there is none yet.
     pub(crate) fn history_bytes(&self) -> u64 {
         if self.history.leaves == 0 {
             0
@@ -240,7 +239,7 @@ impl Manifest {
             .as_ref()
             .is_some_and(|screening| screening.probes == 0)
         {
-            // A search would look into no cell, and find nothing.
+            // A search would probe no cell and find nothing.
             return Err(format::corrupt(
                 path,
                 "screening",
@@ -279,15 +278,15 @@ impl Manifest {
     }
 }
 
-/// A manifest as it is on disk, or will be.
+/// A manifest as it is, or will be, on disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) manifest: Manifest,
     /// SHA-256 of the body.
     pub(crate) root: [u8; 32],
-    /// Bytes of the file.
+    /// Length of the file, in bytes.
     pub(crate) length: u64,
-    /// Version of the format in which it is, or will be, written.
+    /// Version of the format on disk.
     pub(crate) version: u32,
 }
 
@@ -333,7 +332,7 @@ impl Stored {
         })
     }
 
-    /// What the history will say of this commit.
+    /// The history's leaf for this commit.
     pub(crate) fn leaf(&self) -> Leaf {
         let Manifest {
             generation,
@@ -351,7 +350,7 @@ impl Stored {
         }
     }
 
-    /// Encodes a manifest that is yet to be written, together with its body.
+    /// Encodes a manifest that is not written yet, and returns it with its body.
     pub(crate) fn encode(manifest: Manifest, dir: &Path) -> Result<(Stored, Vec<u8>)> {
         let body = format::encode(&manifest_path(dir), &manifest)?;
         let length = format::file_length(HEADER_LEN + body.len());
@@ -367,7 +366,7 @@ impl Stored {
     }
 }
 
-/// Replaces the manifest of an index: this is the commit.
+/// Replaces the manifest of an index, which is the commit.
 pub(crate) fn write(storage: &dyn Storage, dir: &Path, body: &[u8]) -> Result<()> {
     let mut file = FileWriter::create(storage, &manifest_path(dir), MANIFEST_MAGIC)?;
     file.append(body)?;
@@ -375,7 +374,7 @@ pub(crate) fn write(storage: &dyn Storage, dir: &Path, body: &[u8]) -> Result<()
     Ok(())
 }
 
-/// The only file whose presence makes a folder an index.
+/// Path of the only file whose presence makes a folder an index.
 pub(crate) fn manifest_path(dir: &Path) -> PathBuf {
     dir.join("manifest")
 }
@@ -393,13 +392,13 @@ pub(crate) fn cells_path(dir: &Path, number: u64) -> PathBuf {
     segments_path(dir).join(format!("{number:08}.cells"))
 }
 
-// What sources can be sampled with.
+// The range of sampling intervals of sources.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
-/// More than any index reaches, and far from overflow.
+/// Upper limit of counters: no index reaches it, and sums stay far from overflow.
 const COUNTER_MAX: u64 = 1 << 62;
 
-/// An index of other keys than those asked for, or, without a wish, than those this program makes.
+/// Fails if an index has other keys than those wanted or, without a wish, than this program makes.
 pub(crate) fn check_config(
     dir: &Path,
     found: &IndexConfig,
@@ -424,7 +423,7 @@ pub(crate) fn check_config(
     Ok(())
 }
 
-/// An index whose keys are of another fingerprint version.
+/// Fails if an index has keys of another fingerprint version.
 pub(crate) fn check_fingerprint(dir: &Path, found: &IndexConfig, wanted: u32) -> Result<()> {
     if found.fingerprint_version != wanted {
         return Err(Error::IncompatibleIndex {

@@ -1,7 +1,7 @@
-//! Decides which segments are to be merged (pure).
+//! Decides which segments to merge (pure).
 //!
-//! Merging writes keys anew, so it has to be worth it: each addition must cost the same in a large
-//! index as in a small one, over some time, and calling again must find nothing to do.
+//! A merge rewrites keys, so it must pay off. Over time an addition must cost the same in a large
+//! index as in a small one, and a second call must find nothing to do.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ pub(crate) enum Merging {
     All,
 }
 
-/// What decides whether a segment is merged.
+/// Facts that decide whether a segment is merged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
     number: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Candidate {
     keys: u32,
     /// Keys of videos that have not been removed.
     live: u64,
-    /// Those of removed videos.
+    /// Keys of removed videos.
     dead: u64,
     /// Whether any video has been removed.
     has_removed: bool,
@@ -43,7 +43,7 @@ impl Candidate {
     }
 }
 
-/// Numbers of the segments to be written anew, in groups that become one each.
+/// Numbers of the segments to rewrite, in groups; each group becomes one segment.
 pub(crate) fn groups_to_merge(segments: &[Candidate], merging: Merging) -> Vec<Vec<u64>> {
     let is_small = |segment: &&Candidate| segment.keys < SEGMENT_MAX_KEYS / 2;
     let is_worn = |segment: &&Candidate| match merging {
@@ -61,8 +61,8 @@ pub(crate) fn groups_to_merge(segments: &[Candidate], merging: Merging) -> Vec<V
         );
         groups.retain(|group| group.len() > 1 || group.iter().any(|segment| segment.has_removed));
     } else {
-        // Of about one size: within a factor of eight, so that a key is written anew only a few
-        // times in its life.
+        // Segments of a tier are within a factor of eight in size, so that a key is rewritten only
+        // a few times in its life.
         let tier = |segment: &Candidate| segment.keys.max(1).ilog2() / 3;
         let in_tier = |wanted: u32| {
             segments
@@ -113,9 +113,9 @@ fn fitting<'a>(segments: impl Iterator<Item = &'a Candidate>) -> Vec<Vec<Candida
     groups
 }
 
-/// Segments of about one size that may stand before they are merged.
+/// Number of segments of a tier that may exist before they are merged.
 const SEGMENTS_PER_TIER: usize = 4;
-/// A segment is worn when one in this many of its keys is of a removed video.
+/// A segment is worn when one in this many of its keys belongs to a removed video.
 const WORN_DIVISOR: u64 = 5;
 
 #[cfg(test)]
@@ -146,7 +146,7 @@ mod tests {
             due(&segments(&[(1000, 1000); 5])),
             [(0..5).collect::<Vec<u64>>()]
         );
-        // Larger ones are left alone.
+        // Larger segments are left alone.
         let mut mixed = vec![(500_000, 500_000), (200_000, 200_000)];
         mixed.extend([(1000, 1000); 5]);
         assert_eq!(due(&segments(&mixed)), [(2..7).collect::<Vec<u64>>()]);

@@ -1,9 +1,9 @@
 //! Merkle tree hash of a list, with SHA-256, as RFC 6962 defines it in section 2.1 (and RFC 9162
 //! after it).
 //!
-//! Only roots are computed here; [`proof`](super::proof) has what proves them. The crate
-//! `ct-merkle` hashes the whole path to the root again with each leaf: ten times the work for a
-//! million of them.
+//! Only roots are computed here; [`proof`](super::proof) makes proofs. The crate `ct-merkle` hashes
+//! the whole path to the root again for each leaf, which is ten times the work for a million
+//! leaves.
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 /// Hash of a leaf, of a node, or of the tree.
 pub(crate) type Hash = [u8; 32];
 
-/// Root over hashes of files, in ascending order: the same for the same files, however they came
-/// together.
+/// Root over hashes of files in ascending order. The same files give the same root, in whatever
+/// order they were added.
 ///
 /// A million take 0.4 s on two cores.
 pub(crate) fn root_of(sha256s: impl Iterator<Item = Hash>) -> Hash {
@@ -38,7 +38,7 @@ pub(crate) fn root<L: AsRef<[u8]> + Sync>(leaves: &[L]) -> Hash {
     }
 }
 
-/// A tree that only grows: what is needed of it to compute the root after each leaf.
+/// A tree that only grows, reduced to what is needed to compute the root after each leaf.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Frontier {
     leaves: u64,
@@ -50,7 +50,7 @@ impl Frontier {
     /// Appends a leaf.
     pub(crate) fn push(&mut self, leaf: &[u8]) {
         let mut hash = leaf_hash(leaf);
-        // Two subtrees of one size make one of the next, as ones carry in an addition.
+        // Two subtrees of equal size merge into one, like a carry in a binary addition.
         for _ in 0..self.leaves.trailing_ones() {
             if let Some(left) = self.subtrees.pop() {
                 hash = node_hash(&left, &hash);
@@ -91,11 +91,11 @@ pub(super) fn node_hash(left: &Hash, right: &Hash) -> Hash {
         .into()
 }
 
-// A leaf never hashes like a node.
+// Different prefixes, so that a leaf never hashes like a node.
 const LEAF: u8 = 0;
 const NODE: u8 = 1;
 
-/// Leaves from which the halves of a tree are hashed in parallel: some 0.2 ms of work.
+/// Leaves from which the halves of a tree are hashed in parallel; about 0.2 ms of work.
 const PARALLEL_MIN: usize = 1024;
 
 #[cfg(test)]
@@ -165,7 +165,7 @@ mod tests {
         assert_ne!(root_of(set[1..].iter().copied()), expected);
         assert_ne!(root_of(set.iter().copied().chain([[0; 32]])), expected);
         assert_eq!(root_of(std::iter::empty()), root::<Hash>(&[]));
-        // One member is a leaf and not a root that is a member itself.
+        // The root over one member is a leaf hash, and not that of a root used as a member.
         assert_ne!(root_of(std::iter::once(expected)), expected);
     }
 }

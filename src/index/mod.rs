@@ -6,15 +6,15 @@
 //! [`Writer`] at a time and any number of readers, across processes. The bytes are described in
 //! `index-data/FORMAT.md`.
 //!
-//! A video is a *source*, of which clips may be copies, or *benign* material ([`Role`]), which
-//! proves nothing. The two lie in segments of their own, so that neither is met in a search for the
-//! other; all else they have in common.
+//! A video is a *source*, of which clips may be copies, or *benign* material, which proves nothing
+//! (see [`Role`]). Each kind has its own segments, so that a search for one never meets the other.
+//! Everything else is the same for both.
 //!
-//! Of each video a *track* is kept: its keys in order of time with their places, and what moves in
-//! it. Beside it the keys lie by coarse cells, so that a search need not compare all of them.
-//! Removed videos are found no more, although their keys stay until a merge drops them.
+//! For each video the index keeps a *track*: its keys in order of time with their places, and its
+//! motion. It also keeps the keys sorted by coarse cells, so that a search need not compare all of
+//! them. Removed videos are no longer found, although their keys stay until a merge drops them.
 //!
-//! What this does not do: decide what a hit means, or know anything of media files.
+//! This module does not decide what a hit means, and knows nothing of media files.
 
 mod assemble;
 #[cfg(feature = "remote")]
@@ -94,9 +94,9 @@ pub enum SearchMode {
     #[default]
     Auto,
     /// Looks into the cells nearest to each key, which nominates videos, and compares all keys of
-    /// these.
+    /// those videos.
     Screened,
-    /// Compares all keys: nothing is missed.
+    /// Compares all keys, so nothing is missed.
     Exact,
 }
 
@@ -105,83 +105,83 @@ pub enum SearchMode {
 pub struct Neighbour {
     /// Number of the query in the call.
     pub query: u32,
-    /// The video that shows it.
+    /// The video that has the key.
     pub video: VideoRef,
-    /// Number of the run among those of the video, which are in order of time.
+    /// Number of the run within the video, in order of time.
     pub run: u32,
-    /// Bits in which query and key differ.
+    /// Number of bits in which query and key differ.
     pub distance: u32,
 }
 
 /// Size and condition of a snapshot.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct IndexState {
-    /// SHA-256 of the manifest's body, in hexadecimal: commits to every segment, tombstone and
+    /// SHA-256 of the manifest's body, in hexadecimal. It commits to every segment, tombstone and
     /// setting.
     pub root: String,
     /// Merkle root (RFC 6962) over the SHA-256s of the sources that have not been removed,
-    /// ascending, in hexadecimal: the same for the same sources, however they came together.
+    /// ascending, in hexadecimal. The same sources give the same root, in whatever order they were
+    /// added.
     pub sources_root: String,
-    /// The same over benign material.
+    /// The same for benign material.
     pub allowlist_root: String,
-    /// Merkle root over the commits before this one, as the history keeps them; see
-    /// [`Index::history`].
+    /// Merkle root over the commits before this one in the history; see [`Index::history`].
     pub history_root: String,
-    /// Commits before this one that the history keeps.
+    /// Number of commits before this one in the history.
     pub history_commits: u64,
     /// Commits so far.
     pub generation: u64,
     /// Sources that have not been removed.
     pub videos: u64,
-    /// Their length together, in hours.
+    /// Their total length, in hours.
     pub hours: f64,
-    /// Their keys, counted as often as a run of them was seen.
+    /// Their keys; a key counts once for each of its runs.
     pub keys: u64,
-    /// Sources of which no small pictures are kept: they are judged by keys and motion alone.
+    /// Sources without small pictures, which are judged by keys and motion alone.
     pub without_pictures: u64,
-    /// Videos of benign material that have not been removed; they are no sources.
+    /// Videos of benign material that have not been removed; they are not sources.
     pub benign_videos: u64,
-    /// Their length together, in hours.
+    /// Their total length, in hours.
     pub benign_hours: f64,
-    /// Their keys, counted as those of sources.
+    /// Their keys, counted like those of sources.
     pub benign_keys: u64,
     /// Segments.
     pub segments: u32,
-    /// Removed videos, of whatever role, whose keys still take space.
+    /// Removed videos, of any role, whose keys still take space.
     pub tombstones: u64,
-    /// Bytes of the files that the manifest names, and of itself.
+    /// Bytes of the manifest and of the files that it names.
     pub bytes: u64,
-    /// These bytes for each of the sources' keys; `None` without keys.
+    /// These bytes divided by the keys of sources; `None` without keys.
     pub bytes_per_key: Option<f64>,
-    /// These bytes for each hour of sources; `None` without sources.
+    /// These bytes divided by the hours of sources; `None` without sources.
     pub bytes_per_hour: Option<f64>,
     /// Longest time between two keyframes of a video, in seconds.
     pub interval_s: f64,
     /// Version of the fingerprint that made the keys.
     pub fingerprint_version: u32,
-    /// Version of the format in which the last commit was written.
+    /// Version of the format of the last commit.
     pub format_version: u32,
     /// Version of this crate that made the last commit.
     pub written_by: String,
     /// Cells that keys are sorted by; 1 for a small index.
     pub cells: u64,
     /// Share of the cells nearest to a key that the graph over their centroids finds, 0..=1; 1
-    /// where all are compared.
+    /// where all centroids are compared.
     pub cells_recall: f64,
-    /// Share of excerpts of its own videos that the screening was found to nominate, 0..=1; `None`
-    /// before it was measured.
+    /// Share of changed excerpts of its own videos for which the screening nominates the video,
+    /// 0..=1; `None` before it was measured.
     pub screening_recall: Option<f64>,
 }
 
-/// The instructions with which keys are compared on this processor, by name; `Portable` where it
-/// has none for it.
+/// Name of the instructions that compare keys on this processor; `Portable` if it has no special
+/// ones.
 pub fn scan_instructions() -> String {
     format!("{:?}", scan::Kernel::detect())
 }
 
-/// Compares keys by other instructions of this processor, by name (`avx512`, `avx2`, `popcnt`,
-/// `neon`, `portable`), to compare them; `false` if it does not have these, or has begun with
-/// others.
+/// Chooses other instructions to compare keys with, by name (`avx512`, `avx2`, `popcnt`, `neon`,
+/// `portable`), for benchmarks. Returns `false` if this processor lacks them or a scan has already
+/// used others.
 pub fn choose_scan_instructions(name: &str) -> bool {
     scan::Kernel::choose(name)
 }

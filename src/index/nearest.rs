@@ -1,5 +1,5 @@
-//! Finds the keys of an index that are near others: by comparing all, those of a video, or those of
-//! a few cells.
+//! Finds the keys of an index near others, by comparing all keys, those of one video, or those of a
+//! few cells.
 
 use rayon::prelude::*;
 
@@ -16,27 +16,27 @@ use crate::fingerprint::{KEY_BITS, Key};
 /// How closely [`Index::near_by_cell`] looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Screen {
-    /// Cells that are looked into for each query, the nearest.
+    /// Number of cells to probe for each query, the nearest first.
     pub probes: usize,
-    /// Distance up to which keys are found, in bits.
+    /// Maximum distance of a found key, in bits.
     pub radius: u32,
-    /// Distance up to which sketches are worth a comparison of the keys, in bits of 128.
+    /// Maximum distance of sketches whose keys are compared, in bits of 128.
     pub sketch_radius: u32,
 }
 
 impl Index {
     /// Finds the keys of sources within `radius` bits of each query by comparing all of them.
     ///
-    /// Sorted by query, video and run. The work is spread over rayon's threads.
+    /// Sorted by query, video and run. The work runs on rayon's threads.
     ///
     /// # Errors
-    /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if something is damaged that the search
-    /// looks at; there is no partial answer.
+    /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if the search meets damage; there is no
+    /// partial answer.
     pub fn near(&self, queries: &[Key], radius: u32) -> Result<Vec<Neighbour>> {
         self.near_in_role(queries, radius, self.searched_role())
     }
 
-    /// As [`Index::near`], among the keys of the videos of one role.
+    /// As [`Index::near`], for the videos of one role.
     ///
     /// # Errors
     /// Those of [`Index::near`].
@@ -72,7 +72,7 @@ impl Index {
         Ok(found)
     }
 
-    /// Finds keys of one video within `radius` bits of each query, by comparing all that it has.
+    /// Finds keys of one video within `radius` bits of each query, by comparing all its keys.
     ///
     /// Sorted as by [`Index::near`].
     ///
@@ -96,11 +96,11 @@ impl Index {
         Ok(found)
     }
 
-    /// Finds keys of sources within a screen's radius of each query in the cells nearest to it, as
-    /// few keys as that takes.
+    /// Finds keys of sources within a screen's radius of each query, in the cells nearest to it.
+    /// This compares as few keys as possible.
     ///
-    /// Sorted as by [`Index::near`]. What lies in other cells is missed, and of a cell's keys those
-    /// whose sketch (the lower half of the frequencies) differs by more than the screen allows.
+    /// Sorted as by [`Index::near`]. Keys in other cells are missed. So are keys whose sketch (the
+    /// lower half of the frequencies) differs by more than the screen allows.
     ///
     /// # Errors
     /// Those of [`Index::near`].
@@ -147,7 +147,7 @@ impl Index {
 }
 
 impl LiveSegment {
-    /// A key that was found, unless its video has been removed.
+    /// A found key, or `None` if its video has been removed.
     fn neighbour(&self, number: u32, query: u32, run: u32, distance: u32) -> Option<Neighbour> {
         let video = self.segment.video_of(run);
         let run = run - self.segment.runs_of(video).start;
@@ -162,8 +162,7 @@ impl LiveSegment {
         })
     }
 
-    /// Compares queries with the keys of a cell: first the sketches, then the keys whose sketches
-    /// are near.
+    /// Compares queries with a cell: first all sketches, then the keys whose sketches are near.
     fn in_cell(
         &self,
         kernel: Kernel,
@@ -175,9 +174,8 @@ impl LiveSegment {
     ) -> Result<()> {
         let of_cell = self.segment.entries(cell)?;
         let mut near = Vec::new();
-        // A crowd of near-identical keys is sampled evenly: which of them is found is all the same.
-        // What lies in the single cell is no crowd, but all that there is, until cells have been
-        // trained.
+        // A crowd of near-identical keys is sampled evenly, since any of them will do. The single
+        // cell of an index without trained cells holds all keys and is not a crowd.
         let crowd = if self.segment.cells() == 1 {
             0
         } else {
@@ -210,7 +208,7 @@ impl LiveSegment {
     }
 }
 
-/// Compares all runs with all queries; the numbers found are places among the runs.
+/// Compares all runs with all queries. The numbers found are positions in `runs`.
 fn compare(runs: &[RawRun], queries: &[Key], radius: u32) -> Vec<Found> {
     let planes: [Vec<u64>; 4] =
         std::array::from_fn(|word| runs.iter().map(|run| run[word]).collect());
@@ -222,7 +220,7 @@ fn compare(runs: &[RawRun], queries: &[Key], radius: u32) -> Vec<Found> {
     )
 }
 
-/// Which queries ask for each cell, cell by cell: each is read once for all of them.
+/// Queries by cell, so that each cell is read once for all of them.
 fn by_cell(nearest: &[Vec<u32>], cells: usize) -> Vec<(u32, u32)> {
     let mut next = vec![0usize; cells + 1];
     nearest
@@ -242,7 +240,7 @@ fn by_cell(nearest: &[Vec<u32>], cells: usize) -> Vec<(u32, u32)> {
     asked
 }
 
-/// Runs that are compared with all queries at a time: 192 kB as they are stored.
+/// Number of runs compared with all queries at a time: 192 kB in stored form.
 const BLOCK_RUNS: usize = 4096;
-/// Most keys of a cell and segment that a query is compared with.
+/// Maximum number of keys of a cell and segment that are compared with a query.
 const CELL_KEYS_MAX: usize = 16_384;

@@ -1,10 +1,9 @@
-//! Notes the newest commit beside the manifest, so that an older manifest put back in its place is
-//! noticed.
+//! Notes the newest commit beside the manifest, to detect an older manifest that was put back.
 //!
-//! The note is written after each commit, and names its generation and root. So a manifest may be
-//! newer than the note, if a writer ended in between; one that is older was put back, or others
-//! have been lost. Who puts the note back too is noticed only by those who know what to expect: see
-//! [`Expected`].
+//! The note is written after each commit and names its generation and root. A manifest may be newer
+//! than the note, if a writer ended between the two. An older manifest was put back, or newer ones
+//! were lost. If somebody puts the note back too, only a caller that knows what to expect can
+//! notice: see [`Expected`].
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _};
@@ -18,12 +17,12 @@ use super::{Index, IndexState};
 use crate::error::{Error, Result};
 use crate::media::open_regular;
 
-/// What a caller knows of the state in which an index has to be.
+/// What a caller knows of the state that an index must have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
-    /// The root that it must have, see [`IndexState::root`].
+    /// The required root; see [`IndexState::root`].
     pub root: Option<[u8; 32]>,
-    /// The lowest generation that it may have, see [`IndexState::generation`].
+    /// The lowest permitted generation; see [`IndexState::generation`].
     pub generation_min: Option<u64>,
 }
 
@@ -76,7 +75,7 @@ pub(crate) struct Newest {
 }
 
 impl Newest {
-    /// Reads the note of an index; `None` if there is none, which says nothing.
+    /// Reads the note of an index; `None` if there is none, which proves nothing.
     pub(crate) fn load(dir: &Path) -> Result<Option<Newest>> {
         let path = path(dir);
         let mut text = String::new();
@@ -113,7 +112,8 @@ impl Newest {
         })
     }
 
-    /// Fails if a manifest, read after this note, is older than the commit that it names.
+    /// Fails if a manifest is older than the commit in this note. The note must be read before the
+    /// manifest.
     pub(crate) fn check(&self, dir: &Path, stored: Option<&Stored>) -> Result<()> {
         self.check_commit(
             dir,
@@ -121,7 +121,7 @@ impl Newest {
         )
     }
 
-    /// As [`Newest::check`], for a manifest of whatever format with this generation and root.
+    /// As [`Newest::check`], for a manifest of any format, given by generation and root.
     pub(crate) fn check_commit(&self, dir: &Path, found: Option<(u64, &[u8; 32])>) -> Result<()> {
         let generation = found.map(|(generation, _)| generation);
         let root = found.map(|(_, root)| hex(root));
@@ -154,37 +154,37 @@ impl Newest {
         })
     }
 
-    /// Whether the note is that of this manifest, or newer.
+    /// Whether the note is of this manifest or of a newer one.
     fn knows(&self, stored: &Stored) -> bool {
         self.generation >= stored.manifest.generation
     }
 }
 
-/// Reads the manifest of an index, which must be as new as the newest commit that is noted;
+/// Reads the manifest of an index, which must be at least as new as the newest commit noted;
 /// `Ok(None)` if there is none.
 pub(crate) fn load(dir: &Path) -> Result<Option<Stored>> {
-    // First the note: what a writer commits meanwhile only makes the manifest newer.
+    // The note is read first, so a commit in between only makes the manifest newer.
     let newest = Newest::load(dir)?;
     let stored = Manifest::load(dir)?;
     if let Some(newest) = newest {
         newest.check(dir, stored.as_ref())?;
     }
     if stored.is_none() {
-        // A history with commits in it says that there was a manifest.
+        // A history with commits proves that there was a manifest.
         History::load(dir, &Commitment::empty(), None)?;
     }
     Ok(stored)
 }
 
-/// Whether a commit is noted, or the history has one.
+/// Whether there is a note of a commit, or a commit in the history.
 pub(crate) fn exists(dir: &Path) -> bool {
     path(dir).exists() || history::path(dir).exists()
 }
 
 /// Notes a commit that is durable.
 ///
-/// Best effort: the commit is made, and a full disk must not keep a merge from freeing it. The next
-/// writer notes it.
+/// Best effort: the commit is already made, and a full disk must not stop a merge that would free
+/// space. The next writer writes a missing note.
 pub(crate) fn note(storage: &dyn Storage, dir: &Path, stored: &Stored) {
     let path = path(dir);
     let write = || {
@@ -199,7 +199,7 @@ pub(crate) fn note(storage: &dyn Storage, dir: &Path, stored: &Stored) {
     let _: Result<()> = write();
 }
 
-/// Notes the commit that a writer finds, if the one who made it did not come to that.
+/// Notes the commit that a writer finds, if the previous writer did not.
 pub(crate) fn note_found(storage: &dyn Storage, dir: &Path, stored: &Stored) -> Result<()> {
     // The rename of the manifest may not be durable yet.
     if !Newest::load(dir)?.is_some_and(|newest| newest.knows(stored))
@@ -210,8 +210,8 @@ pub(crate) fn note_found(storage: &dyn Storage, dir: &Path, stored: &Stored) -> 
     Ok(())
 }
 
-/// A file that was written by a later commit than the one that the manifest stands for, or by one
-/// that never came about.
+/// The error for a file that belongs to a commit newer than the manifest's, or to one that was
+/// never finished.
 pub(crate) fn newer_than(stored: &Stored, path: &Path, number: u64) -> Error {
     Error::CorruptIndex {
         path: path.to_owned(),
@@ -231,5 +231,5 @@ pub(super) fn path(dir: &Path) -> PathBuf {
 
 const REMEDY_OLDER: &str = "put the newest manifest back, or restore the whole folder from a copy; to go on without what is newer, \
     delete the file that says so";
-/// Bytes of a note: two numbers.
+/// Maximum length of a note, in bytes; it holds two numbers.
 const NOTE_MAX: u64 = 256;

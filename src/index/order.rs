@@ -1,4 +1,4 @@
-//! Puts an index in order: merges segments, trains cells, and sorts by them.
+//! Keeps an index in order: merges segments, trains cells, and sorts by them.
 
 use std::sync::Arc;
 
@@ -15,26 +15,26 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Key;
 
 impl Writer {
-    /// Commits what waits, merges where small or worn segments have piled up, trains cells where
-    /// the index has outgrown those that it has, and deletes files no longer named.
+    /// Commits what waits, merges small or worn segments that have piled up, trains cells if the
+    /// index has outgrown the present ones, and deletes files that are no longer named.
     ///
-    /// Segments are merged when more than four are of about one size; a segment is worn, and
-    /// written anew without its removed videos, when a fifth of its keys is theirs. Cells are
-    /// trained anew when four times as many keys are there as they suit, and all segments are then
-    /// sorted by them. Each step is a commit, and readers go on meanwhile. A merge takes some 300
-    /// MB of memory at most, training 100 bytes for each of 64 keys a cell. Benign material is
-    /// merged for itself and has no cells.
+    /// Segments are merged when more than four are of about one size. A segment is worn when a
+    /// fifth of its keys belong to removed videos; it is rewritten without them. Cells are trained
+    /// again when there are four times as many keys as suit the present ones, and then all segments
+    /// are sorted by the new cells. Each step is a commit, and readers can continue meanwhile. A
+    /// merge takes at most some 300 MB of memory, training 100 bytes for each of 64 keys per cell.
+    /// Benign material is merged separately and has no cells.
     ///
     /// # Errors
     /// [`Error::Cancelled`] as soon as the caller says so (finished steps stay), [`Error::Io`], and
-    /// [`Error::CorruptIndex`] if something that is merged is damaged.
+    /// [`Error::CorruptIndex`] if something to be merged is damaged.
     pub fn maintain<'a>(&mut self, watch: impl Into<Watch<'a>>) -> Result<()> {
         self.upkeep(Merging::WhenDue, watch.into())
     }
 
-    /// As [`Writer::maintain`], but merges all that can be: afterwards no removed video takes
+    /// As [`Writer::maintain`], but merges as much as possible. Afterwards no removed video takes
     /// space, and neighbouring segments of less than half of
-    /// [`SEGMENT_MAX_KEYS`](super::SEGMENT_MAX_KEYS) are one as far as that allows.
+    /// [`SEGMENT_MAX_KEYS`](super::SEGMENT_MAX_KEYS) are joined up to that size.
     ///
     /// # Errors
     /// Those of [`Writer::maintain`].
@@ -43,8 +43,8 @@ impl Writer {
     }
 
     fn upkeep(&mut self, merging: Merging, watch: Watch<'_>) -> Result<()> {
-        // First, since what a crash or an interrupted call left may be the room that this one
-        // needs.
+        // Deletes first: the leftovers of a crash or an interrupted call may occupy the space that
+        // this call needs.
         self.delete_unnamed()?;
         self.commit()?;
         self.train_if_due(watch)?;
@@ -56,9 +56,10 @@ impl Writer {
         self.sort(watch)
     }
 
-    /// Trains so many cells, whatever suits the index, and sorts all segments of sources by them.
+    /// Trains `cells` cells, whatever number suits the index, and sorts all segments of sources by
+    /// them.
     ///
-    /// An index trains those that suit it by itself: see [`Writer::maintain`].
+    /// [`Writer::maintain`] trains a suitable number by itself.
     ///
     /// # Errors
     /// Those of [`Writer::maintain`], and [`Error::InvalidSetting`] for less than 2 or more than
@@ -78,7 +79,7 @@ impl Writer {
         self.sort(watch)
     }
 
-    /// Sorts by the newest cells what is sorted by others.
+    /// Sorts segments that are sorted by older cells by the newest ones.
     fn sort(&mut self, watch: Watch<'_>) -> Result<()> {
         for number in self.sorted_by_other_cells() {
             stop_if(watch.cancel)?;
@@ -89,7 +90,7 @@ impl Writer {
         self.delete_unnamed()
     }
 
-    /// Trains cells from the index's own keys if it has outgrown those that it has.
+    /// Trains cells from the index's own keys if it has outgrown the present ones.
     fn train_if_due(&mut self, watch: Watch<'_>) -> Result<()> {
         let Some(index) = &self.index else {
             return Ok(());
@@ -102,7 +103,7 @@ impl Writer {
         }
     }
 
-    /// Trains so many cells from the keys of the sources; segments are sorted by them by and by.
+    /// Trains `wanted` cells from the keys of the sources. Segments are sorted by them later.
     fn train(&mut self, wanted: usize, watch: Watch<'_>) -> Result<()> {
         let Some(index) = &self.index else {
             return Ok(());
@@ -134,8 +135,8 @@ impl Writer {
             cells::training_steps(keys.len()) + wanted as u64,
         );
         let mut centroids = cells::train(keys, wanted, &work)?;
-        // Of fewer different keys than cells, the last centroid stands for the rest: else it would
-        // be trained again and again.
+        // With fewer different keys than cells, the last centroid is repeated. Otherwise the cells
+        // would be trained again on every call.
         let Some(&last) = centroids.last() else {
             return Ok(());
         };
@@ -149,7 +150,7 @@ impl Writer {
             file,
             cells: centroids.len() as u32,
         });
-        // What was measured of other cells says nothing of these.
+        // Measurements with other cells do not apply to these.
         manifest.screening = None;
         self.replace_manifest(manifest, Videos::Same)
     }
@@ -164,7 +165,7 @@ impl Writer {
         others.map(|live| live.number).collect()
     }
 
-    /// Names no centroids any more that no segment is sorted by, but the newest.
+    /// Drops older centroids from the manifest once no segment is sorted by them.
     fn forget_cells(&mut self) -> Result<()> {
         let mut manifest = self.next_manifest();
         if manifest.cells.len() < 2 || !self.sorted_by_other_cells().is_empty() {
@@ -174,7 +175,7 @@ impl Writer {
         self.replace_manifest(manifest, Videos::Same)
     }
 
-    /// Numbers of the segments to be written anew, in groups that become one each.
+    /// Numbers of the segments to rewrite, in groups; each group becomes one segment.
     fn groups_to_merge(&self, merging: Merging) -> Vec<Vec<u64>> {
         let Some(index) = &self.index else {
             return Vec::new();
@@ -189,8 +190,8 @@ impl Writer {
             .collect()
     }
 
-    /// Replaces some segments of one role by one with their live videos; it takes the place of the
-    /// first.
+    /// Merges some segments of one role into one with their live videos. It takes the position of
+    /// the first.
     fn merge(&mut self, group: &[u64], what: Upkeep, watch: Watch<'_>) -> Result<()> {
         let segments = self.index.iter().flat_map(|index| &index.segments);
         let chosen: Vec<&LiveSegment> = segments

@@ -1,8 +1,9 @@
-//! The index as it was at an earlier commit, what came after, and copies of it that last.
+//! Opens the index as it was at an earlier commit, tells what changed since, and makes lasting
+//! copies.
 //!
-//! Videos are only ever added and removed, and each keeps the commit that did so. So a past state
-//! is the present one without what came later, and with what was removed later as long as its keys
-//! are still there.
+//! Videos are only added and removed, and each records the commit that did so. A past state is
+//! therefore the present one without videos added later, plus videos removed later whose keys are
+//! still there.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -18,10 +19,10 @@ use super::storage::{Disk, Storage as _};
 use super::video::Role;
 use crate::error::{Error, Result};
 
-/// What became of an index after one of its commits.
+/// Changes of an index after one of its commits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Change {
-    /// Sources that were added, and not removed again.
+    /// Sources that were added and not removed again.
     pub added: u64,
     /// Sources of that commit that were removed.
     pub removed: u64,
@@ -34,21 +35,20 @@ pub struct Change {
 pub struct Copied {
     /// The commit that was copied.
     pub generation: u64,
-    /// Files that have two names now.
+    /// Files that were linked.
     pub linked: usize,
-    /// Files that were copied, since no second name could be given.
+    /// Files that were copied because they could not be linked.
     pub copied: usize,
 }
 
 impl Index {
-    /// This index as it was at one of its commits: with the videos that were in it then and no
-    /// others.
+    /// This index as it was at one of its commits, with the videos of that time and no others.
     ///
-    /// What the videos are is compared with what the history says of that commit. Which pictures
-    /// and publications were known of them is not: these are the present ones.
+    /// The list of videos is verified against the history. Pictures and publications are the
+    /// present ones, since past ones are not recorded.
     ///
     /// # Errors
-    /// [`Error::NoPast`] if there is no such commit, or not all of it is there any more,
+    /// [`Error::NoPast`] if there is no such commit or some of its data is gone,
     /// [`Error::CorruptIndex`], and [`Error::Io`].
     pub fn as_of(&self, generation: u64) -> Result<Index> {
         let (leaf, before) = self.commit(generation)?;
@@ -80,7 +80,7 @@ impl Index {
         stored.manifest.sources_root = leaf.sources_root;
         stored.manifest.allowlist_root = leaf.allowlist_root;
         stored.manifest.history = before;
-        // That of the present; what it was is not known.
+        // The measurement is of the present state; the past one is not known.
         stored.manifest.screening = None;
         let mut past = Index::load(self.dir(), stored, Some(self))?;
         for live in &mut past.segments {
@@ -104,8 +104,8 @@ impl Index {
         Ok(past)
     }
 
-    /// This index with only the sources that were added after one of its commits, and all benign
-    /// material. It counts as large as it is as a whole.
+    /// This index with all benign material, but only the sources that were added after one of its
+    /// commits. Its size counts as that of the whole index.
     ///
     /// # Errors
     /// [`Error::CorruptIndex`] and [`Error::Io`].
@@ -120,22 +120,22 @@ impl Index {
                 *dead |= added.generation <= generation;
             }
         }
-        // Nor is time spent on comparing keys of which none counts.
+        // Do not spend time on keys that cannot count.
         new.segments
             .retain(|live| live.role == Role::Benign || live.dead.contains(&false));
         Ok(new)
     }
 
-    /// Segments that a search of it looks into.
+    /// Number of segments that a search looks into.
     pub(crate) fn segments_searched(&self) -> u32 {
         self.segments.len() as u32
     }
 
-    /// What became of the index after one of its commits, of which `root` is the root.
+    /// Changes of the index after the commit with this generation and root.
     ///
     /// # Errors
-    /// [`Error::NoPast`] if the history has no such commit or another one, [`Error::CorruptIndex`],
-    /// and [`Error::Io`].
+    /// [`Error::NoPast`] if the history has no commit of this generation or one with another root,
+    /// [`Error::CorruptIndex`], and [`Error::Io`].
     pub fn change_since(&self, generation: u64, root: &Hash) -> Result<Change> {
         let (leaf, _) = self.commit(generation)?;
         if leaf.root != *root {
@@ -175,8 +175,7 @@ impl Index {
         Ok(change)
     }
 
-    /// When the newest of its sources was added, as in RFC 3339, in UTC; `None` if that is not
-    /// known.
+    /// When its newest source was added, in RFC 3339, in UTC; `None` if unknown.
     pub fn newest_source_at(&self) -> Option<String> {
         let sources = self.segments.iter().filter(|live| live.role.is_searched());
         let times = sources.flat_map(|live| {
@@ -203,7 +202,7 @@ impl Index {
         leaves
     }
 
-    /// The leaves of the history with this snapshot's commit, as they are hashed, the first first.
+    /// The hashed bytes of the history's leaves, with this snapshot's commit, oldest first.
     ///
     /// # Errors
     /// Those of [`Index::history`].
@@ -213,13 +212,12 @@ impl Index {
         Ok(leaves.map(|leaf| leaf.to_bytes().to_vec()).collect())
     }
 
-    /// Copies this snapshot into a folder that is empty or not there, where it lasts whatever
-    /// becomes of the index: its write-once files get a second name, or are copied where the folder
-    /// is on another file system.
+    /// Copies this snapshot into an empty or new folder, where later changes of the index do not
+    /// affect it. Write-once files are linked, or copied if the folder is on another file system.
     ///
     /// # Errors
-    /// [`Error::InvalidSetting`] if there is something in the folder, [`Error::CorruptIndex`] if a
-    /// file is gone, and [`Error::Io`].
+    /// [`Error::InvalidSetting`] if the folder is not empty, [`Error::CorruptIndex`] if a file is
+    /// gone, and [`Error::Io`].
     pub fn copy_to(&self, folder: &Path) -> Result<Copied> {
         if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(Error::InvalidSetting {
@@ -258,14 +256,14 @@ impl Index {
             .map_err(Error::io(&segments, "sync"))?;
         let leaves = self.stored.manifest.history.leaves;
         if leaves > 0 {
-            // It is appended to in place, so that a second name would not last.
+            // The history is appended to in place, so a link to it would change.
             let (from, to) = (history::path(self.dir()), history::path(folder));
             let mut content = fs::read(&from).map_err(Error::io(&from, "read"))?;
             content.truncate(usize::try_from(history::length(leaves)).unwrap_or(usize::MAX));
             fs::write(&to, content).map_err(Error::io(&to, "write"))?;
         }
-        // Last, since the manifest makes the folder an index; and found right, since a writer may
-        // have come in between.
+        // The manifest comes last, since it makes the folder an index. Then the copy is verified,
+        // since a writer may have changed files meanwhile.
         let (_, body) = manifest::Stored::encode(self.stored.manifest.clone(), folder)?;
         manifest::write(&Disk, folder, &body)?;
         let copy = Index::open(folder)?;
@@ -283,7 +281,7 @@ impl Index {
         Ok(done)
     }
 
-    /// The leaf of a commit, and what its manifest said of those before it.
+    /// The leaf of a commit, and its manifest's commitment to the commits before it.
     fn commit(&self, generation: u64) -> Result<(Leaf, Commitment)> {
         let own = self.stored.leaf();
         let (history, _) = History::load_committed(self.dir(), &self.stored.manifest.history)?;

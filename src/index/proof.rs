@@ -1,9 +1,9 @@
-//! Proofs about Merkle trees as RFC 6962 defines them, made and verified (pure).
+//! Makes and verifies proofs about Merkle trees as RFC 6962 defines them (pure).
 //!
-//! An *inclusion* proof shows that a leaf is in the tree of a root, a *consistency* proof that a
-//! tree begins with another. Verifying needs neither the tree nor the index. Both verifiers are
-//! those of RFC 9162, sections 2.1.3.2 and 2.1.4.2: they take a proof of exactly the right length
-//! or none.
+//! An *inclusion* proof shows that a leaf is in the tree with a given root. A *consistency* proof
+//! shows that a tree begins with another tree. Verifying needs neither the tree nor the index. Both
+//! verifiers are those of RFC 9162, sections 2.1.3.2 and 2.1.4.2, and accept only proofs of exactly
+//! the right length.
 
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ pub fn root<L: AsRef<[u8]> + Sync>(leaves: &[L]) -> Hash {
     merkle::root(leaves)
 }
 
-/// Proves that the numbered leaf is in the tree; `None` if there is no such leaf.
+/// Proves that the leaf with this number is in the tree; `None` if there is no such leaf.
 pub fn inclusion<L: AsRef<[u8]> + Sync>(leaves: &[L], number: usize) -> Option<Vec<Hash>> {
     if number >= leaves.len() {
         return None;
@@ -44,8 +44,8 @@ pub fn inclusion<L: AsRef<[u8]> + Sync>(leaves: &[L], number: usize) -> Option<V
     Some(proof)
 }
 
-/// Proves that the tree began with its first `old` leaves; `None` if there are not so many, or
-/// none.
+/// Proves that the tree began with its first `old` leaves; `None` if `old` is 0 or more than there
+/// are.
 pub fn consistency<L: AsRef<[u8]> + Sync>(leaves: &[L], old: usize) -> Option<Vec<Hash>> {
     if old == 0 || old > leaves.len() {
         return None;
@@ -71,7 +71,7 @@ pub fn consistency<L: AsRef<[u8]> + Sync>(leaves: &[L], old: usize) -> Option<Ve
     Some(proof)
 }
 
-/// Whether `proof` shows that a leaf of this hash is the numbered one of the `size` leaves under
+/// Whether `proof` shows that the leaf with this hash has this number among the `size` leaves under
 /// `root`.
 pub fn includes(leaf: &Hash, number: u64, size: u64, proof: &[Hash], root: &Hash) -> bool {
     if number >= size {
@@ -95,19 +95,18 @@ pub fn includes(leaf: &Hash, number: u64, size: u64, proof: &[Hash], root: &Hash
     last == 0 && hash == *root
 }
 
-/// Whether `proof` shows that the tree of `new` leaves under `new_root` begins with that of `old`
-/// leaves under `old_root`.
+/// Whether `proof` shows that the tree of `new` leaves under `new_root` begins with the tree of
+/// `old` leaves under `old_root`.
 ///
-/// Nothing can be said of a tree without leaves.
+/// Always `false` if `old` is 0.
 pub fn extends(old: u64, new: u64, proof: &[Hash], old_root: &Hash, new_root: &Hash) -> bool {
     old > 0 && holds(0..old, new, proof, old_root, new_root)
 }
 
-/// Whether `proof` shows that some leaves of a tree of `size`, those of one of its subtrees, have
-/// the root `part_root`.
+/// Whether `proof` shows that a subtree with the leaves `part`, in a tree of `size` leaves, has the
+/// root `part_root`.
 ///
-/// The subtrees of a tree begin at a multiple of their length, rounded up to a power of two; each
-/// tree begins with one.
+/// A subtree begins at a multiple of its length, where the length is rounded up to a power of two.
 pub fn holds(part: Range<u64>, size: u64, proof: &[Hash], part_root: &Hash, root: &Hash) -> bool {
     let length = part.end.saturating_sub(part.start);
     let aligned = length
@@ -116,7 +115,7 @@ pub fn holds(part: Range<u64>, size: u64, proof: &[Hash], part_root: &Hash, root
     if length == 0 || !aligned || part.end > size {
         return false;
     }
-    // Numbers of the part's first and last node and of the tree's last node, level by level.
+    // The part's first and last node and the tree's last node, level by level.
     let (mut first, mut at, mut last) = (part.start, part.end - 1, size - 1);
     while first != at && (at == last || at & 1 == 1) {
         (first, at, last) = (first >> 1, at >> 1, last >> 1);

@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same on every machine and in every version.
+//! Pseudo-random numbers that are the same on every machine and in every version.
 
 use crate::fingerprint::{KEY_BITS, Key};
 
@@ -24,7 +24,7 @@ impl SplitMix {
         (((self.bits() >> 32) * u64::from(end)) >> 32) as u32
     }
 
-    /// Flips `count` different bits, at most all.
+    /// Flips `count` different bits, or all if `count` is larger.
     pub(crate) fn flip(&mut self, mut key: Key, count: u32) -> Key {
         let mut flipped = Key::default();
         let mut left = count.min(KEY_BITS);

@@ -1,21 +1,20 @@
-//! A run as it is stored: a key seen in a video, for how long and where.
+//! A run in stored form: a key seen in a video, with its times and place.
 
 use std::time::Duration;
 
 use crate::error::millis;
 use crate::fingerprint::{Key, KeyKind, Place, Run};
 
-/// The key's four words; first millisecond, and last in the upper half; x, y, size and flags, 16
-/// bits each.
+/// Stored form: the four words of the key; first millisecond (lower half) and last (upper half); x,
+/// y, size and flags, 16 bits each.
 pub(crate) type RawRun = [u64; 6];
 
-/// The key alone.
 #[inline]
 pub(crate) fn key_of(run: &RawRun) -> Key {
     Key([run[0], run[1], run[2], run[3]])
 }
 
-/// Whether a run can have been written by us.
+/// Whether we could have written this run.
 pub(crate) fn is_sound(run: &RawRun) -> bool {
     times(run).0 <= times(run).1 && run[5] >> 48 <= ALL_FLAGS
 }
@@ -49,8 +48,8 @@ pub(crate) fn unpack(run: &RawRun) -> Run {
 }
 
 pub(crate) fn pack(run: &Run) -> RawRun {
-    // `as` saturates at the range's ends and turns NaN into 0, which is what an impossible place
-    // deserves.
+    // `as` saturates at the ends of the range and turns NaN into 0, which is fine for an impossible
+    // place.
     let signed = |value: f32| u64::from((value * PLACE_UNITS).round() as i16 as u16);
     let size = u64::from((run.place.size * PLACE_UNITS).round() as u16);
     let mut flags = 0;
@@ -72,8 +71,8 @@ pub(crate) fn pack(run: &Run) -> RawRun {
     ]
 }
 
-/// Stored units in a frame's height: fine beyond a working pixel (1/128), with room for frames up
-/// to 16 times as wide as high.
+/// Stored position units per frame height: finer than a working pixel (1/128), with room for frames
+/// up to 16 times as wide as high.
 const PLACE_UNITS: f32 = 2048.0;
 
 const FLAG_REGION: u64 = 1;

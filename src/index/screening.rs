@@ -1,29 +1,28 @@
-//! What is known of how well an index finds videos by cells.
+//! A measurement of how well an index finds videos by cells.
 
 use serde::{Deserialize, Serialize};
 
-/// How many of an index's own videos the screening found again by changed excerpts of their tracks.
+/// How often the screening finds a video of the index again by changed excerpts of its track.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Screening {
     /// The commit that was measured.
     pub generation: u64,
-    /// Keys that the index had then.
+    /// Number of keys of the index at that commit.
     pub keys: u64,
-    /// Cells that a search looks into for each key: the fewest by which nearly all excerpts were
-    /// found.
+    /// Number of cells to probe for each key: the fewest that find nearly all excerpts.
     pub probes: u32,
-    /// By how strongly the excerpts were changed, weakest first.
+    /// Results by strength of the change, weakest first.
     pub strengths: Vec<Strength>,
 }
 
-/// Excerpts that were changed alike.
+/// Excerpts that were changed by the same strength.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Strength {
-    /// What the change stands for.
+    /// What the change simulates.
     pub name: String,
     /// Excerpts that the exact search finds.
     pub excerpts: u32,
-    /// Those of them whose video the screening nominates.
+    /// Excerpts among these whose video the screening nominates.
     pub nominated: u32,
 }
 

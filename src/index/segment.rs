@@ -1,11 +1,11 @@
 //! The tracks of some videos, and their keys by cell: one write-once file.
 //!
-//! A segment holds each key twice. Its *runs* are the forward store: whole, with times and places,
-//! video by video and in order of time, so that all of a video is read in one piece. Its *entries*
-//! lie in the order of the cells (see [`cells`](super::cells)), each with the sketch of a key and
-//! the number of its run, so that a search reads a few cells.
+//! A segment holds each key twice. Its *runs* hold whole keys with times and places, video by video
+//! and in order of time, so that a video is read in one piece. Its *entries* hold the sketch of a
+//! key and the number of its run, in the order of the cells (see [`cells`](super::cells)), so that
+//! a search reads only a few cells.
 //!
-//! A segment never changes. Which of its videos have been removed is said by the manifest.
+//! A segment never changes. The manifest says which of its videos have been removed.
 
 use std::ops::Range;
 
@@ -21,30 +21,29 @@ use super::video::Video;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Key, Motion, PictureTrack, Run};
 
-/// An opened segment whose layout and table of videos have been found right; the rest is verified
-/// when used.
+/// An opened segment with verified layout and table of videos. The rest is verified when used.
 #[derive(Debug)]
 pub(crate) struct Segment {
     file: BlockFile,
     runs: usize,
-    /// Cells that the entries are sorted by.
+    /// Number of cells that the entries are sorted by.
     cells: usize,
     /// Checksum of the file of their centroids, or 0 for the single cell.
     pub(crate) cells_checksum: u64,
-    /// Where the entries of each cell begin; one more than cells, ascending, the last is the number
+    /// Where the entries of each cell begin, ascending; one more than cells. The last is the number
     /// of runs.
     starts: Range<usize>,
     /// Both words of the sketch of each entry.
     sketches: [Range<usize>; 2],
     /// The number of the run of each entry.
     numbers: Range<usize>,
-    /// All runs, in the order of the videos, and of each in order of time.
+    /// All runs, by video and then in order of time.
     stored: Range<usize>,
     /// Number of the first run of each video; one more than videos.
     firsts: Vec<u32>,
-    /// Where what moves in each video lies, as [`Motion::to_bytes`] gives it.
+    /// Motion of each video, as [`Motion::to_bytes`] gives it.
     motions: Vec<Range<usize>>,
-    /// Where the pictures of each video lie.
+    /// Pictures of each video.
     pictures: Vec<Range<usize>>,
     /// The videos, in the order in which they were added.
     pub(crate) videos: Vec<Video>,
@@ -52,12 +51,12 @@ pub(crate) struct Segment {
     pub(crate) added: Vec<Added>,
 }
 
-/// When a video came into the index; kept when segments are merged.
+/// When a video was added to the index; kept when segments are merged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Added {
     /// The commit that added it.
     pub(crate) generation: u64,
-    /// Time of that commit in milliseconds since 1970; 0 if it is not known.
+    /// Time of that commit, in milliseconds since 1970; 0 if unknown.
     pub(crate) at: u64,
 }
 
@@ -67,11 +66,11 @@ pub(crate) struct Row<V> {
     /// The video, owned when read, borrowed when written.
     pub(crate) video: V,
     pub(crate) added: Added,
-    /// Its runs in this segment.
+    /// Number of its runs in this segment.
     pub(crate) runs: u32,
-    /// Bytes of its motion.
+    /// Length of its motion, in bytes.
     pub(crate) motion: u64,
-    /// Bytes of its pictures.
+    /// Length of its pictures, in bytes.
     pub(crate) pictures: u64,
 }
 
@@ -88,8 +87,8 @@ pub(crate) struct OfCell<'a> {
 }
 
 impl Segment {
-    /// Lays out an opened segment and reads its table of videos; costs time and memory by videos,
-    /// not by keys.
+    /// Lays out an opened file and reads its table of videos. Time and memory grow with the videos,
+    /// not with the keys.
     pub(crate) fn open(file: BlockFile) -> Result<Segment> {
         let mut reader = file.reader();
         let runs = reader.u64()?;
@@ -150,7 +149,7 @@ impl Segment {
         }
         let mut firsts = Vec::with_capacity(rows.len() + 1);
         firsts.push(0);
-        // In range: together they are as many as the runs, fewer than 2^32.
+        // In range: their sum is the number of runs, which is below 2^32.
         firsts.extend(rows.iter().scan(0, |end, row| {
             *end += row.runs;
             Some(*end)
@@ -165,7 +164,7 @@ impl Segment {
         }
         Ok(Segment {
             file,
-            // In range: so many are in the file.
+            // In range: the file holds this many.
             runs: runs as usize,
             cells: cells as usize,
             cells_checksum,
@@ -181,18 +180,16 @@ impl Segment {
         })
     }
 
-    /// Number of runs.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.runs
     }
 
-    /// Number of cells that they are sorted by.
+    /// Number of cells that the entries are sorted by.
     pub(crate) fn cells(&self) -> usize {
         self.cells
     }
 
-    /// The file itself.
     pub(crate) fn file(&self) -> &BlockFile {
         &self.file
     }
@@ -227,7 +224,7 @@ impl Segment {
         })
     }
 
-    /// Some runs by their numbers, as they are stored.
+    /// The stored runs with these numbers.
     pub(crate) fn raw(&self, numbers: Range<u32>) -> Result<&[RawRun]> {
         if numbers.end as usize > self.runs || numbers.start > numbers.end {
             return Err(self.unsound("number of a key", "below the number of keys"));
@@ -239,7 +236,7 @@ impl Segment {
         ))
     }
 
-    /// The same, without keeping in memory what is read.
+    /// As [`Segment::raw`], but keeps nothing in memory.
     pub(crate) fn copy_raw(&self, numbers: Range<u32>) -> Result<Vec<RawRun>> {
         let bytes = self.file.copy(part::<RawRun>(
             &self.stored,
@@ -249,7 +246,7 @@ impl Segment {
         Ok(format::copied(&bytes))
     }
 
-    /// Motion and pictures of a video, one after the other, without keeping in memory what is read.
+    /// Motion and pictures of a video. Keeps nothing else in memory.
     pub(crate) fn copy_side(&self, video: u32) -> Result<(Vec<u8>, Vec<u8>)> {
         Ok((
             self.file.copy(self.motions[video as usize].clone())?,
@@ -257,15 +254,14 @@ impl Segment {
         ))
     }
 
-    /// All entries with their cells, without keeping in memory what is read.
+    /// All entries with their cells. Keeps nothing else in memory.
     pub(crate) fn copy_entries(&self) -> Result<AllEntries> {
         let [a, b] = &self.sketches;
         let words = |range: &Range<usize>| Ok(format::copied(&self.file.copy(range.clone())?));
         let starts: Vec<u32> = format::copied(&self.file.copy(self.starts.clone())?);
         let numbers: Vec<u32> = format::copied(&self.file.copy(self.numbers.clone())?);
         self.check_starts(&starts)?;
-        // Whoever merges takes over what the entries name, so that nothing may be lost or doubled
-        // here.
+        // A merge copies what the entries name, so no run may be missing or named twice.
         let mut named = vec![false; self.runs];
         for &number in &numbers {
             match named.get_mut(number as usize) {
@@ -294,13 +290,13 @@ impl Segment {
         Ok(raw.iter().map(run::unpack).collect())
     }
 
-    /// What moves in a video.
+    /// The motion of a video.
     pub(crate) fn motion(&self, video: u32) -> Result<Motion> {
         Motion::from_bytes(self.file.bytes(self.motions[video as usize].clone())?)
             .map_err(|wrong| self.unreadable_motion(wrong))
     }
 
-    /// The small pictures of a video; it may have none.
+    /// The small pictures of a video, if any.
     pub(crate) fn picture_track(&self, video: u32) -> Result<PictureTrack> {
         PictureTrack::from_bytes(self.file.bytes(self.pictures[video as usize].clone())?)
             .map_err(|wrong| self.unreadable_pictures(wrong))
@@ -311,8 +307,8 @@ impl Segment {
         !self.pictures[video].is_empty()
     }
 
-    /// Proves what the writer promises of a video's track, which is read and not kept; gives its
-    /// runs.
+    /// Verifies what the writer promises of a video's track, without keeping it in memory, and
+    /// returns its runs.
     pub(crate) fn check_track(&self, video: u32) -> Result<Vec<RawRun>> {
         let raw = self.copy_raw(self.runs_of(video))?;
         self.sound(&raw)?;
@@ -343,8 +339,8 @@ impl Segment {
         )
     }
 
-    /// Proves what the writer promises of runs, entries, cells and what lies beside; reads
-    /// everything and keeps nothing of it.
+    /// Verifies what the writer promises of the whole segment. Reads everything and keeps nothing
+    /// in memory.
     pub(crate) fn check(&self, cells: &Cells) -> Result<()> {
         let (starts, [low, high], numbers) = self.copy_entries()?;
         for cell in starts.windows(2) {
@@ -412,8 +408,8 @@ impl Segment {
     }
 }
 
-/// Where `count` values of a section lie from the numbered one on; may reach beyond it, into other
-/// verified content or beyond the file, which [`BlockFile::view`] notices.
+/// The range of `count` values of a section, starting at number `first`. It may reach beyond the
+/// section, into other verified content or beyond the file, which [`BlockFile::view`] notices.
 #[inline]
 fn part<T>(section: &Range<usize>, first: u32, count: u32) -> Range<usize> {
     let start = section

@@ -7,26 +7,26 @@ use super::format::hex;
 use super::snapshot::Index;
 use super::video::{Role, Video, VideoRef};
 
-/// What a caller's words mean.
+/// Result of looking for the video that a caller means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
     /// No video.
     None,
     /// Exactly one.
     One(VideoRef),
-    /// Several, of which one has to be named more exactly; sorted by path.
+    /// Several, sorted by path. The caller must be more exact.
     Several(Vec<VideoRef>),
 }
 
-/// Fewest digits of a SHA-256 that mean a video: fewer meet words by accident.
+/// Minimum number of digits of a SHA-256 that select a video: shorter words match by accident.
 const DIGITS_MIN: usize = 4;
 
 impl Index {
-    /// Finds a video of one role by its path as it was added, its identifier or whole SHA-256, or
-    /// its address; failing these, by the place of its file however that is written, by the
-    /// beginning of its SHA-256, or by its file's name.
+    /// Finds a video of one role by its stored path, identifier, whole SHA-256 or address. If
+    /// nothing matches, tries the location of its file in any spelling, then the beginning of its
+    /// SHA-256, then its file name.
     ///
-    /// The first of these ways that leads anywhere decides.
+    /// The first of these ways that finds anything decides.
     pub fn select(&self, selector: &str, role: Role) -> Selection {
         let place = Place::of(selector);
         let digits = selector.to_ascii_lowercase();
@@ -68,7 +68,7 @@ impl Index {
     }
 }
 
-/// Where a path leads, whether or not something is there.
+/// The location that a path leads to, whether or not a file is there.
 struct Place {
     written: std::path::PathBuf,
     real: Option<std::path::PathBuf>,

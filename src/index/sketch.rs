@@ -1,26 +1,26 @@
-//! The coarse half of a key, by which a search tells whether the whole key is worth reading.
+//! The coarse half of a key, which tells a search whether to read the whole key.
 //!
-//! A key is the signs of 16 x 16 coefficients, row by row, frequencies rising to the right and
-//! downwards. The lower 128 of them are the *sketch*. They flip least from a picture to its copy:
-//! among 23 753 pairs of keys within 72 bits, of 77 edited excerpts and the videos that they are
-//! of, sketches of the lower half are within 28 bits for 92.3 % of the pairs and for 99.6 % of
-//! those within 56 bits, at one unrelated pair in 100 000; of any other half that was tried (upper,
-//! left, even rows, a chessboard), for 60 to 86 %.
+//! A key is the signs of 16 x 16 coefficients, row by row; frequencies rise to the right and
+//! downwards. The lower 128 of them are the *sketch*, because they flip least between a picture and
+//! its copy. This was measured on 23 753 pairs of keys within 72 bits, of 77 edited excerpts and
+//! their videos. With a limit that one unrelated pair in 100 000 passes (28 bits), sketches of the
+//! lower half keep 92.3 % of the pairs, and 99.6 % of those within 56 bits. Other halves (upper,
+//! left, even rows, a chessboard) keep 60 to 86 %.
 
 use crate::fingerprint::Key;
 
 /// The coarse half of a key.
 pub(crate) type Sketch = [u64; 2];
 
-/// Bits of a sketch.
+/// Number of bits of a sketch.
 pub(crate) const SKETCH_BITS: u32 = 128;
 
-/// Takes the coefficients whose row and column sum to less than 15, and to 15 in even rows, row
-/// after row.
+/// Takes the coefficients whose row and column add up to less than 15, and in even rows also those
+/// that add up to 15, row by row.
 pub(crate) fn sketch(key: Key) -> Sketch {
     let mut bits = 0u128;
     let mut at = 0;
-    // The last row has none of them.
+    // The last row contributes none.
     for row in 0..15 {
         let width = (16 - row) & !1;
         let of_row = key.0[row / 4] >> (row % 4 * 16) & ((1 << width) - 1);

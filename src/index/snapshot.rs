@@ -1,4 +1,4 @@
-//! An opened index: one commit, as it was, for as long as it is held.
+//! An opened index: one commit, unchanged for as long as it is held.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -24,20 +24,20 @@ use crate::fingerprint::{FINGERPRINT_VERSION, Motion, PictureTrack, Run};
 
 /// An opened index; immutable, and shared freely between threads.
 ///
-/// Later commits do not change it, nor does deleting its files: open again to see what is new.
+/// Neither later commits nor deleting its files changes it. Open again to see what is new.
 #[derive(Debug)]
 pub struct Index {
     dir: PathBuf,
     pub(crate) stored: Stored,
     state: IndexState,
     pub(crate) segments: Vec<LiveSegment>,
-    /// The centroids that segments are sorted by; those that new ones are to be sorted by are last.
+    /// The centroids that segments are sorted by; the last ones sort new segments.
     pub(super) cells: Vec<OpenCells>,
-    /// Made when first asked for: a search does not need them.
+    /// Made on first use, since a search does not need them.
     names: OnceLock<Names>,
 }
 
-/// The live videos by what they are called.
+/// The live videos in order of their names.
 #[derive(Debug)]
 struct Names {
     /// Sources, or submissions, by path, then by SHA-256.
@@ -52,11 +52,11 @@ struct Names {
 pub(crate) struct LiveSegment {
     pub(crate) number: u64,
     pub(crate) segment: Arc<Segment>,
-    /// What all its videos are for.
+    /// Role of all its videos.
     pub(crate) role: Role,
     /// Whether each video has been removed.
     pub(crate) dead: Vec<bool>,
-    /// Place of its centroids among those of the index.
+    /// Position of its centroids in `Index::cells`.
     pub(super) cells: usize,
 }
 
@@ -70,20 +70,20 @@ pub(super) struct OpenCells {
 impl Index {
     /// Opens an index for searching; nothing is written.
     ///
-    /// This checks that all files are there, belong together and have the right lengths, and reads
-    /// the table of videos. The rest is verified piece by piece when a search first touches it, so
-    /// that opening a large index is quick; and as a whole by [`verify`](super::verify()).
+    /// This checks that all files exist, belong together and have the right lengths, and reads the
+    /// tables of videos. The rest is verified piece by piece when a search first touches it, so
+    /// that opening a large index is quick. [`verify`](super::verify()) verifies everything.
     ///
     /// # Errors
     /// [`Error::NoIndex`] if the folder holds none, [`Error::IncompatibleIndex`] if another version
-    /// made it, [`Error::CorruptIndex`] if a file is damaged, missing or from elsewhere, or the
-    /// manifest older than the newest commit that is noted, and [`Error::Io`].
+    /// made it, [`Error::CorruptIndex`] if a file is damaged, missing or from elsewhere, or if the
+    /// manifest is older than the newest commit noted, and [`Error::Io`].
     pub fn open(dir: &Path) -> Result<Index> {
         Index::open_with(dir, &|_| Ok(None))
     }
 
-    /// As [`Index::open`], taking over what an earlier snapshot has open, if `earlier` gives one
-    /// for the manifest that is there; its error refuses that.
+    /// As [`Index::open`], but reuses what an earlier snapshot has open. `earlier` chooses that
+    /// snapshot for the manifest found, or refuses the manifest by an error.
     pub(super) fn open_with<'a>(
         dir: &Path,
         earlier: &dyn Fn(&Stored) -> Result<Option<&'a Index>>,
@@ -101,7 +101,7 @@ impl Index {
                 Ok(index) => return Ok(index),
                 Err(error) if attempts == OPEN_ATTEMPTS => return Err(error),
                 Err(error) => {
-                    // A merge may have deleted files between reading the manifest and opening them.
+                    // A merge may have deleted files after the manifest was read.
                     stored = newest::load(dir)?.ok_or_else(no_index)?;
                     if stored.root == root {
                         return Err(error);
@@ -112,24 +112,23 @@ impl Index {
         }
     }
 
-    /// Whether a folder holds an index, of whatever version and condition.
+    /// Whether a folder holds an index, of any version and even if damaged.
     pub fn exists(dir: &Path) -> bool {
-        // Something else in the manifest's place, or a manifest that is lost, is an index to be
-        // refused, and none to be built.
+        // If the manifest is lost or something else is in its place, this is an index to refuse,
+        // not a place to build one.
         manifest::manifest_path(dir).exists() || newest::exists(dir)
     }
 
-    /// When this snapshot was committed, as in RFC 3339, in UTC; `None` if it is not known (see
+    /// Time of this snapshot's commit, in RFC 3339, in UTC; `None` if unknown (see
     /// [`Writer::with_clock`](super::Writer::with_clock)).
     pub fn committed_at(&self) -> Option<String> {
         moment_of(self.stored.manifest.committed_at)
     }
 
-    /// All commits that the index knows of up to this snapshot's, the first first: its history,
-    /// read and checked as a whole, and the snapshot itself.
+    /// All known commits up to this snapshot's, oldest first. Reads and verifies the whole history.
     ///
     /// # Errors
-    /// [`Error::CorruptIndex`] if the history is not the one to which this snapshot commits, and
+    /// [`Error::CorruptIndex`] if the history is not the one that this snapshot commits to, and
     /// [`Error::Io`].
     pub fn history(&self) -> Result<Vec<Commit>> {
         let (history, _) = History::load_committed(&self.dir, &self.stored.manifest.history)?;
@@ -137,7 +136,7 @@ impl Index {
         Ok(leaves.map(Commit::from).collect())
     }
 
-    /// The commit that added a video, and when that was, as far as it is known.
+    /// The commit that added a video, and its time if known.
     ///
     /// # Panics
     /// If `video` is of another snapshot.
@@ -146,7 +145,7 @@ impl Index {
         (added.generation, moment_of(added.at))
     }
 
-    /// What fixes the meaning of its keys.
+    /// The settings that fix the meaning of its keys.
     pub fn config(&self) -> IndexConfig {
         self.stored.manifest.config
     }
@@ -161,7 +160,7 @@ impl Index {
         &self.state
     }
 
-    /// What the videos are of which copies are looked for: sources, or submissions.
+    /// The role of the videos that are searched for copies: sources or submissions.
     pub fn searched_role(&self) -> Role {
         if self
             .segments
@@ -193,21 +192,20 @@ impl Index {
     /// A video of this snapshot.
     ///
     /// # Panics
-    /// If the reference comes from another index or snapshot and names a video that this one does
-    /// not have.
+    /// If the reference is of another index or snapshot and this one has no such video.
     pub fn video(&self, video: VideoRef) -> &Video {
         &self.segments[video.segment as usize].segment.videos[video.video as usize]
     }
 
-    /// Finds sources by SHA-256 (all of it, or at least its first 8 hexadecimal digits), exact
-    /// path, or URL.
+    /// Finds sources by SHA-256 (whole, or at least its first 8 hexadecimal digits), exact path, or
+    /// URL.
     ///
     /// Sorted by path; empty if nothing matches.
     pub fn find(&self, selector: &str) -> Vec<VideoRef> {
         self.find_in_role(selector, self.searched_role())
     }
 
-    /// As [`Index::find`], among the videos of one role.
+    /// As [`Index::find`], for videos of one role.
     pub fn find_in_role(&self, selector: &str, role: Role) -> Vec<VideoRef> {
         self.in_role(role)
             .filter(|(_, video)| matches(video, selector))
@@ -215,13 +213,12 @@ impl Index {
             .collect()
     }
 
-    /// Whether a file of this SHA-256 is in the index as a source and has not been removed.
+    /// Whether the index holds a source with this SHA-256 that has not been removed.
     pub fn contains(&self, sha256: &[u8; 32]) -> bool {
         self.role(sha256).is_some_and(Role::is_searched)
     }
 
-    /// What the file of this SHA-256 is in the index for; `None` if it is not there or has been
-    /// removed.
+    /// Role of the file with this SHA-256; `None` if it is not in the index or has been removed.
     pub fn role(&self, sha256: &[u8; 32]) -> Option<Role> {
         self.by_sha256(sha256)
             .map(|video| self.segments[video.segment as usize].role)
@@ -231,7 +228,7 @@ impl Index {
         self.names().by_sha256.get(sha256).copied()
     }
 
-    /// A run of a video by the number that a search gave.
+    /// A run of a video, by the number in a search result.
     ///
     /// # Errors
     /// [`Error::CorruptIndex`] if its bytes are damaged.
@@ -243,7 +240,7 @@ impl Index {
         segment.run(segment.runs_of(video.video).start.saturating_add(run))
     }
 
-    /// All keys of a video, in order of time, what moves in it, and its small pictures.
+    /// All keys of a video in order of time, its motion, and its small pictures.
     ///
     /// # Errors
     /// [`Error::CorruptIndex`] if any of these is damaged.
@@ -271,7 +268,7 @@ impl Index {
             .runs(video.video)
     }
 
-    /// What moves in a video, picture by picture; nothing for benign material.
+    /// The motion of a video, picture by picture; empty for benign material.
     ///
     /// # Errors
     /// [`Error::CorruptIndex`] if it is damaged.
@@ -284,7 +281,7 @@ impl Index {
             .motion(video.video)
     }
 
-    /// The small pictures of a video's keyframes; none if there are none: see
+    /// The small pictures of a video's keyframes; empty if none are stored, see
     /// [`Index::has_pictures`].
     ///
     /// # Errors
@@ -298,7 +295,7 @@ impl Index {
             .picture_track(video.video)
     }
 
-    /// How well screening by the cells was found to work; `None` before it was measured.
+    /// How well screening by cells works; `None` before it was measured.
     pub fn screening(&self) -> Option<&Screening> {
         self.stored.manifest.screening.as_ref()
     }
@@ -313,7 +310,7 @@ impl Index {
         &self.cells[segment.cells].cells
     }
 
-    /// Whether small pictures are kept of a video.
+    /// Whether small pictures of a video are stored.
     ///
     /// # Panics
     /// If `video` is of another snapshot.
@@ -323,13 +320,12 @@ impl Index {
             .has_pictures(video.video as usize)
     }
 
-    /// Opens what a manifest names, taking over what an earlier snapshot has open.
+    /// Opens what a manifest names, reusing what an earlier snapshot has open.
     pub(crate) fn load(dir: &Path, stored: Stored, earlier: Option<&Index>) -> Result<Index> {
         Index::load_part(dir, stored, earlier, &|_| true)
     }
 
-    /// As [`Index::load`], leaving out segments that are not wanted: such an index is a part of
-    /// one.
+    /// As [`Index::load`], without unwanted segments; the result is a part of an index.
     pub(super) fn load_part(
         dir: &Path,
         stored: Stored,
@@ -354,7 +350,7 @@ impl Index {
         })
     }
 
-    /// Says another size and condition, as of a past state.
+    /// Replaces the description of its size and condition, for a past state.
     pub(super) fn set_state(&mut self, state: IndexState) {
         self.state = state;
     }
@@ -390,7 +386,7 @@ impl Index {
         }))
     }
 
-    /// Fails if the manifest says other roots than those of the videos that are there.
+    /// Fails if the manifest's roots differ from those of the videos.
     pub(crate) fn check_roots(&self) -> Result<()> {
         let Manifest {
             sources_root,
@@ -447,7 +443,7 @@ impl Index {
     }
 }
 
-/// A moment in milliseconds since 1970 as in RFC 3339, to the second; `None` for 0.
+/// A time in milliseconds since 1970 as RFC 3339, to the second; `None` for 0.
 pub(super) fn moment_of(millis: u64) -> Option<String> {
     (millis > 0)
         .then(|| {
@@ -458,25 +454,24 @@ pub(super) fn moment_of(millis: u64) -> Option<String> {
         .flatten()
 }
 
-/// A moment as in RFC 3339, in UTC, to the second.
+/// A time as RFC 3339, in UTC, to the second.
 pub(crate) fn moment(time: SystemTime) -> Option<String> {
     let seconds = jiff::Timestamp::try_from(time).ok()?.as_second();
     Some(jiff::Timestamp::from_second(seconds).ok()?.to_string())
 }
 
-/// All that is kept of a video, in order of time.
+/// All stored data of a video, in order of time.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Track {
     /// Its keys.
     pub runs: Vec<Run>,
-    /// What moves in it; nothing for benign material.
+    /// Its motion; empty for benign material.
     pub motion: Motion,
-    /// Small pictures of its keyframes; none for benign material, nor where only the keys are
-    /// known.
+    /// Small pictures of its keyframes; empty for benign material, or where only keys are known.
     pub pictures: PictureTrack,
 }
 
-/// A commit of an index, as its history keeps it.
+/// A commit in the history of an index.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Commit {
     /// Number of the commit; see [`IndexState::generation`].
@@ -487,7 +482,7 @@ pub struct Commit {
     pub sources_root: String,
     /// See [`IndexState::allowlist_root`].
     pub allowlist_root: String,
-    /// When it was made, as in RFC 3339, in UTC; `None` if that is not known.
+    /// Time of the commit in RFC 3339, in UTC; `None` if unknown.
     pub committed_at: Option<String>,
 }
 
@@ -539,8 +534,8 @@ impl LiveSegment {
         };
         let mut dead = vec![false; segment.videos.len()];
         for removed in &entry.tombstones {
-            // In range: the manifest was checked against its count of videos, and that against the
-            // segment's.
+            // In range: the manifest was checked against its own count of videos, and that count
+            // against the segment's.
             dead[removed.video as usize] = true;
         }
         Ok(LiveSegment {
@@ -559,7 +554,7 @@ impl LiveSegment {
             .sum()
     }
 
-    /// Videos that have not been removed and of which no pictures are kept.
+    /// Videos that have not been removed and have no stored pictures.
     fn without_pictures(&self) -> u64 {
         let live = self.dead.iter().enumerate().filter(|(_, dead)| !**dead);
         live.filter(|(video, _)| !self.segment.has_pictures(*video))
@@ -593,8 +588,8 @@ pub(crate) fn open_segment(dir: &Path, entry: &SegmentEntry) -> Result<Segment> 
     Ok(segment)
 }
 
-/// Opens the centroids that a manifest names, taking over what an earlier snapshot has open; the
-/// single cell comes first.
+/// Opens the centroids that a manifest names, reusing what an earlier snapshot has open. The single
+/// cell comes first.
 fn open_cells(dir: &Path, manifest: &Manifest, earlier: Option<&Index>) -> Result<Vec<OpenCells>> {
     let mut all = vec![OpenCells {
         number: 0,
@@ -634,7 +629,7 @@ pub(crate) fn open_centroids(dir: &Path, entry: &CellsEntry) -> Result<Cells> {
     Ok(cells)
 }
 
-/// Whether a selector, as [`Index::find`] describes it, means a video.
+/// Whether a selector means this video, as [`Index::find`] describes.
 pub(crate) fn matches(video: &Video, selector: &str) -> bool {
     let digits = SELECTOR_MIN_DIGITS..=2 * video.sha256.len();
     let by_sha256 = digits.contains(&selector.len())
@@ -659,7 +654,7 @@ pub(super) fn describe(stored: &Stored, segments: &[LiveSegment], cells: &Cells)
     describe_held(stored, &held, cells.len() as u64, cells.recall())
 }
 
-/// As [`describe`], from what each segment holds, in the order of the manifest.
+/// As [`describe`], from the totals of each segment, in the order of the manifest.
 pub(super) fn describe_held(
     stored: &Stored,
     segments: &[Held],
@@ -704,7 +699,7 @@ pub(super) fn describe_held(
     }
 }
 
-/// How much the videos of a segment come to that have not been removed.
+/// Totals of a segment's videos that have not been removed.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Held {
     pub(crate) role: Role,
@@ -726,7 +721,7 @@ impl Held {
     }
 }
 
-/// How much the videos of some roles come to.
+/// Totals of the videos of some roles.
 struct Holdings {
     videos: u64,
     hours: f64,
@@ -750,8 +745,8 @@ impl Holdings {
     }
 }
 
-/// Manifests to try: each further one means that a writer committed while the last was being
-/// opened.
+/// Maximum number of manifests to try. Each retry means that a writer committed while the last one
+/// was being opened.
 const OPEN_ATTEMPTS: usize = 16;
-/// Fewest digits of a SHA-256 that count as one: fewer would meet words by accident.
+/// Minimum number of digits of a SHA-256 in a selector: shorter words match by accident.
 const SELECTOR_MIN_DIGITS: usize = 8;

@@ -1,7 +1,8 @@
-//! Every change that an index makes to the disk, so that tests can let each of them fail.
+//! Every change that an index makes to the disk goes through here, so that tests can make each one
+//! fail.
 //!
-//! What is promised rests on the file system: a rename in one folder is atomic, and fsync means
-//! what it says.
+//! The guarantees of an index assume that the file system renames atomically within a folder, and
+//! that fsync makes data durable.
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
@@ -11,20 +12,19 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::media::open_regular;
 
-/// Beginning of the name of a file that is still being written; such a file may be deleted by the
-/// lock's holder.
+/// Prefix of the name of a file that is still being written. The lock's holder may delete such a
+/// file.
 pub(crate) const TEMPORARY_PREFIX: &str = ".writing-";
 
-/// What a writer asks of a file system; reading goes past it.
+/// What a writer needs of a file system. Reading does not use it.
 pub(crate) trait Storage: Debug + Send + Sync {
     /// Makes a folder and those above it.
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
-    /// Makes a file, in place of one of that name.
+    /// Creates a file, replacing one of that name.
     fn create(&self, file: &Path) -> io::Result<Box<dyn Output>>;
-    /// Opens a file that is there to write on after its first `length` bytes; what it has beyond
-    /// them is cut off.
+    /// Opens an existing file to append after its first `length` bytes, and cuts off the rest.
     fn append(&self, file: &Path, length: u64) -> io::Result<Box<dyn Output>>;
-    /// Gives a file another name in its folder, in place of what had that name.
+    /// Renames a file within its folder, replacing one of the new name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the names in a folder durable.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
@@ -38,7 +38,7 @@ pub(crate) trait Output: Write {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// The real one.
+/// The real disk.
 #[derive(Debug)]
 pub(crate) struct Disk;
 
@@ -48,8 +48,8 @@ impl Storage for Disk {
     }
 
     fn create(&self, file: &Path) -> io::Result<Box<dyn Output>> {
-        // What a crash left, or somebody put there: writing into it would end in a pipe, or where a
-        // link leads.
+        // Something left by a crash or put there by somebody: writing into it could go into a pipe
+        // or follow a link.
         match fs::remove_file(file) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
             _ => Ok(Box::new(File::create_new(file)?)),
@@ -60,7 +60,7 @@ impl Storage for Disk {
         let mut opened = open_regular(file, OpenOptions::new().write(true))?;
         let found = opened.metadata()?.len();
         if found < length {
-            // Cutting would fill it up with zeros.
+            // Otherwise `set_len` would pad the file with zeros.
             return Err(io::Error::other(format!(
                 "it was cut to {found} bytes meanwhile"
             )));
@@ -75,8 +75,8 @@ impl Storage for Disk {
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        // Elsewhere than on Unix a folder cannot be opened as a file, and renames are durable by
-        // other means.
+        // Outside of Unix a folder cannot be opened as a file, and renames are durable by other
+        // means.
         if cfg!(unix) {
             File::open(folder)?.sync_all()
         } else {
@@ -95,7 +95,7 @@ impl Output for File {
     }
 }
 
-/// Makes a folder and those above it durably, unless they are there.
+/// Creates a folder and its parents durably, unless they exist.
 pub(crate) fn create_folder(storage: &dyn Storage, folder: &Path) -> Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -122,9 +122,9 @@ pub(crate) fn sync_parent(storage: &dyn Storage, folder: &Path) -> Result<()> {
         .map_err(Error::io(parent, "sync"))
 }
 
-/// A file that appears under its name only when it is whole and durable.
+/// A file that appears under its final name only when it is whole and durable.
 ///
-/// Only the holder of the writer's lock makes one, so the temporary name is free. Dropping it
+/// Only the holder of the writer's lock creates one, so the temporary name is free. Dropping it
 /// unpublished deletes it.
 pub(crate) struct Draft<'a> {
     storage: &'a dyn Storage,
@@ -134,7 +134,7 @@ pub(crate) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// Begins a file that is to be called `path`.
+    /// Begins a file with the final name `path`.
     pub(crate) fn create(storage: &'a dyn Storage, path: &Path) -> Result<Draft<'a>> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temporary = path.with_file_name(format!("{TEMPORARY_PREFIX}{name}"));
@@ -159,8 +159,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Syncs, renames and syncs the folder: a crash at any moment leaves the old file of this name
-    /// or the new one.
+    /// Syncs the file, renames it and syncs the folder. A crash at any moment leaves the old file
+    /// of this name or the new one.
     pub(crate) fn publish(mut self) -> Result<()> {
         if let Some(mut output) = self.output.take() {
             let synced = output.sync().map_err(Error::io(&self.path, "sync"));
@@ -182,7 +182,7 @@ impl<'a> Draft<'a> {
     }
 
     fn discard(&self) {
-        // What is left would only cost space; the error that matters is another.
+        // A leftover only costs space, and the first error matters more.
         let _ = self.storage.remove(&self.temporary);
     }
 }

@@ -1,7 +1,6 @@
 //! Corrects what an index knows of its videos, without decoding them again.
 //!
-//! A segment never changes, so that the segment of a corrected video is written anew with the same
-//! keys.
+//! A segment never changes, so the segment of a corrected video is rewritten with the same keys.
 
 use super::assemble::{Correction, Merge};
 use super::manifest::{Manifest, SegmentEntry};
@@ -11,8 +10,8 @@ use super::writer::Writer;
 use crate::error::Result;
 
 impl Writer {
-    /// Says another path or publication of a committed video from the next commit on; `false` if
-    /// there is no such video, or nothing differs.
+    /// Changes the path or publication of a committed video with the next commit. Returns `false`
+    /// if there is no such video or nothing differs.
     pub fn update(
         &mut self,
         sha256: &[u8; 32],
@@ -41,8 +40,8 @@ impl Writer {
         true
     }
 
-    /// Keeps these pictures of a committed video from the next commit on; `false` if there is no
-    /// such video, or it has some.
+    /// Stores pictures of a committed video with the next commit. Returns `false` if there is no
+    /// such video or it already has pictures.
     pub fn set_pictures(&mut self, sha256: &[u8; 32], pictures: Vec<u8>) -> bool {
         let Some(index) = &self.index else {
             return false;
@@ -67,7 +66,7 @@ impl Writer {
         true
     }
 
-    /// Writes the segments of corrected videos anew, and names them in the manifest of the next
+    /// Rewrites the segments of corrected videos, and names them in the manifest of the next
     /// commit.
     pub(super) fn correct(&mut self, manifest: &mut Manifest) -> Result<()> {
         let segments: Vec<u32> = self.corrected.keys().map(|video| video.segment).collect();

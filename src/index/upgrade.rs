@@ -1,8 +1,8 @@
-//! Turns an index of format 4 into one of today's format, in place and without any video at hand.
+//! Converts an index of format 4 to today's format, in place and without the videos' files.
 //!
-//! All is written under new names, and then one manifest takes the place of the other: a crash at
-//! any moment leaves the old index or the new one. The old files are deleted afterwards. One
-//! segment at a time is in memory, and what is made of it.
+//! Everything is written under new names before the new manifest replaces the old one, so a crash
+//! at any moment leaves the old index or the new one. The old files are deleted afterwards. Only
+//! one old segment and what is made of it are in memory at a time.
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
@@ -34,31 +34,30 @@ use crate::error::{Error, Result};
 use crate::fingerprint::FINGERPRINT_VERSION;
 use crate::media::open_regular;
 
-/// What an upgrade came to.
+/// Result of an upgrade.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Upgraded {
-    /// The format in which the index was found; there was nothing to do if it is
-    /// [`FORMAT_VERSION`].
+    /// The format of the index before. If it is [`FORMAT_VERSION`], there was nothing to do.
     pub from: u32,
-    /// Whether the caller stopped it after the index had become one of the new format; the next
-    /// merge puts it in order.
+    /// Whether the caller stopped it after the index had the new format. The next merge puts it in
+    /// order.
     pub cancelled: bool,
-    /// The index as it is now.
+    /// The index after the upgrade.
     pub state: IndexState,
 }
 
-/// Brings an index of format 4 to today's format; one that has it is only put in order, see
-/// [`Writer::maintain`].
+/// Upgrades an index of format 4 to today's format. An index of today's format is only put in
+/// order, see [`Writer::maintain`].
 ///
-/// Removed videos are dropped. The videos have no pictures then, which [`crate::ingest`] makes when
-/// it meets their files again. `clock` is what the time of the commit is taken from, if it is to be
-/// known.
+/// Removed videos are dropped. Afterwards the videos have no pictures; [`crate::ingest`] makes
+/// these when it meets the files again. `clock` gives the time of the commit; `None` records no
+/// time.
 ///
 /// # Errors
 /// [`Error::NoIndex`], [`Error::Locked`], [`Error::IncompatibleIndex`] for an index of another
-/// format or of other keys, [`Error::CorruptIndex`] if anything in it is damaged,
-/// [`Error::Cancelled`] if the caller stops it before the index is a new one, and [`Error::Io`].
-/// The index is as before then.
+/// format or with other keys, [`Error::CorruptIndex`] if anything is damaged, [`Error::Cancelled`]
+/// if the caller stops it before the index has the new format, and [`Error::Io`]. After an error
+/// the index is as before.
 pub fn upgrade<'a>(
     dir: &Path,
     clock: Option<fn() -> SystemTime>,
@@ -67,7 +66,7 @@ pub fn upgrade<'a>(
     upgrade_on(Arc::new(Disk), dir, clock, watch.into())
 }
 
-/// The same; all writing goes to `storage`.
+/// As [`upgrade`], with all writing through `storage`.
 pub(crate) fn upgrade_on(
     storage: Arc<dyn Storage>,
     dir: &Path,
@@ -93,7 +92,7 @@ pub(crate) fn upgrade_on(
     if let Some(clock) = clock {
         writer = writer.with_clock(clock);
     }
-    // Of no use any more: the segments say when videos were added.
+    // No longer needed: segments record when videos were added.
     let times = times_path(dir);
     if times.symlink_metadata().is_ok() {
         let _ = storage.remove(&times);
@@ -114,7 +113,7 @@ pub(crate) fn upgrade_on(
     })
 }
 
-/// Writes all that lives in an old index as a new one, and then makes it the index.
+/// Writes the live videos of an old index as a new index, which then replaces the old one.
 fn write_anew(
     storage: &dyn Storage,
     dir: &Path,
@@ -123,7 +122,7 @@ fn write_anew(
     watch: Watch<'_>,
 ) -> Result<()> {
     manifest::check_fingerprint(dir, &old.config(), FINGERPRINT_VERSION)?;
-    // What an upgrade that was broken off left may be the room that this one needs.
+    // Leftovers of an interrupted upgrade may occupy the space that this one needs.
     for left in leftovers::newer_files(dir, old.next_number())? {
         let _ = storage.remove(&left);
     }
@@ -133,7 +132,7 @@ fn write_anew(
         dir,
         manifest: Manifest::new(old.config()),
         next_number: old.next_number().max(leftovers::next_number(dir)?),
-        // What is told of it is how many videos are done.
+        // Progress counts finished videos instead.
         work: Work::new(
             Watch {
                 progress: None,
@@ -191,7 +190,7 @@ fn write_anew(
             allowlist_root: manifest.allowlist_root,
             committed_at: times.of_commit(&hex(&old.root)),
         };
-        // What stands in its place is of an upgrade that was broken off.
+        // Any existing history is of an interrupted upgrade.
         manifest.history = History::begin(dir).append(storage, &newest)?;
     }
     let (stored, body) = Stored::encode(manifest, dir)?;
@@ -200,7 +199,7 @@ fn write_anew(
     Ok(())
 }
 
-/// The new index in the making.
+/// The new index while it is written.
 struct Made<'a> {
     storage: &'a dyn Storage,
     dir: &'a Path,
@@ -237,7 +236,7 @@ impl Made<'_> {
     }
 }
 
-/// When commits were made and videos were added, as far as a format 4 index has notes of it, in
+/// Times of commits and of added videos, as far as a format 4 index has notes of them, in
 /// milliseconds since 1970.
 #[derive(Debug, Default)]
 struct Times {
@@ -254,7 +253,7 @@ struct Note {
 }
 
 impl Times {
-    /// What is missing or damaged of the notes is unknown, and no more.
+    /// Missing or damaged notes only mean that times are unknown.
     fn load(dir: &Path) -> Times {
         let mut times = Times::default();
         let mut text = Vec::new();
@@ -293,9 +292,9 @@ fn times_path(dir: &Path) -> PathBuf {
     dir.join("notes").join("times.jsonl")
 }
 
-/// Runs that are collected for a segment: 200 MB of them, and no small segment then.
+/// Number of runs collected for a segment: 200 MB of memory, and segments that need no merge.
 const RUNS_AT_A_TIME: usize = SEGMENT_MAX_KEYS as usize / 2;
-/// Bytes of the notes that are read: some million commits.
+/// Maximum number of bytes of notes that are read: some million commits.
 const NOTES_MAX: u64 = 256 << 20;
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! Upkeep that takes long, and what goes between it and a caller: whether to stop, and how far it
-//! has come.
+//! Long upkeep, and its exchange with the caller: cancellation and progress.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,33 +8,33 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// What goes on while an index is put in order.
+/// A kind of work that keeps an index in order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Upkeep {
-    /// Small or worn segments are written anew as one.
+    /// Small or worn segments are rewritten as one.
     Merging,
     /// The centroids of the cells are trained.
     Training,
     /// Segments are sorted by new cells.
     Sorting,
-    /// Changed excerpts of the index's own tracks are looked for.
+    /// Changed excerpts of the index's own tracks are searched for.
     Measuring,
-    /// The videos of an index of an earlier format are written anew.
+    /// The videos of an index of an earlier format are rewritten.
     Upgrading,
     /// The videos of another index are taken over.
     Joining,
 }
 
-/// How a caller takes part in putting an index in order.
+/// How a caller watches and stops upkeep.
 ///
-/// A reference to a closure that says whether to stop is one without a report of progress.
+/// A reference to a closure that says whether to stop converts into a watch without progress.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
-    /// Asked several times a second; the work stops with [`Error::Cancelled`] soon after it says
-    /// so.
+    /// Called several times a second. Soon after it returns `true`, the work stops with
+    /// [`Error::Cancelled`].
     pub cancel: &'a dyn Fn() -> bool,
-    /// Told what goes on, and how much of it is done, in 0..=1, about twice a second.
+    /// Called about twice a second with the kind of work and the share done, in 0..=1.
     pub progress: Option<&'a dyn Fn(Upkeep, f32)>,
 }
 
@@ -56,7 +55,7 @@ impl fmt::Debug for Watch<'_> {
     }
 }
 
-/// Fails once the caller wants to stop.
+/// Fails if the caller wants to stop.
 pub(crate) fn stop_if(cancel: &dyn Fn() -> bool) -> Result<()> {
     if cancel() {
         Err(Error::Cancelled)
@@ -65,7 +64,7 @@ pub(crate) fn stop_if(cancel: &dyn Fn() -> bool) -> Result<()> {
     }
 }
 
-/// Work of some steps, which stops when the caller wants it.
+/// Work of a number of steps, which the caller can stop.
 pub(crate) struct Work<'a> {
     watch: Watch<'a>,
     what: Upkeep,
@@ -75,7 +74,7 @@ pub(crate) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// Work of about so many steps.
+    /// Work of about `total` steps.
     pub(crate) fn new(watch: Watch<'a>, what: Upkeep, total: u64) -> Work<'a> {
         Work {
             watch,
@@ -103,7 +102,7 @@ impl<'a> Work<'a> {
         self.steps.set(self.steps.get() + steps);
     }
 
-    /// Tells the caller how far it has come, now and then, and fails once it wants to stop.
+    /// Reports progress now and then, and fails if the caller wants to stop.
     pub(crate) fn stop_if_asked(&self) -> Result<()> {
         if let Some(progress) = self.watch.progress
             && self
@@ -121,5 +120,5 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Between two reports of progress.
+/// Time between two reports of progress.
 const TELL_EVERY: Duration = Duration::from_millis(500);

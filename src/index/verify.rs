@@ -1,4 +1,4 @@
-//! Checks every byte of an index, and names all that is wrong.
+//! Checks every byte of an index and lists all damage.
 
 use std::path::{Path, PathBuf};
 
@@ -13,29 +13,28 @@ use super::upkeep::stop_if;
 use super::{leftovers, newest};
 use crate::error::{Error, Result};
 
-/// What a verification found.
+/// Result of a verification.
 #[derive(Debug)]
 pub struct Verification {
     /// Root of the snapshot that was verified; see [`IndexState::root`](super::IndexState::root).
     pub root: String,
     /// Its generation; see [`IndexState::generation`](super::IndexState::generation).
     pub generation: u64,
-    /// Files of the snapshot, the manifest among them.
+    /// Number of files of the snapshot, including the manifest.
     pub files: usize,
-    /// Their bytes, as the manifest says.
+    /// Their total length in bytes, as the manifest says.
     pub bytes: u64,
-    /// What is wrong, at most one finding a file and one for the whole; empty if nothing is.
+    /// The damage: at most one finding for each file and one for the whole. Empty if all is well.
     pub damage: Vec<Error>,
-    /// Files in the folder that belong to no snapshot: left by a crash, harmless, deleted by the
-    /// next merge. Those that may belong to a newer one are damage.
+    /// Files in the folder that belong to no snapshot: harmless leftovers of a crash, which the
+    /// next merge deletes. Files that may belong to a newer snapshot count as damage.
     pub unnamed: Vec<PathBuf>,
 }
 
-/// Reads an index as a whole and compares it with its checksums, its SHA-256s and the rules of the
-/// format.
+/// Reads a whole index and checks it by its checksums, its SHA-256s and the rules of the format.
 ///
-/// `progress` gets the bytes that have been read, and all that there are, as each file is done
-/// with. Commits and merges may go on meanwhile.
+/// After each file, `progress` gets the number of bytes read so far and the total. Commits and
+/// merges may happen meanwhile.
 ///
 /// # Errors
 /// [`Error::NoIndex`], [`Error::IncompatibleIndex`], [`Error::CorruptIndex`] if the manifest itself
@@ -55,7 +54,7 @@ pub fn verify(
         if verification.damage.is_empty() {
             return Ok(verification);
         }
-        // A merge may have deleted files that were about to be read; then there is a newer
+        // A merge may have deleted files that were about to be read. Then there is a newer
         // manifest.
         (note, stored) = note_and_manifest(dir, no_index)?;
         if stored.root == root {
@@ -64,7 +63,7 @@ pub fn verify(
     }
 }
 
-/// The note of the newest commit, as far as it can be read, and after it the manifest.
+/// The note of the newest commit, as far as it is readable, and then the manifest.
 fn note_and_manifest(
     dir: &Path,
     no_index: impl Fn() -> Error,
@@ -94,8 +93,8 @@ fn verify_snapshot(
         damage: Vec::new(),
         unnamed: leftovers::unnamed_files(dir, &stored.manifest)?,
     };
-    // A writer notes each commit before it begins another. So beside a manifest that is the newest,
-    // what is newer comes from a commit that was broken off.
+    // A writer notes each commit before it begins the next. So if the manifest is the newest, a
+    // newer file comes from an interrupted commit.
     let newest = note.and_then(|note| note.map(|note| note.check(dir, Some(&stored))).transpose());
     let is_newest = matches!(newest, Ok(Some(())));
     verification.note(newest.map(drop))?;
@@ -147,14 +146,14 @@ fn verify_snapshot(
 }
 
 impl Verification {
-    /// Counts a file that is done with, and tells of all so far.
+    /// Counts a finished file, and reports the total so far.
     fn count(&mut self, bytes: u64, progress: &dyn Fn(u64)) {
         self.files += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         progress(self.bytes);
     }
 
-    /// Keeps what is wrong with the index; anything else ends the verification.
+    /// Records damage of the index. Any other error ends the verification.
     fn note(&mut self, result: Result<()>) -> Result<()> {
         match result {
             Err(
@@ -178,7 +177,7 @@ fn verify_segment(segment: &Segment, entry: &SegmentEntry, all_cells: &[Cells]) 
     };
     match all_cells.iter().find(of_segment) {
         Some(cells) => segment.check(cells),
-        // Either damage of the centroids has been told, or opening all of it tells.
+        // Damage of the centroids is already reported, or opening the index reports it.
         None => Ok(()),
     }
 }

@@ -22,7 +22,7 @@ pub struct Publication {
 }
 
 impl Publication {
-    /// Takes over what is not known yet.
+    /// Takes over fields that are not known yet.
     pub fn fill(&mut self, other: Publication) {
         for (field, other) in self.fields().into_iter().zip([
             other.url,
@@ -51,10 +51,10 @@ impl Publication {
 /// A video of the index.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Video {
-    /// First 16 hexadecimal digits of [`Video::sha256`]; set by
+    /// First 16 hexadecimal digits of [`Video::sha256`], set by
     /// [`Writer::add`](super::Writer::add).
     pub id: String,
-    /// The file, as it was named when it was added.
+    /// Path of the file when it was added.
     pub path: String,
     /// SHA-256 of the file's bytes; an index holds each at most once.
     pub sha256: [u8; 32],
@@ -68,11 +68,11 @@ pub struct Video {
     pub publication: Publication,
     /// Keyframes that were fingerprinted.
     pub keyframes: u32,
-    /// Time that could not be decoded and therefore cannot be found.
+    /// Total time that could not be decoded and so cannot be found.
     pub undecoded: Duration,
 }
 
-/// What a video is in an index for.
+/// The purpose of a video in an index.
 #[derive(
     Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize,
 )]
@@ -84,18 +84,18 @@ pub enum Role {
     /// Material that proves nothing, whoever shows it: a stock intro, a station's graphics, a
     /// slate, a test pattern.
     Benign,
-    /// A video that somebody offered: a copy of it is offered twice, and not published. An index
-    /// that holds submissions holds no sources.
+    /// A video that somebody submitted. A copy of it is a repeated submission, not a published
+    /// video. An index with submissions holds no sources.
     Submission,
 }
 
 impl Role {
-    /// Whether copies of such a video are looked for: of a source or a submission.
+    /// Whether copies of such a video are searched for: true for sources and submissions.
     pub fn is_searched(self) -> bool {
         self != Role::Benign
     }
 
-    /// What several such videos are called.
+    /// The word for several such videos.
     pub fn plural(self) -> &'static str {
         match self {
             Role::Source => "published videos",
@@ -105,15 +105,15 @@ impl Role {
     }
 }
 
-/// Names a video within one opened [`Index`](super::Index); another snapshot may give it another
-/// name.
+/// Names a video within one opened [`Index`](super::Index); its name in another snapshot may
+/// differ.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct VideoRef {
     pub(crate) segment: u32,
     pub(crate) video: u32,
 }
 
-/// Fixes what the keys of an index mean; the same for all its videos.
+/// The settings that fix the meaning of an index's keys; the same for all its videos.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct IndexConfig {
     /// The [`FINGERPRINT_VERSION`](crate::fingerprint::FINGERPRINT_VERSION) that made the keys.

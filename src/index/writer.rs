@@ -1,4 +1,4 @@
-//! Adds, removes, commits and merges; every change of an index goes through here.
+//! Adds, removes, commits and merges: every change of an index goes through here.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -23,11 +23,11 @@ use super::video::{IndexConfig, Role, Video, VideoRef};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Motion, Run};
 
-/// The one that may change an index; others get [`Error::Locked`] until it is dropped or its
-/// process ends.
+/// The only handle that can change an index. Others get [`Error::Locked`] until it is dropped or
+/// its process ends.
 ///
-/// What is added or removed is kept in memory until [`Writer::commit`]; dropping the writer forgets
-/// it.
+/// Additions and removals stay in memory until [`Writer::commit`]; dropping the writer discards
+/// them.
 #[derive(Debug)]
 pub struct Writer {
     pub(super) dir: PathBuf,
@@ -36,31 +36,31 @@ pub struct Writer {
     /// The last commit; `None` before the first.
     pub(super) index: Option<Index>,
     pending: Pending,
-    /// What `pending` holds: sources or submissions.
+    /// Role of the videos in `pending`: sources or submissions.
     searched: Role,
-    /// Benign material, which gets segments of its own.
+    /// Benign material, which gets its own segments.
     pending_benign: Pending,
     pending_sha256: HashSet<[u8; 32]>,
     /// Committed videos to be removed by the next commit.
     removed: BTreeSet<VideoRef>,
-    /// Committed videos of which the next commit says something else.
+    /// Committed videos with new facts for the next commit.
     pub(super) corrected: BTreeMap<VideoRef, Correction>,
     /// The commits before `index`.
     history: History,
-    /// Whether `index` may not be durable yet: it was found on disk after a commit that failed.
+    /// Whether `index` may not be durable: it was found on disk after a commit that failed.
     unsynced: bool,
-    /// What the time of a commit is taken from, if it is to be known.
+    /// Source of commit times; `None` records no times.
     clock: Option<fn() -> SystemTime>,
-    /// What the next commit says of how well the screening works.
+    /// The measurement of screening for the next commit.
     screening: Option<Screening>,
-    /// Number for the next files: only grows, so that no name is used twice even after a failed
-    /// commit, and above all that are there, whatever the manifest says.
+    /// Number for the next files. It only grows, so that no name is used twice even after a failed
+    /// commit. It is above the numbers of all existing files, whatever the manifest says.
     next_number: u64,
     _lock: Lock,
 }
 
 impl Writer {
-    /// Opens an index for writing, and creates its folder if there is none; the first commit makes
+    /// Opens an index for writing, and creates its folder if it is missing. The first commit makes
     /// it an index.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl Writer {
         Writer::on(Arc::new(Disk), dir, Some(config))
     }
 
-    /// Opens an index that exists for writing, whatever its interval.
+    /// Opens an existing index for writing, whatever its interval.
     ///
     /// # Errors
     /// [`Error::NoIndex`] if there is none, and those of [`Writer::open_or_create`].
@@ -78,8 +78,8 @@ impl Writer {
         Writer::on(Arc::new(Disk), dir, None)
     }
 
-    /// As [`Writer::open_or_create`] with a configuration, else as [`Writer::open`]; all writing
-    /// goes to `storage`.
+    /// As [`Writer::open_or_create`] with a configuration, else as [`Writer::open`]. All writing
+    /// goes through `storage`.
     pub(crate) fn on(
         storage: Arc<dyn Storage>,
         dir: &Path,
@@ -88,7 +88,7 @@ impl Writer {
         if config.is_some() {
             storage::create_folder(&*storage, dir)?;
             if !Index::exists(dir) {
-                // Whoever made the folder may have died before its name was durable.
+                // The process that created the folder may have died before its name was durable.
                 storage::sync_parent(&*storage, dir)?;
             }
         } else if !Index::exists(dir) {
@@ -100,7 +100,7 @@ impl Writer {
         Writer::locked(storage, dir, config, lock)
     }
 
-    /// As [`Writer::on`], by who has the lock already.
+    /// As [`Writer::on`], for a caller that already has the lock.
     pub(super) fn locked(
         storage: Arc<dyn Storage>,
         dir: &Path,
@@ -154,7 +154,7 @@ impl Writer {
         })
     }
 
-    /// Keeps from now on when each commit was made and each video was added: see
+    /// From now on records when each commit was made and each video was added: see
     /// [`Index::committed_at`].
     #[must_use]
     pub fn with_clock(mut self, clock: fn() -> SystemTime) -> Writer {
@@ -162,7 +162,7 @@ impl Writer {
         self
     }
 
-    /// What fixes the meaning of the keys to be added.
+    /// The settings that fix the meaning of the keys to add.
     pub fn config(&self) -> IndexConfig {
         self.config
     }
@@ -172,7 +172,7 @@ impl Writer {
         self.index.as_ref()
     }
 
-    /// Whether a video of this SHA-256, of whatever role, is committed and not to be removed, or
+    /// Whether a video with this SHA-256, of any role, is committed and not marked for removal, or
     /// waits for the commit.
     pub fn contains(&self, sha256: &[u8; 32]) -> bool {
         let committed = self.index.as_ref().is_some_and(|index| {
@@ -183,11 +183,11 @@ impl Writer {
         committed || self.pending_sha256.contains(sha256)
     }
 
-    /// Adds a source with its runs, to be written by the next commit; `false` if the video is there
-    /// already, as whatever. Nothing is known of what moves in it: see [`Writer::add_as`].
+    /// Adds a source with its runs; the next commit writes it. Returns `false` if the video is
+    /// already indexed in any role. Its motion is unknown: see [`Writer::add_as`].
     ///
-    /// [`Video::id`] is set from the SHA-256. A run takes 48 bytes of memory until the commit, and
-    /// a picture of what moves in it some 116.
+    /// Sets [`Video::id`] from the SHA-256. Until the commit, a run takes 48 bytes of memory, and a
+    /// picture of motion about 116.
     ///
     /// # Errors
     /// [`Error::InvalidSetting`] if the video alone has more runs than a segment may have
@@ -197,8 +197,8 @@ impl Writer {
         self.add_as(Role::Source, video, runs, &Motion::default())
     }
 
-    /// As [`Writer::add`], for a video of any role, and with what moves in it, which tells the
-    /// moments of a still scene apart.
+    /// As [`Writer::add`], for a video of any role and with its motion, which distinguishes moments
+    /// of a still scene.
     ///
     /// # Errors
     /// Those of [`Writer::add`].
@@ -242,7 +242,7 @@ impl Writer {
         Ok(true)
     }
 
-    /// Takes the role for that of all sources to come, or fails if there are videos of another one.
+    /// Adopts the role for all searched videos of this index, or fails if they have another one.
     pub(super) fn check_role(&mut self, role: Role) -> Result<()> {
         if role == self.searched || !role.is_searched() {
             return Ok(());
@@ -276,10 +276,10 @@ impl Writer {
         self.pending.runs() + self.pending_benign.runs()
     }
 
-    /// Marks the sources that a selector (see [`Index::find`]) means for removal by the next
-    /// commit, and counts them.
+    /// Marks the sources that match a selector (see [`Index::find`]) for removal by the next
+    /// commit, and returns their number.
     ///
-    /// Videos that have only been added and not committed are taken back at once.
+    /// Videos that are added but not committed are dropped at once.
     ///
     /// # Errors
     /// None at present.
@@ -315,12 +315,12 @@ impl Writer {
         Ok(count + before - self.pending())
     }
 
-    /// Writes what waits as a segment, or several if it is more than one should hold, and replaces
-    /// the manifest; without anything waiting, does nothing.
+    /// Writes what waits as a segment, or as several if it is too much for one, and replaces the
+    /// manifest. Does nothing if nothing waits.
     ///
-    /// When this returns, the commit is durable. If it fails, an index opened then is as before,
-    /// and what waits still waits; or, if only the last sync failed, the index is as after, nothing
-    /// waits any more, and the next commit makes it durable.
+    /// When this returns, the commit is durable. If it fails, an index opened afterwards is as
+    /// before, and what waits still waits. If only the last sync failed, the index is as after,
+    /// nothing waits any more, and the next commit makes it durable.
     ///
     /// # Errors
     /// [`Error::Io`], naming the file.
@@ -394,7 +394,7 @@ impl Writer {
         self.state()
     }
 
-    /// Says with the next commit how well the screening works.
+    /// Records with the next commit how well the screening works.
     pub fn set_screening(&mut self, screening: Screening) {
         self.screening = Some(screening);
     }
@@ -419,8 +419,8 @@ impl Writer {
         manifest
     }
 
-    /// Opens all that a manifest names, appends the commit before it to the history, and then makes
-    /// it the index.
+    /// Opens all that a manifest names, appends the previous commit to the history, and then
+    /// replaces the manifest.
     pub(super) fn replace_manifest(
         &mut self,
         mut manifest: Manifest,
@@ -441,8 +441,8 @@ impl Writer {
         }
         let written = manifest::write(&*self.storage, &self.dir, &body);
         if written.is_err() {
-            // If only the last sync failed, readers find this commit already. Another one of its
-            // number would be one of which no history knows.
+            // If only the last sync failed, readers already find this commit. A second commit with
+            // its number would be unknown to the history.
             let is_there = Manifest::load(&self.dir)
                 .is_ok_and(|found| found.is_some_and(|found| found.root == index.stored.root));
             if is_there {
@@ -455,7 +455,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes a commit durable that was found on disk after it had failed.
+    /// Makes a commit durable that failed but was found on disk.
     fn sync_commit(&mut self) -> Result<()> {
         if let (true, Some(index)) = (self.unsynced, &self.index) {
             self.storage
@@ -467,7 +467,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes a segment's file; nothing refers to it yet.
+    /// Writes a segment's file, which no manifest names yet.
     pub(super) fn write_segment(
         &mut self,
         tracks: &dyn Tracks,
@@ -515,47 +515,47 @@ impl Writer {
 
     /// Deletes our own files that the manifest does not name: merged away, or left by a crash.
     pub(super) fn delete_unnamed(&self) -> Result<()> {
-        // What is on disk counts: after a sync that failed it may be newer than what we hold.
+        // Uses the manifest on disk, which may be newer than ours after a failed sync.
         let Some(stored) = Manifest::load(&self.dir)? else {
             return Ok(());
         };
         let mut unnamed = unnamed_files(&self.dir, &stored.manifest)?;
         if let Some(index) = &self.index {
-            // And what we hold: the next commit begins from it.
+            // Also keeps what our manifest names: the next commit starts from it.
             let named = named_files(&self.dir, &index.stored.manifest);
             unnamed.retain(|path| !named.contains(path));
         }
         if unnamed.is_empty() {
             return Ok(());
         }
-        // The manifest may be of a process that died before it was durable: the one before it would
-        // need these files.
+        // A process may have died before its manifest was durable. After a power failure, the
+        // previous manifest would need these files.
         self.storage
             .sync_folder(&self.dir)
             .map_err(Error::io(&self.dir, "sync"))?;
         for path in unnamed {
-            // What cannot be deleted now, the next call will.
+            // The next call deletes what cannot be deleted now.
             let _ = self.storage.remove(&path);
         }
         Ok(())
     }
 }
 
-/// What a clock says, in milliseconds since 1970; 0 without one.
+/// A clock's time in milliseconds since 1970; 0 without a clock.
 pub(super) fn millis_of(clock: Option<fn() -> SystemTime>) -> u64 {
     let since = clock.and_then(|clock| clock().duration_since(UNIX_EPOCH).ok());
     since.map_or(0, |since| since.as_millis() as u64)
 }
 
-/// Whether a commit changes which videos are live.
+/// Whether a commit changes the set of live videos.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Videos {
-    /// All are those of the commit before.
+    /// The set is that of the previous commit.
     Same,
     /// Some are added or removed.
     Others,
 }
 
-/// Keys up to which segments are merged: some 80 hours of video, and some 300 MB of memory to
+/// Maximum number of keys in a merged segment: some 80 hours of video, and some 300 MB of memory to
 /// merge.
 pub const SEGMENT_MAX_KEYS: u32 = 1 << 23;

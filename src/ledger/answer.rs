@@ -1,4 +1,4 @@
-//! What the ledger says of a submission, in the words of a report (pure).
+//! Puts the ledger's facts about a submission into a report (pure).
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use super::record::{Claim, ClaimState};
 use super::review::{Judgement, Ruling, reviewed};
 use crate::report::{self, Reason, ReasonCode, Related, Report, Span, SpanState, Verdict};
 
-/// What a report says of a submission.
+/// The part of a report about a submission.
 pub fn submission(of: &Standings) -> report::Submission {
     let length = |states: &[ClaimState]| minutes(claimed(&of.claims, states).total_ms());
     let held = length(&[ClaimState::Offered, ClaimState::Sold]);
@@ -47,7 +47,7 @@ pub fn submission(of: &Standings) -> report::Submission {
     }
 }
 
-/// What persons say of the matches; `None` if nobody has said anything.
+/// The reviewers' judgements of the matches; `None` if there are none.
 fn review(of: &Standings) -> Option<report::Review> {
     let report = of.report.as_ref().filter(|_| !of.judgements.is_empty())?;
     let (before, after) = (reviewed(report, &[]), reviewed(report, &of.judgements));
@@ -71,7 +71,7 @@ fn review(of: &Standings) -> Option<report::Review> {
     })
 }
 
-/// A report with what the ledger says, and with what is payable after that.
+/// Adds the ledger's part to a report, and recomputes what is payable.
 pub(super) fn with(mut report: Report, said: report::Submission) -> Report {
     report.payable_minutes = said.payable_minutes;
     report.provisional_minutes = said.provisional_minutes;
@@ -79,7 +79,7 @@ pub(super) fn with(mut report: Report, said: report::Submission) -> Report {
     report
 }
 
-/// Lets nothing of a report be unpublished that is not in a set.
+/// Makes unpublished seconds of a report unsearchable unless they are in `allowed`.
 pub(super) fn restrict(report: &mut Report, allowed: &Intervals) {
     let mut spans: Vec<Span> = Vec::new();
     for span in &report.spans {
@@ -198,7 +198,7 @@ fn described(of: &Standings, deduction: &Deduction) -> report::Deduction {
     }
 }
 
-/// How a reason is written.
+/// Name of a reason in reports.
 pub(super) fn name(reason: Deducted) -> &'static str {
     match reason {
         Deducted::AlreadyOffered => "already_offered",
@@ -229,6 +229,6 @@ fn seconds(of: Interval) -> report::Interval {
 }
 
 fn minutes(ms: u64) -> f64 {
-    // As precise as those of a report.
+    // As precise as in a report.
     (ms as f64 / 60.0).round() / 1e3
 }

@@ -1,4 +1,4 @@
-//! A copy of a ledger and of the index of its submissions, of one moment.
+//! Copies a ledger and the index of its submissions at one moment.
 
 use std::path::Path;
 use std::time::Instant;
@@ -9,14 +9,14 @@ use super::shelf::Shelf;
 use crate::{Error, Result};
 
 /// Copies the ledger to `ledger.db` in a folder, and the index of its submissions to
-/// `ledger.db.index`, while nobody adds to them; the files of the index get a second name where
-/// that can be.
+/// `ledger.db.index`, while no submission is being added. Files of the index are linked where
+/// possible.
 ///
-/// A submission that is withdrawn meanwhile may have left keys in the index: the next one that is
-/// added to the copy clears them.
+/// A submission that is withdrawn meanwhile may leave keys in the copied index. The next submission
+/// added to the copy removes them.
 ///
 /// # Errors
-/// [`Error::LedgerBusy`] if others add all the time, those of
+/// [`Error::LedgerBusy`] if others add without a pause, those of
 /// [`Index::copy_to`](crate::Index::copy_to), and those of [`Ledger::backup`].
 pub fn backup(ledger: &mut Ledger, books: &Books<'_>, folder: &Path) -> Result<()> {
     let shelf = Shelf::of(books);

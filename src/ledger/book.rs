@@ -1,9 +1,9 @@
-//! The ledger: submissions in the order of their receipt, and all that happens to them, as a chain
-//! of rows.
+//! The ledger: submissions in the order of their receipt, and every event about them, as a chain of
+//! rows.
 //!
-//! A change is one transaction, which appends to the chain and brings the other tables up to date.
-//! What is durable when a call returns was done as a whole. The tables beside the chain can be made
-//! of it; [`Ledger::verify`] compares them.
+//! A change is one transaction, which appends to the chain and updates the other tables. When a
+//! call returns, its change is durable as a whole. The other tables follow from the chain;
+//! [`Ledger::verify`] compares them.
 
 mod changes;
 mod revising;
@@ -37,17 +37,17 @@ use settling::{
     Answered, INDEX_GENERATION, INDEX_ROOT, Kept, add_submission, append, record, see_index,
 };
 
-/// An open ledger; one a thread.
+/// An open ledger, to be used by one thread.
 pub struct Ledger {
     store: Box<dyn Store>,
     name: String,
     observer: Option<Arc<dyn Observer>>,
 }
 
-/// Who keeps tables of its own in step with the ledger.
+/// Keeps tables of its own in step with the ledger.
 pub trait Observer: Send + Sync {
-    /// Told of each row of the chain within the transaction that appends it, when the tables of the
-    /// submission are as the row says; what is done with `tables` is done with it, or not at all.
+    /// Called for each row of the chain, within the transaction that appends it, after the
+    /// submission's tables are updated. Changes made through `tables` are part of that transaction.
     ///
     /// # Errors
     /// An error undoes the transaction.
@@ -65,54 +65,54 @@ impl std::fmt::Debug for Ledger {
 /// What is submitted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Receipt {
-    /// Who submits it.
+    /// The creator who submits it.
     pub by: String,
-    /// What the creator calls it.
+    /// The creator's own name for it.
     pub reference: Option<String>,
-    /// Whether it is the clip or its fingerprint.
+    /// Whether the file is the clip or its fingerprint.
     pub kind: Kind,
-    /// SHA-256 of the clip, in hexadecimal; of a fingerprint, as it says.
+    /// SHA-256 of the clip in hexadecimal; for a fingerprint, the one that it states.
     pub sha256: String,
     /// Length of the file in bytes.
     pub bytes: u64,
-    /// Where the file is, so that another worker can take it over.
+    /// Path of the file, so that another worker can take it over.
     pub path: String,
 }
 
-/// What came of the work on a submission.
+/// Result of the work on a submission.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
     pub(super) report: Report,
     pub(super) pairs: Vec<Pair>,
     pub(super) entries: Vec<Entry>,
-    /// The bytes of a fingerprint that has to be compared with the clip later.
+    /// The bytes of a fingerprint, to be compared with the clip later.
     pub(super) fingerprint: Option<Vec<u8>>,
 }
 
-/// A submission with what it claims and shares.
+/// A submission with its claims and pairs.
 #[derive(Clone, Debug)]
 pub struct Standings {
     /// The submission.
     pub submission: Submission,
-    /// What it claims.
+    /// Its claims.
     pub claims: Vec<Claim>,
-    /// What it shares with others.
+    /// Its pairs with other submissions.
     pub pairs: Vec<Pair>,
-    /// What is deducted now, and what is related.
+    /// Present deductions and related submissions.
     pub settled: Settled,
-    /// The creators of the submissions that it shares something with.
+    /// The creators of the submissions in its pairs.
     pub creators: HashMap<u64, String>,
     /// The report against the public index; `None` without an answer.
     pub report: Option<Report>,
-    /// What persons say of its matches, the last word about each.
+    /// The last judgement of each of its matches.
     pub judgements: Vec<Judgement>,
 }
 
 impl Ledger {
-    /// Opens a ledger; with `create`, makes one where there is none.
+    /// Opens a ledger. With `create`, creates it if it is missing.
     ///
-    /// `patience` is how long another writer is waited for. Times are those of `clock`, or of the
-    /// server.
+    /// `patience` is the time to wait for another writer. Times come from `clock`, or from the
+    /// database server.
     ///
     /// # Errors
     /// [`Error::NoLedger`], [`Error::IncompatibleLedger`], [`Error::LedgerBusy`],
@@ -130,14 +130,14 @@ impl Ledger {
         })
     }
 
-    /// Lets somebody observe what is done through this connection.
+    /// Registers an observer of everything done through this connection.
     pub fn observe(&mut self, observer: Arc<dyn Observer>) {
         self.observer = Some(observer);
     }
 
     /// Runs a transaction on the ledger's tables and those that others keep beside them.
     ///
-    /// The ledger's own tables are only to be read: [`verify`](super::verify()) would tell.
+    /// Only read the ledger's own tables: [`verify`](super::verify()) detects changes.
     ///
     /// # Errors
     /// Those of `work`, which undo the transaction, and those of the database.
@@ -149,7 +149,7 @@ impl Ledger {
         self.run(mode, work)
     }
 
-    /// What the ledger is called, without a password.
+    /// Name of the ledger, without a password.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -162,15 +162,15 @@ impl Ledger {
         self.store.now_ms()
     }
 
-    /// Gives a submission its number, or finds the one that it has: the same bytes of the same
-    /// creator are one submission as long as it is not withdrawn.
+    /// Gives a submission its number, or finds its existing one. The same bytes from the same
+    /// creator are one submission until it is withdrawn.
     ///
-    /// When this returns, the number is durable. The worker has it for `lease`, and is to renew
-    /// that. The second value is whether the number is new.
+    /// When this returns, the number is durable. The worker owns it for `lease` and should renew
+    /// that. The second value says whether the number is new.
     ///
     /// # Errors
-    /// [`Error::InvalidSetting`] for a name that is empty, too long, or has characters that are not
-    /// shown, and those of the database.
+    /// [`Error::InvalidSetting`] for a name that is empty, too long, or has invisible characters,
+    /// and those of the database.
     pub fn receive(
         &mut self,
         receipt: &Receipt,
@@ -180,8 +180,8 @@ impl Ledger {
         self.receive_with(receipt, worker, lease, |_, _, _| Ok(()))
     }
 
-    /// As [`Ledger::receive`]; `also` is done in the same transaction, given the submission and
-    /// whether its number is new.
+    /// As [`Ledger::receive`]. `also` runs in the same transaction, with the submission and whether
+    /// its number is new.
     ///
     /// # Errors
     /// Those of [`Ledger::receive`] and of `also`.
@@ -204,7 +204,7 @@ impl Ledger {
             )?;
             if let Some(row) = standing.first() {
                 let known = submission(row)?;
-                // Its file may lie elsewhere by now.
+                // Its file may have moved.
                 if known.standing == Standing::Received && known.kind == receipt.kind {
                     tables.execute(sql::MOVE, &[known.number.into(), (&*receipt.path).into()])?;
                 }
@@ -220,8 +220,8 @@ impl Ledger {
         })
     }
 
-    /// Makes a worker the one that works on a submission, unless another one that is alive does;
-    /// whether it is so.
+    /// Assigns a submission to a worker, unless another live worker has it. Returns whether the
+    /// worker has it now.
     ///
     /// # Errors
     /// Those of the database.
@@ -247,7 +247,7 @@ impl Ledger {
         })
     }
 
-    /// Lets a worker have what it works on for another `lease`.
+    /// Extends the leases of a worker by `lease`.
     ///
     /// # Errors
     /// Those of the database.
@@ -262,7 +262,7 @@ impl Ledger {
         })
     }
 
-    /// Gives a submission back, so that anybody may take it over at once.
+    /// Releases a submission, so that any worker may take it over at once.
     ///
     /// # Errors
     /// Those of the database.
@@ -273,7 +273,7 @@ impl Ledger {
         })
     }
 
-    /// The first submission below a number that has no answer yet.
+    /// The first submission below this number without an answer.
     ///
     /// # Errors
     /// Those of the database.
@@ -290,12 +290,12 @@ impl Ledger {
     /// A submission.
     ///
     /// # Errors
-    /// [`Error::LedgerRefused`] if there is none of this number, and those of the database.
+    /// [`Error::LedgerRefused`] if no submission has this number, and those of the database.
     pub fn submission(&mut self, number: u64) -> Result<Submission> {
         self.read(|tables| find(tables, number))
     }
 
-    /// A submission with what it claims and shares.
+    /// A submission with its claims and pairs.
     ///
     /// # Errors
     /// Those of [`Ledger::submission`].
@@ -328,7 +328,7 @@ impl Ledger {
         })
     }
 
-    /// The submissions after a number, in order: at most a thousand.
+    /// At most a thousand submissions after this number, in order.
     ///
     /// # Errors
     /// Those of the database.
@@ -342,7 +342,7 @@ impl Ledger {
         })
     }
 
-    /// What a submission claims.
+    /// The claims of a submission.
     ///
     /// # Errors
     /// Those of the database.
@@ -350,7 +350,7 @@ impl Ledger {
         self.read(|tables| claims(tables, number))
     }
 
-    /// What a person has decided about a pair, who and why.
+    /// The decision about a pair, with who decided and why.
     ///
     /// # Errors
     /// Those of the database.
@@ -367,8 +367,8 @@ impl Ledger {
         })
     }
 
-    /// Earlier submissions that stand and have the same bytes; the word of a fingerprint is not
-    /// enough.
+    /// Earlier submissions that stand and have the same bytes. Fingerprints do not count, since
+    /// their SHA-256 is only stated.
     pub(super) fn same_bytes_below(&mut self, sha256: &str, number: u64) -> Result<Vec<u64>> {
         self.read(|tables| {
             let rows = tables.query(sql::SAME_BYTES_BELOW, &[sha256.into(), number.into()])?;
@@ -376,7 +376,7 @@ impl Ledger {
         })
     }
 
-    /// The submission of an entry of the index, and when the entry begins in its clip; `None` if
+    /// The submission of an entry of the index, and when the entry begins in the clip; `None` if
     /// the entry is unknown.
     pub(super) fn entry(&mut self, digest: &str) -> Result<Option<(Submission, u64)>> {
         self.read(|tables| {
@@ -392,8 +392,8 @@ impl Ledger {
         self.read(|tables| entries(tables, number))
     }
 
-    /// The entries of all submissions in order of their digests, with where these stand: at most a
-    /// thousand after one.
+    /// At most a thousand entries of all submissions after a digest, in order of digests, with the
+    /// standing of their submissions.
     pub(super) fn entries_after(&mut self, digest: &str) -> Result<Vec<(String, u64, Standing)>> {
         self.read(|tables| {
             let rows = tables.query(sql::ENTRIES_AFTER, &[digest.into()])?;
@@ -410,7 +410,7 @@ impl Ledger {
         })
     }
 
-    /// The fingerprint that a submission consists of.
+    /// The fingerprint that was submitted.
     pub(super) fn fingerprint(&mut self, number: u64) -> Result<Option<Vec<u8>>> {
         self.read(|tables| {
             let rows = tables.query(sql::FINGERPRINT, &[number.into()])?;
@@ -418,7 +418,7 @@ impl Ledger {
         })
     }
 
-    /// The state in which the ledger last saw the index of its submissions.
+    /// The state in which the ledger last saw the index of submissions.
     pub(super) fn seen_index(&mut self) -> Result<Option<State>> {
         self.read(|tables| {
             let root = setting(tables, INDEX_ROOT)?;
@@ -429,12 +429,12 @@ impl Ledger {
         })
     }
 
-    /// Notes in which state the index of the submissions is.
+    /// Records the state of the index of submissions.
     pub(super) fn see_index(&mut self, state: &State) -> Result<()> {
         self.write(|tables| see_index(tables, state))
     }
 
-    /// Records the answer to a submission; `false` if the worker does not have it any more.
+    /// Records the answer to a submission; `false` if the worker no longer has it.
     pub(super) fn decide(
         &mut self,
         number: u64,
@@ -470,7 +470,7 @@ impl Ledger {
         })
     }
 
-    /// Records that a submission gets no answer; `false` if the worker does not have it any more.
+    /// Records that a submission gets no answer; `false` if the worker no longer has it.
     pub(super) fn end(
         &mut self,
         number: u64,
@@ -498,7 +498,7 @@ impl Ledger {
         })
     }
 
-    /// Rows of the chain after a number, in order: at most a thousand.
+    /// At most a thousand rows of the chain after this number, in order.
     ///
     /// # Errors
     /// Those of the database.
@@ -529,17 +529,17 @@ impl Ledger {
     /// Writes a copy of the whole ledger to a new file.
     ///
     /// # Errors
-    /// [`Error::LedgerRefused`] for PostgreSQL, which has its own means, and those of the database.
+    /// [`Error::LedgerRefused`] for PostgreSQL, which has its own tools, and those of the database.
     pub fn backup(&mut self, target: &Path) -> Result<()> {
         self.store.backup(target)
     }
 
-    /// What is wrong with the pages of the database.
+    /// Damage of the database's pages.
     pub(super) fn damage(&mut self) -> Result<Option<String>> {
         self.store.damage()
     }
 
-    /// Runs a transaction that reads one state.
+    /// Runs a transaction that reads one consistent state.
     fn read<T>(&mut self, work: impl FnOnce(&mut dyn Tables) -> Result<T>) -> Result<T> {
         self.run(Mode::Read, work)
     }
@@ -563,13 +563,13 @@ impl Ledger {
             }
             Ok(())
         })?;
-        // A store runs the work of a transaction that succeeds.
+        // A store runs the closure of every transaction that succeeds.
         found.ok_or_else(|| Error::LedgerRefused {
             reason: format!("{}: a transaction was not run", self.name),
         })
     }
 
-    /// Reads many rows of one state.
+    /// Reads many rows of one consistent state.
     pub(super) fn reading<T>(
         &mut self,
         work: impl FnOnce(&mut Reading<'_>) -> Result<T>,
@@ -584,7 +584,7 @@ impl Ledger {
     }
 }
 
-/// Tables of which somebody hears what is appended to the chain.
+/// Tables whose appended rows go to an observer.
 struct Observed<'a> {
     tables: &'a mut dyn Tables,
     observer: &'a dyn Observer,
@@ -604,7 +604,7 @@ impl Tables for Observed<'_> {
     }
 }
 
-/// One state of the ledger, for who goes through all of it.
+/// One consistent state of the ledger, for reading all of it.
 pub(super) struct Reading<'a> {
     tables: &'a mut dyn Tables,
     name: &'a str,
@@ -640,7 +640,7 @@ impl Reading<'_> {
         entries(self.tables, number)
     }
 
-    /// What is eligible and public by the report of a submission and these judgements.
+    /// The eligible and the public seconds by a submission's report and these judgements.
     pub(super) fn reviewed(
         &mut self,
         number: u64,
@@ -700,7 +700,7 @@ impl Reading<'_> {
     }
 }
 
-/// Fails unless a text can name a person or thing.
+/// Fails unless a text is usable as a name of a person or thing.
 fn named(what: &'static str, text: &str) -> Result<()> {
     let is_fit = !text.trim().is_empty()
         && text.trim() == text
@@ -722,13 +722,13 @@ fn optional(what: &'static str, text: Option<&str>) -> Result<Option<String>> {
         .transpose()
 }
 
-/// The largest number that a database can compare with.
+/// The largest number that the databases can store.
 pub(super) const NUMBER_MAX: u64 = i64::MAX as u64;
 
 /// Maximum length of a name, reference or reason, in characters.
 const NAME_MAX: usize = 500;
 
-/// Whose submissions are that only the index knows.
+/// Creator of submissions that only the index knows.
 pub const UNKNOWN_CREATOR: &str = "(unknown: recovered from the index)";
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! The hash that ties each row of the ledger to the one before it (pure).
+//! The hash that links each row of the ledger to the one before it (pure).
 //!
 //! A row's hash is the SHA-256 of [`DOMAIN`], the hash of the row before it (32 zero bytes for the
 //! first), and the row's fields in order: `seq`, `at_ms` and `submission` as 8 bytes,
 //! little-endian, `kind` and `body` as their length in 8 bytes, little-endian, and their bytes in
-//! UTF-8. So no two different rows have the same encoding, and none can be changed, taken out, put
-//! in or moved without changing all hashes after it.
+//! UTF-8. So different rows never have the same encoding, and changing, removing, inserting or
+//! moving a row changes all hashes after it.
 
 use sha2::{Digest as _, Sha256};
 
-/// What every hashed row begins with, so that it is no other thing that is hashed.
+/// Prefix of every hashed row, so that nothing else hashes like a row.
 const DOMAIN: &[u8] = b"uniq-ledger-row-1\n";
 
 /// The hash before the first row.
@@ -17,20 +17,20 @@ pub const GENESIS: [u8; 32] = [0; 32];
 /// A row of the chain without its hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link<'a> {
-    /// Number of the row, from 1 on without gaps.
+    /// Number of the row, from 1 without gaps.
     pub seq: u64,
     /// When it was written, in milliseconds since 1970, by the ledger's clock.
     pub at_ms: u64,
     /// What happened.
     pub kind: &'a str,
-    /// The submission that it happened to.
+    /// The submission that the event is about.
     pub submission: u64,
-    /// The particulars, as JSON.
+    /// Details of the event, as JSON.
     pub body: &'a str,
 }
 
 impl Link<'_> {
-    /// The row's hash after a row with the hash `previous`.
+    /// The hash of this row after a row with the hash `previous`.
     pub fn hash(&self, previous: &[u8; 32]) -> [u8; 32] {
         let mut hash = Sha256::new_with_prefix(DOMAIN);
         hash.update(previous);

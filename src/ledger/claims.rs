@@ -1,23 +1,23 @@
-//! Which seconds of a submission can be claimed, given what it shares with others (pure).
+//! Decides which seconds of a submission can be claimed, given what it shares with others (pure).
 //!
 //! A submission is *eligible* for its unpublished seconds. Each pair of submissions that share
-//! seconds says which of the one show which of the other. What another submission holds is
-//! deducted:
+//! seconds says which seconds of one show which seconds of the other. What another submission holds
+//! is deducted:
 //!
-//! - An earlier submission that stands holds all that it is eligible for, what it repeats, and what
-//!   it was sold, whether or not it was paid for it: if not, somebody before it holds that.
-//! - What was published of an earlier submission is public in this one too, though the search
+//! - An earlier submission that stands holds all seconds that it is eligible for, repeats, or was
+//!   sold. It holds them even if it was not paid for them, since then an even earlier one holds
+//!   them.
+//! - What was published of an earlier submission is public in this one too, even if the search
 //!   missed it here.
-//! - A withdrawn submission holds nothing itself. Its seconds that another one shares are still
-//!   held by that one, so that nothing is gained by withdrawing the link between two copies, and
-//!   nothing is lost of a crowd of copies, of which the search lists only some.
+//! - A withdrawn submission holds nothing itself, but its seconds that another submission shares
+//!   are still held by that one. So withdrawing the link between two copies gains nothing. It also
+//!   covers crowds of copies, of which the search lists only some.
 //! - What a later submission was sold is not paid for again if a person decides afterwards that the
 //!   two are the same.
 //! - A later submission holds what it has claimed. Pairs with later ones are looked for only when a
 //!   clip confirms its fingerprint.
 //!
-//! So no second is claimed twice, whatever is withdrawn or decided by people, and in whatever
-//! order.
+//! So no second is claimed twice, whatever is withdrawn or decided, and in whatever order.
 
 use std::collections::HashMap;
 
@@ -26,19 +26,19 @@ use serde::{Deserialize, Serialize};
 use super::interval::{Interval, Intervals};
 use crate::Result;
 
-/// Where a submission stands.
+/// State of a submission.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// It has its number, and no answer yet.
+    /// It has its number but no answer yet.
     Received,
     /// It has its answer.
     Decided,
     /// It cannot be read.
     Failed,
-    /// Its worker ended before the answer, and the clip was gone or changed by then.
+    /// Its worker ended before the answer, and then the clip was gone or changed.
     Lapsed,
-    /// It was taken back; its claims have ended.
+    /// It was withdrawn; its claims have ended.
     Withdrawn,
 }
 
@@ -50,11 +50,11 @@ pub enum PairKind {
     Copy,
     /// The same recording or another take of it: undecided.
     Undecided,
-    /// Another take of the same scene: related, and nothing is deducted.
+    /// Another take of the same scene: related, but nothing is deducted.
     SameScene,
 }
 
-/// What a person says of two submissions that share something.
+/// A person's decision about two submissions that share something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
@@ -75,9 +75,9 @@ pub struct Pair {
     pub here: Interval,
     /// The seconds of the other.
     pub there: Interval,
-    /// `here`, and what lies beside it that is then not payable either.
+    /// `here`, and the seconds next to it that are not payable either.
     pub covers: Intervals,
-    /// Milliseconds of the other in a second here; below 0, backwards.
+    /// Milliseconds of the other per second here; negative if backwards.
     pub speed_permille: i64,
     /// Whether left and right are exchanged.
     pub mirrored: bool,
@@ -85,55 +85,55 @@ pub struct Pair {
     pub probability_ppm: u32,
     /// Evidence in thousandths of a bit.
     pub evidence_millibits: i64,
-    /// Whether they are the same bytes.
+    /// Whether their bytes are the same.
     pub identical: bool,
 }
 
-/// What is known of a submission.
+/// The facts about a submission that decide its claims.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
     /// Its number.
     pub number: u64,
-    /// Who submitted it.
+    /// Its creator.
     pub creator: String,
-    /// Where it stands.
+    /// Its state.
     pub standing: Standing,
     /// Its unpublished seconds; none if it is inconclusive.
     pub eligible: Intervals,
-    /// Its seconds that it holds and is not paid for: those that show again what it has shown, and
-    /// the unpublished ones if it is inconclusive.
+    /// Seconds that it holds but is not paid for: those that repeat earlier ones of the clip, and
+    /// all unpublished ones if it is inconclusive.
     pub repeated: Intervals,
-    /// Whether it is inconclusive: it then holds its seconds against others, and its creator may
+    /// Whether it is inconclusive. Then it holds its seconds against others, but its creator may
     /// offer them again.
     pub inconclusive: bool,
     /// Its published seconds.
     pub published: Intervals,
-    /// What it shares with others.
+    /// Its pairs with other submissions.
     pub pairs: Vec<Pair>,
-    /// What it has claimed, offered or sold.
+    /// The seconds that it has offered or sold.
     pub claimed: Intervals,
     /// The part of `claimed` that was sold.
     pub sold: Intervals,
 }
 
-/// What is known of submissions and pairs.
+/// Access to the facts about submissions and pairs.
 pub trait Known {
     /// The facts about a submission; `None` if there is no such number.
     ///
     /// # Errors
-    /// Those of whoever keeps them.
+    /// Those of the implementation.
     fn facts(&mut self, number: u64) -> Result<Option<Facts>>;
 
     /// The submissions that list a pair with this one.
     ///
     /// # Errors
-    /// Those of whoever keeps them.
+    /// Those of the implementation.
     fn paired_with(&mut self, number: u64) -> Result<Vec<u64>>;
 
-    /// What a person has decided about a pair, the smaller number first.
+    /// The decision about a pair, given with the smaller number first.
     ///
     /// # Errors
-    /// Those of whoever keeps them.
+    /// Those of the implementation.
     fn decision(&mut self, earlier: u64, later: u64) -> Result<Option<Decision>>;
 }
 
@@ -145,17 +145,17 @@ pub enum Deducted {
     AlreadyOffered,
     /// Another creator has offered them before.
     Disputed,
-    /// Perhaps they are of an earlier submission: a person has to decide.
+    /// They may be of an earlier submission: a person must decide.
     Undecided,
     /// An earlier submission shows that they are public.
     Published,
-    /// A later submission was paid for them before it was decided that they are the same.
+    /// A later submission was paid for them before the two were decided to be the same.
     Sold,
-    /// What is left beside others is too short to be judged.
+    /// A remainder next to other deductions, too short to be judged.
     Remainder,
 }
 
-/// Seconds that are deducted, and on whose account.
+/// Deducted seconds and their holder.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Deduction {
     /// The seconds here.
@@ -166,35 +166,35 @@ pub struct Deduction {
     pub holder: u64,
     /// The holder's creator; empty for a remainder.
     pub creator: String,
-    /// The number of the pair in the submission's list; `None` for a remainder.
+    /// Index of the pair in the submission's list; `None` for a remainder.
     pub pair: Option<usize>,
-    /// The seconds of the pair's other submission; those of `here` for a remainder.
+    /// The seconds of the pair's other submission; equal to `here` for a remainder.
     pub there: Interval,
 }
 
 /// What can be claimed of a submission.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Settled {
-    /// What can be claimed, without what was sold.
+    /// What can be claimed, without sold seconds.
     pub offered: Intervals,
-    /// What was deducted, in order of time; no two overlap.
+    /// The deductions in order of time, without overlap.
     pub deductions: Vec<Deduction>,
-    /// Numbers of the pairs that are related and deduct nothing.
+    /// Indexes of the pairs that are related and deduct nothing.
     pub related: Vec<usize>,
 }
 
-/// Seconds of a submission, and who holds them.
+/// Seconds of a submission and their holder.
 #[derive(Clone, Debug)]
 struct Held {
     intervals: Intervals,
     holder: u64,
     /// Whether they are public.
     public: bool,
-    /// Whether its creator may offer them again, since it is inconclusive.
+    /// Whether its creator may offer them again because it is inconclusive.
     again: bool,
 }
 
-/// Settles what a submission can claim.
+/// Decides what a submission can claim.
 ///
 /// # Errors
 /// Those of `known`.
@@ -210,7 +210,7 @@ pub fn settle(of: &Facts, known: &mut dyn Known) -> Result<Settled> {
             kind => order.push((kind, at)),
         }
     }
-    // What is certain comes first, then the smaller number.
+    // Certain kinds come first, then smaller numbers.
     order.sort_by_key(|&(kind, at)| {
         (
             kind == PairKind::Undecided,
@@ -298,7 +298,7 @@ pub fn settle(of: &Facts, known: &mut dyn Known) -> Result<Settled> {
     Ok(settled)
 }
 
-/// What a pair counts as, after what a person has decided.
+/// The kind of a pair, after a person's decision.
 fn kind(pair: &Pair, number: u64, known: &mut dyn Known) -> Result<PairKind> {
     let (earlier, later) = (pair.other.min(number), pair.other.max(number));
     Ok(match known.decision(earlier, later)? {
@@ -308,7 +308,7 @@ fn kind(pair: &Pair, number: u64, known: &mut dyn Known) -> Result<PairKind> {
     })
 }
 
-/// What submissions hold against one of them; each is asked once.
+/// What submissions hold against one submission; each is computed once.
 struct Holdings {
     against: u64,
     known: HashMap<u64, Vec<Held>>,
@@ -325,7 +325,7 @@ impl Holdings {
     /// What a submission holds.
     fn of(&mut self, number: u64, known: &mut dyn Known) -> Result<Vec<Held>> {
         if number > self.against {
-            // Whatever it shares with others, only what it was given counts: it came later.
+            // It came later, so only its claims count, whatever it shares with others.
             let claimed = known
                 .facts(number)?
                 .map(|facts| facts.claimed)
@@ -340,7 +340,7 @@ impl Holdings {
         if let Some(held) = self.known.get(&number) {
             return Ok(held.clone());
         }
-        // What is asked for again on the way there adds nothing.
+        // A recursive request for the same number adds nothing.
         self.known.insert(number, Vec::new());
         let Some(facts) = known.facts(number)? else {
             return Ok(Vec::new());
@@ -389,7 +389,7 @@ impl Holdings {
         Ok(held)
     }
 
-    /// What is held of a withdrawn submission because another one lists a pair with it.
+    /// Adds what is held of a withdrawn submission because another one lists a pair with it.
     fn shared_by(
         &mut self,
         other: u64,
@@ -424,7 +424,7 @@ fn covered(pair: &Pair, held: &Intervals) -> Intervals {
     if held.intersection(&there).is_empty() {
         return Intervals::default();
     }
-    // Times of two clips fit to within a part of a second: a short gap is none.
+    // Times of two clips agree only to a fraction of a second, so short gaps do not count.
     let free = there.without(held).of_length(REMAINDER_MS);
     let free: Intervals = free
         .iter()
@@ -433,12 +433,12 @@ fn covered(pair: &Pair, held: &Intervals) -> Intervals {
     pair.covers.without(&free)
 }
 
-/// The seconds here that show these of the other.
+/// The seconds here that show these seconds of the other.
 fn to_here(pair: &Pair, there: Interval) -> Interval {
     mapped(there, pair.there, pair.here, pair.speed_permille < 0)
 }
 
-/// The seconds of the other that these show.
+/// The seconds of the other that these seconds show.
 fn to_there(pair: &Pair, here: Interval) -> Interval {
     mapped(here, pair.here, pair.there, pair.speed_permille < 0)
 }
@@ -447,7 +447,7 @@ fn mapped(interval: Interval, from: Interval, to: Interval, backwards: bool) -> 
     let length = u128::from(from.length_ms().max(1));
     let at = |time: u64| {
         let offset = u128::from(time.clamp(from.start_ms, from.end_ms) - from.start_ms);
-        // At most the length of `to`.
+        // At most the length of `to`, so it fits.
         let offset = ((offset * u128::from(to.length_ms()) + length / 2) / length) as u64;
         if backwards {
             to.end_ms - offset
@@ -459,7 +459,7 @@ fn mapped(interval: Interval, from: Interval, to: Interval, backwards: bool) -> 
     Interval::new(start.min(end), start.max(end))
 }
 
-/// What is left beside deductions and too short to be told from them.
+/// Remainders next to deductions that are too short to be distinguished from them.
 fn remainders(rest: &Intervals, deductions: &[Deduction]) -> Intervals {
     if deductions.is_empty() {
         return Intervals::default();
@@ -480,11 +480,11 @@ fn remainders(rest: &Intervals, deductions: &[Deduction]) -> Intervals {
     }
 }
 
-/// Minimum length of what is left between deductions, in ms: frames of a source are kept once a
-/// second, and the ends of what it shares are known no better.
+/// Minimum length of a remainder between deductions, in ms. A source keeps frames once a second,
+/// and the ends of shared seconds are known no better.
 pub const REMAINDER_MS: u64 = 1_000;
 
-/// Minimum length of what is left in all, in ms: as of a clip that can be judged
+/// Minimum total length of what remains, in ms: as for a clip that can be judged
 /// ([`Policy`](crate::verdict::Policy)).
 pub const JUDGED_MS: u64 = 2_000;
 

@@ -1,4 +1,4 @@
-//! A fingerprint is confirmed by its clip.
+//! Confirms a fingerprint by its clip.
 
 use std::path::Path;
 
@@ -19,12 +19,12 @@ use crate::{Error, Result};
 impl Intake<'_> {
     /// Confirms the fingerprint of a submission by its clip.
     ///
-    /// The clip must show what the fingerprint was made of. It is then searched for anew, and what
-    /// it claims is what both the fingerprint and the clip allow.
+    /// The clip must show what the fingerprint was made of. It is searched for again, and the
+    /// submission then claims what both fingerprint and clip allow.
     ///
     /// # Errors
-    /// [`Error::LedgerRefused`] if the clip is another one, or the submission is no fingerprint of
-    /// this creator, and those of [`Intake::answer`].
+    /// [`Error::LedgerRefused`] if the clip is another one, or the submission is not a fingerprint
+    /// of this creator, and those of [`Intake::answer`].
     pub fn confirm(
         &self,
         ledger: &mut Ledger,
@@ -73,8 +73,8 @@ impl Intake<'_> {
             );
             return Err(Error::LedgerRefused { reason });
         }
-        // Who came between has claims that the fingerprint may have hidden: all numbers are looked
-        // at.
+        // Submissions in between have claims that the fingerprint may have hidden, so all numbers
+        // are searched.
         let shelf = Shelf::of(&self.books);
         let _turn = shelf.turn(&|| self.pause())?;
         let (step, among) = Step::compare(ledger, &shelf)?;
@@ -93,8 +93,7 @@ impl Intake<'_> {
             .into_iter()
             .map(|entry| entry.digest)
             .collect();
-        // The fingerprint was searched for too, and what it had in common with others stays in
-        // common.
+        // The fingerprint was searched for too, and its pairs remain.
         let before = ledger.standings(number)?;
         let known = |pair: &Pair| {
             pairs
@@ -126,7 +125,7 @@ impl Intake<'_> {
     }
 }
 
-/// What tells a clip from the fingerprint that was submitted; `None` if nothing does.
+/// The difference between a clip and the submitted fingerprint; `None` if there is none.
 fn difference(
     submitted: &Fingerprint,
     looked: &ClipPictures,
@@ -173,7 +172,7 @@ fn difference(
     ))
 }
 
-/// What is in both lists; `None` if one is not known.
+/// The intersection of both lists; `None` if one is not known.
 pub(super) fn common(
     one: Option<&[report::Interval]>,
     other: Option<&[report::Interval]>,
@@ -194,7 +193,7 @@ pub(super) fn common(
     )
 }
 
-/// Lets nothing be unpublished that was not in the report on the fingerprint.
+/// Keeps only those unpublished seconds that were unpublished in the fingerprint's report.
 fn restrict(report: &mut Report, before: &Report) {
     let unpublished: Intervals = before
         .spans

@@ -12,30 +12,30 @@ use super::record::{Claim, ClaimState};
 use crate::index::{hex, moment};
 use crate::{Error, Result};
 
-/// How rows are written.
+/// Format of the output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
-    /// One JSON object a line.
+    /// One JSON object per line.
     JsonLines,
     /// Comma-separated values with a header, as in RFC 4180.
     Csv,
 }
 
-/// What is written.
+/// Table to export.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Table {
-    /// A row a submission.
+    /// One row per submission.
     Submissions,
-    /// A row a claim.
+    /// One row per claim.
     Claims,
-    /// A row an event of the chain.
+    /// One row per event of the chain.
     Events,
 }
 
-/// Writes a table.
+/// Writes a table to `out`.
 ///
 /// # Errors
-/// Those of the ledger, and [`Error::Io`] if `out` cannot be written to.
+/// Those of the ledger, and [`Error::Io`] if writing to `out` fails.
 pub fn export(
     ledger: &mut Ledger,
     table: Table,
@@ -84,7 +84,7 @@ pub fn export(
     }
 }
 
-/// A submission as an object, as it is exported.
+/// The exported JSON object of a submission.
 pub fn row(of: &Submission, claims: &[Claim]) -> serde_json::Map<String, Value> {
     of_submission(of, claims)
         .into_iter()
@@ -92,7 +92,7 @@ pub fn row(of: &Submission, claims: &[Claim]) -> serde_json::Map<String, Value> 
         .collect()
 }
 
-/// A submission as a row: names of fields and values.
+/// A submission as a row: field names and values.
 fn of_submission(of: &Submission, claims: &[Claim]) -> Vec<(&'static str, Value)> {
     let length = |state| json!(claimed(claims, &[state]).total_ms());
     vec![
@@ -135,7 +135,7 @@ fn of_event(event: &Event) -> Vec<(&'static str, Value)> {
         ("at_ms", json!(event.at_ms)),
         ("kind", json!(event.kind)),
         ("submission", json!(event.submission)),
-        // As text: its bytes are what is hashed.
+        // As text, because its bytes are what is hashed.
         ("body", json!(event.body)),
         ("previous", json!(hex(&event.previous))),
         ("hash", json!(hex(&event.hash))),
@@ -148,7 +148,7 @@ fn time(ms: u64) -> Value {
     ))
 }
 
-/// Where rows go.
+/// Writer of rows.
 struct Rows<'a> {
     out: &'a mut dyn Write,
     format: Format,
@@ -185,7 +185,7 @@ impl Rows<'_> {
     }
 }
 
-/// An object with its fields in this order.
+/// A JSON object that keeps this order of fields.
 struct Ordered<'a>(&'a [(&'static str, Value)]);
 
 impl Serialize for Ordered<'_> {

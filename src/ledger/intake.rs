@@ -1,15 +1,15 @@
-//! The way of a submission: receipt, work, and its turn.
+//! Takes a submission through receipt, work and its turn.
 //!
-//! 1. *Receipt*: the file is hashed and gets its number, before anything else is done with it.
-//! 2. *Work*: it is decoded and searched for among what is public. Any number of workers do this at
-//!    once.
-//! 3. *Turn*: once all smaller numbers have their answers, it is searched for among the
-//!    submissions, its keys are put into their index, and then its answer into the ledger. So it is
-//!    compared with all that came before it and with nothing else, and the answer is the same
-//!    however many workers there are.
+//! 1. *Receipt*: the file is hashed and gets its number, before anything else.
+//! 2. *Work*: the file is decoded and searched for among public videos. Any number of workers do
+//!    this at once.
+//! 3. *Turn*: once all smaller numbers have their answers, the file is searched for among the
+//!    submissions. Then its keys go into their index, and its answer goes into the ledger. So it is
+//!    compared with everything that came before it and nothing else, and the answer does not depend
+//!    on the number of workers.
 //!
-//! A worker that waits for its turn takes over what a dead one has left. If the file is gone or
-//! changed by then, that number lapses, and blocks nobody.
+//! A worker that waits for its turn takes over what a dead worker has left. If the file is then
+//! gone or changed, that number lapses and blocks nobody.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,21 +35,21 @@ use crate::report::Report;
 use crate::scatter::{Searched, Shards};
 use crate::{Error, Result};
 
-/// A ledger, and what belongs to it.
+/// A ledger and what belongs to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Books<'a> {
     /// The ledger.
     pub ledger: &'a Place,
     /// The folder of the index of its submissions.
     pub submissions: &'a Path,
-    /// What times are taken from.
+    /// Source of times.
     pub clock: fn() -> SystemTime,
-    /// How long another writer of the ledger or the index is waited for.
+    /// How long to wait for another writer of the ledger or the index.
     pub patience: Duration,
 }
 
 impl Books<'_> {
-    /// Opens the ledger; with `create`, makes it if there is none.
+    /// Opens the ledger. With `create`, creates it if it is missing.
     ///
     /// # Errors
     /// Those of [`Ledger::open`].
@@ -58,27 +58,26 @@ impl Books<'_> {
     }
 }
 
-/// Where submissions go, and what they are held against.
+/// Receives submissions and works on them.
 #[derive(Clone, Copy)]
 pub struct Intake<'a> {
-    /// The ledger, and what belongs to it.
+    /// The ledger and what belongs to it.
     pub books: Books<'a>,
-    /// The index of what is public.
+    /// The index of public videos.
     pub index: &'a Index,
-    /// Who searches it; `None` for this process.
+    /// Where the index is searched; `None` for this process.
     pub shards: Option<&'a dyn Shards>,
     /// How clips are decoded and searched for.
     pub options: &'a CheckOptions<'a>,
-    /// How long a worker has a submission before another may take it over; it is renewed while the
-    /// worker lives. At least a second.
+    /// How long a worker owns a submission before another may take it over, at least a second. A
+    /// live worker renews its lease.
     pub lease: Duration,
-    /// Told what goes on.
+    /// Called for each [`Notice`].
     pub notice: &'a (dyn Fn(Notice<'_>) + Sync),
-    /// Whether a submission that its worker has left is worked on here while a larger number waits
-    /// for it; who keeps a queue hands it out otherwise.
+    /// Whether to take over a submission that its worker has left, while a larger number waits for
+    /// it here. `false` if a queue hands it out instead.
     pub takes_over: &'a (dyn Fn(&Submission) -> bool + Sync),
-    /// How many submissions are decoded and searched for at a time; `None` for no limit but that of
-    /// the workers.
+    /// Limit of submissions that are decoded and searched for at a time; `None` for no limit.
     pub slots: Option<&'a Slots>,
 }
 
@@ -90,35 +89,35 @@ impl std::fmt::Debug for Intake<'_> {
     }
 }
 
-/// What goes on.
+/// An event during intake.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Notice<'a> {
-    /// A submission has its number, which is durable.
+    /// A submission has a durable number.
     Received(&'a Submission),
-    /// A submission waits for a smaller number that another worker has.
+    /// A submission waits for a smaller number of another worker.
     Waiting {
         /// The submission that waits.
         number: u64,
-        /// The one that it waits for.
+        /// The smaller number.
         behind: u64,
     },
-    /// A submission was left by its worker, and is worked on here.
+    /// A submission that its worker left is taken over here.
     TakenOver(&'a Submission),
-    /// A submission was left by its worker, and cannot be worked on any more.
+    /// A submission that its worker left cannot be processed any more.
     Lapsed(&'a Submission, &'a str),
 }
 
-/// What is offered.
+/// A file that is offered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Offer<'a> {
     /// The clip, or its fingerprint.
     pub file: &'a Path,
-    /// Which of the two.
+    /// Which of the two it is.
     pub kind: Kind,
-    /// Who submits it.
+    /// Its creator.
     pub by: &'a str,
-    /// What the creator calls it.
+    /// The creator's own name for it.
     pub reference: Option<&'a str>,
 }
 
@@ -127,7 +126,7 @@ pub struct Offer<'a> {
 pub struct Received {
     /// The submission.
     pub submission: Submission,
-    /// Whether the number is new: the same bytes of the same creator had it before otherwise.
+    /// Whether the number is new. Otherwise the same bytes of the same creator already had it.
     pub is_new: bool,
     file: PathBuf,
     worker: Worker,
@@ -136,13 +135,13 @@ pub struct Received {
 /// The answer to a submission.
 #[derive(Debug)]
 pub struct Answer {
-    /// The report, with what the ledger says in [`Report::submission`].
+    /// The report, with the ledger's part in [`Report::submission`].
     pub report: Report,
-    /// What is to be signed, if that was wanted.
+    /// What to sign, if requested.
     pub certified: Option<Certified>,
 }
 
-/// What the work on a submission came to, before its turn.
+/// Result of the work on a submission before its turn.
 pub(super) struct Prepared {
     pub(super) looked: Looked,
     pub(super) report: Report,
@@ -174,7 +173,8 @@ impl Looked {
 }
 
 impl<'a> Intake<'a> {
-    /// Opens the ledger, or makes it, and finds it in step with the index of its submissions.
+    /// Opens or creates the ledger, and checks that it is in step with the index of its
+    /// submissions.
     ///
     /// # Errors
     /// Those of [`Ledger::open`], and [`Error::LedgerOutOfStep`].
@@ -184,11 +184,11 @@ impl<'a> Intake<'a> {
         Ok(ledger)
     }
 
-    /// Gives what is offered its number; see [`Ledger::receive`].
+    /// Gives an offer its number; see [`Ledger::receive`].
     ///
     /// # Errors
-    /// Those of [`Decoding::open`](crate::Decoding::open), [`Error::IsFingerprint`] where a clip is
-    /// asked for, and those of [`Ledger::receive`].
+    /// Those of [`Decoding::open`](crate::Decoding::open), [`Error::IsFingerprint`] if a clip is
+    /// required, and those of [`Ledger::receive`].
     pub fn receive(&self, ledger: &mut Ledger, offer: &Offer<'_>) -> Result<Received> {
         let worker = Worker::new()?;
         let (submission, is_new) = number(
@@ -209,7 +209,7 @@ impl<'a> Intake<'a> {
         })
     }
 
-    /// A submission that has its number, for another worker to go on with.
+    /// A submission that has its number, for another worker to continue.
     ///
     /// # Errors
     /// Those of [`Ledger::submission`].
@@ -223,8 +223,7 @@ impl<'a> Intake<'a> {
         })
     }
 
-    /// Ends a submission that has no answer as failed; `false` if it has one, or somebody works on
-    /// it.
+    /// Ends a submission without an answer as failed; `false` if it has an answer or a worker.
     ///
     /// # Errors
     /// Those of the database.
@@ -234,11 +233,11 @@ impl<'a> Intake<'a> {
             && ledger.end(number, worker, Standing::Failed, reason)?)
     }
 
-    /// Works on a submission until it has its answer, or waits for whoever does; with `terms`, says
-    /// it in the words of a certificate too.
+    /// Works on a submission until it has its answer, or waits for the worker that has it. With
+    /// `terms`, also returns what a certificate needs.
     ///
     /// # Errors
-    /// Those of [`check`](crate::check()), and [`Error::LedgerOutOfStep`]. If they are of the file,
+    /// Those of [`check`](crate::check()), and [`Error::LedgerOutOfStep`]. If the file is at fault,
     /// the submission has failed; otherwise it is left for the next worker.
     pub fn answer(
         &self,
@@ -276,7 +275,7 @@ impl<'a> Intake<'a> {
         })
     }
 
-    /// The index of what is public, and where it is searched.
+    /// The index of public videos, and where it is searched.
     pub(super) fn searched(&self) -> Searched<'a> {
         Searched {
             index: self.index,
@@ -293,12 +292,12 @@ impl<'a> Intake<'a> {
         certificate::certify_searched(&self.searched(), looked, file, self.options, terms)
     }
 
-    /// What the ledger keeps of a file.
+    /// What the ledger records of a file.
     pub(super) fn receipt(&self, offer: &Offer<'_>) -> Result<Receipt> {
         receipt(offer, self.options)
     }
 
-    /// Does all that a submission needs, and records its answer when its turn has come.
+    /// Does all the work on a submission, and records its answer when its turn has come.
     fn work(
         &self,
         ledger: &mut Ledger,
@@ -319,7 +318,7 @@ impl<'a> Intake<'a> {
         let shelf = Shelf::of(&self.books);
         let _turn = shelf.turn(&|| self.pause())?;
         if !ledger.take(of.number, worker, self.lease)? {
-            // Another worker has it, and gives its answer.
+            // Another worker has it and will answer.
             return Ok(prepared.certified);
         }
         let (step, among) = Step::compare(ledger, &shelf)?;
@@ -338,7 +337,7 @@ impl<'a> Intake<'a> {
             pairs.push(pairs::identical(other, duration_ms));
         }
         pairs.sort_by_key(|pair| (pair.other, pair.here, pair.there));
-        // The keys first: a submission that has its answer can always be found.
+        // The keys first, so that every answered submission can be found.
         let pictures = shelf::named(of, 0, prepared.looked.shown());
         let (entries, state) = shelf.put(of, &pictures, &step.leftover)?;
         let fingerprint = match &prepared.looked {
@@ -355,7 +354,7 @@ impl<'a> Intake<'a> {
         Ok(prepared.certified)
     }
 
-    /// What a submission shares with those that have their answers.
+    /// The pairs of a submission with answered ones.
     pub(super) fn pairs(
         &self,
         ledger: &mut Ledger,
@@ -367,8 +366,8 @@ impl<'a> Intake<'a> {
         let Some(among) = among else {
             return Ok(Vec::new());
         };
-        // Its own entries, if a worker died before it could say so, and those of submissions that
-        // have ended.
+        // Ignores its own entries, left by a worker that died before recording the answer, and
+        // those of ended submissions.
         let own =
             (0..2 * CONFIRMING).map(|picture| shelf::entry_digest(of.number, picture, &of.sha256));
         let listed = ledger.entries_of(of.number)?;
@@ -407,7 +406,7 @@ impl<'a> Intake<'a> {
         }))
     }
 
-    /// Decodes what was submitted and searches for it among what is public.
+    /// Decodes the file and searches for it among public videos.
     pub(super) fn prepared(
         &self,
         kind: Kind,
@@ -452,8 +451,8 @@ impl<'a> Intake<'a> {
         })
     }
 
-    /// Waits until all smaller numbers have their answers, and works on those that nobody works on
-    /// any more.
+    /// Waits until all smaller numbers have their answers, and takes over those whose worker is
+    /// gone.
     fn wait_for_turn(&self, ledger: &mut Ledger, number: u64, worker: &Worker) -> Result<()> {
         let mut told = None;
         while let Some(open) = ledger.open_below(number)? {
@@ -473,7 +472,7 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Works on what another worker has left, if its file is still what it was.
+    /// Takes over what another worker has left, if its file is unchanged.
     fn take_over(&self, ledger: &mut Ledger, of: &Submission, worker: &Worker) -> Result<()> {
         let file = PathBuf::from(&of.path);
         let is_there = match of.kind {
@@ -506,13 +505,13 @@ impl<'a> Intake<'a> {
             self.work(ledger, of, &file, worker, None)
         });
         match done {
-            // It has failed for what it is, and has that for an answer.
+            // It failed because of its file, and that is its answer.
             Err(error) if is_of_the_file(&error, &file) => Ok(()),
             other => other.map(drop),
         }
     }
 
-    /// Gives a submission back if the work on it fails for a reason that is not the file's.
+    /// Releases a submission if the work on it fails for a reason other than the file.
     fn left_if_failed<T>(
         &self,
         ledger: &mut Ledger,
@@ -522,13 +521,13 @@ impl<'a> Intake<'a> {
     ) -> Result<T> {
         let done = work(ledger);
         if done.is_err() {
-            // If this fails too, the lease ends by itself.
+            // If this fails too, the lease expires by itself.
             let _ = ledger.release(number, worker);
         }
         done
     }
 
-    /// The answer that the ledger has.
+    /// The answer in the ledger.
     pub(super) fn standing(
         &self,
         ledger: &mut Ledger,
@@ -565,7 +564,7 @@ impl<'a> Intake<'a> {
         Ok(Answer { report, certified })
     }
 
-    /// Renews the worker's lease while `work` is done.
+    /// Renews the worker's lease while `work` runs.
     fn kept_alive<T>(&self, worker: &Worker, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let (done, is_done) = mpsc::channel::<()>();
         std::thread::scope(|scope| {
@@ -576,8 +575,8 @@ impl<'a> Intake<'a> {
                     if ledger.is_none() {
                         ledger = books.open(false).ok();
                     }
-                    // What cannot be renewed now can be in a while; at the worst another worker
-                    // does the work again.
+                    // A failed renewal is tried again later. At worst another worker repeats the
+                    // work.
                     if let Some(open) = &mut ledger
                         && open.renew(worker, lease).is_err()
                     {
@@ -591,7 +590,7 @@ impl<'a> Intake<'a> {
         })
     }
 
-    /// Waits for the right to decode and search.
+    /// Waits for a slot to decode and search.
     pub(super) fn slot(&self) -> Result<Option<Slot<'_>>> {
         self.slots
             .map(|slots| slots.take(&|| self.is_cancelled()))
@@ -613,9 +612,9 @@ impl<'a> Intake<'a> {
     }
 }
 
-/// Gives what is offered its number, and leaves the work to whoever [resumes](Intake::resume) it;
-/// the index of what is public need not be there for that. `also` is done in the same transaction,
-/// given the submission and whether its number is new.
+/// Gives an offer its number, and leaves the work to whoever [resumes](Intake::resume) it. The
+/// index of public videos is not needed. `also` runs in the same transaction, with the submission
+/// and whether its number is new.
 ///
 /// # Errors
 /// Those of [`Intake::receive`] and of `also`.
@@ -654,7 +653,7 @@ fn number(
     Ok((submission, is_new))
 }
 
-/// What the ledger keeps of a file.
+/// What the ledger records of a file.
 fn receipt(offer: &Offer<'_>, options: &CheckOptions<'_>) -> Result<Receipt> {
     let decoding = options.decoding;
     let is_cancelled = || {
@@ -686,8 +685,8 @@ fn receipt(offer: &Offer<'_>, options: &CheckOptions<'_>) -> Result<Receipt> {
     })
 }
 
-/// Decodes a clip that has this SHA-256: all keys of it, whatever the effort of the search, because
-/// later submissions are held against them.
+/// Decodes a clip with this SHA-256. Takes all keys regardless of the effort, because later
+/// submissions are compared with them.
 pub(super) fn decoded(
     file: &Path,
     sha256: &str,
@@ -706,7 +705,7 @@ pub(super) fn decoded(
     Ok(looked)
 }
 
-/// Whether a submission failed for what it is; all else is no answer.
+/// Whether an error is the file's fault. Any other error is no answer.
 fn is_of_the_file(error: &Error, file: &Path) -> bool {
     match error {
         Error::Empty { .. }
@@ -739,5 +738,5 @@ pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-/// Between two looks at whether a turn has come.
+/// Time between two checks whether a turn has come.
 pub(super) const PAUSE: Duration = Duration::from_millis(30);

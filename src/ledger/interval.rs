@@ -2,22 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Milliseconds of a clip, from `start_ms` up to and without `end_ms`.
+/// Milliseconds of a clip from `start_ms` to before `end_ms`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Interval {
     /// The first millisecond.
     pub start_ms: u64,
-    /// The first millisecond after it.
+    /// The first millisecond after the interval.
     pub end_ms: u64,
 }
 
 impl Interval {
-    /// From `start_ms` up to and without `end_ms`.
+    /// The interval from `start_ms` to before `end_ms`.
     pub fn new(start_ms: u64, end_ms: u64) -> Interval {
         Interval { start_ms, end_ms }
     }
 
-    /// From and to these seconds, to the nearest millisecond.
+    /// The interval between two times in seconds, rounded to milliseconds.
     pub(super) fn of_seconds(start_s: f64, end_s: f64) -> Interval {
         // Positive and shorter than a century.
         let ms = |seconds: f64| (seconds.max(0.0) * 1e3).round() as u64;
@@ -54,23 +54,23 @@ impl Intervals {
         self.0.iter().copied()
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many milliseconds there are.
+    /// Number of milliseconds in the set.
     pub fn total_ms(&self) -> u64 {
         self.iter().map(|interval| interval.length_ms()).sum()
     }
 
-    /// What is in one or the other.
+    /// Milliseconds in either set.
     #[must_use]
     pub fn union(&self, other: &Intervals) -> Intervals {
         self.iter().chain(other.iter()).collect()
     }
 
-    /// What is in both.
+    /// Milliseconds in both sets.
     #[must_use]
     pub fn intersection(&self, other: &Intervals) -> Intervals {
         let (mut a, mut b, mut both) = (
@@ -92,14 +92,14 @@ impl Intervals {
         Intervals(both)
     }
 
-    /// What is in this and not in the other.
+    /// Milliseconds in this set but not in the other.
     #[must_use]
     pub fn without(&self, other: &Intervals) -> Intervals {
         let mut rest = Vec::new();
         let mut from = 0;
         for interval in &self.0 {
             let mut start = interval.start_ms;
-            // Both are sorted, so what has ended is skipped for good.
+            // Both are sorted, so intervals that have ended are skipped for good.
             while other.0.get(from).is_some_and(|taken| taken.end_ms <= start) {
                 from += 1;
             }

@@ -1,5 +1,5 @@
-//! Keeps the ledger and the index of its submissions in step: removes what was withdrawn, and mends
-//! what differs.
+//! Keeps the ledger and the index of its submissions in step: removes withdrawn submissions, and
+//! repairs differences.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,22 +14,22 @@ use crate::fingerprint::Fingerprint;
 use crate::index::hex;
 use crate::{Error, Result};
 
-/// What [`mend`] has done.
+/// Result of [`mend`].
 #[derive(Debug, Default)]
 pub struct Mended {
     /// Entries that were removed from the index.
     pub removed: usize,
-    /// Submissions whose entries were made anew.
+    /// Submissions whose entries were made again.
     pub made: Vec<u64>,
     /// Submissions whose entries are still missing, and why.
     pub missing: Vec<(u64, Error)>,
-    /// Numbers that what only the index knew has now.
+    /// New numbers of entries that only the index knew.
     pub adopted: Vec<u64>,
     /// Entries that only the index knows.
     pub unknown: usize,
 }
 
-/// Fails unless the ledger and the index of its submissions are of the same time.
+/// Fails unless the ledger and the index of its submissions are in step.
 ///
 /// # Errors
 /// [`Error::LedgerOutOfStep`], and those of both.
@@ -39,11 +39,11 @@ pub fn check_step(ledger: &mut Ledger, books: &Books<'_>) -> Result<()> {
     step.check(ledger, &shelf)
 }
 
-/// Takes a submission back, and removes its keys and pictures from the index of the submissions.
+/// Withdraws a submission, and removes its keys and pictures from the index of submissions.
 ///
 /// # Errors
-/// Those of [`Ledger::withdraw`]. With those of the index, the submission is withdrawn, and the
-/// next call that changes the index removes its keys.
+/// Those of [`Ledger::withdraw`]. If the index fails, the submission is withdrawn, and the next
+/// change of the index removes its keys.
 pub fn withdraw(
     ledger: &mut Ledger,
     books: &Books<'_>,
@@ -65,13 +65,12 @@ pub fn withdraw(
     }
 }
 
-/// Mends what differs between the ledger and the index of its submissions: leftovers are removed,
-/// and entries that are missing are made anew of the clips where the ledger says they are, or of
-/// those of `clips` that are the same bytes. What only the index knows is taken into the ledger if
-/// `adopts`.
+/// Repairs differences between the ledger and the index of its submissions. Removes leftovers.
+/// Makes missing entries again from the clips at their recorded paths, or from those of `clips`
+/// with the same bytes. With `adopts`, adds entries that only the index knows to the ledger.
 ///
 /// # Errors
-/// Those of the ledger and the index. A clip that cannot be decoded is counted as missing.
+/// Those of the ledger and the index. A clip that cannot be decoded counts as missing.
 pub fn mend(
     books: &Books<'_>,
     clips: &[PathBuf],
@@ -113,7 +112,7 @@ pub fn mend(
             {
                 Ok(sha256) => drop(by_sha256.insert(hex(&sha256), clip.clone())),
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
-                // One that cannot be read is none of those that are looked for.
+                // An unreadable file is not one of the missing clips.
                 Err(_) => {}
             }
         }
@@ -142,7 +141,7 @@ pub fn mend(
     Ok(mended)
 }
 
-/// Makes the entries of a submission anew, by the names that the ledger has.
+/// Makes the entries of a submission again, under the names in the ledger.
 fn put_again(
     ledger: &mut Ledger,
     shelf: &Shelf,

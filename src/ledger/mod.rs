@@ -1,23 +1,22 @@
-//! Keeps who offered which seconds first, so that none is paid for twice.
+//! Records who offered which seconds first, so that no second is paid for twice.
 //!
 //! A *submission* is a clip that a creator offers. It gets its number at receipt, before anything
-//! else is done with it; of two, the smaller number was first, whatever the dates of files say. It
-//! is held against what is public and against all smaller numbers, and *claims* the seconds that
-//! are left, by intervals of milliseconds.
+//! else. Of two submissions the smaller number was first, whatever the dates of their files. It is
+//! compared with public videos and with all smaller numbers, and *claims* the seconds that are
+//! left, by intervals of milliseconds.
 //!
 //! - [`Ledger`] keeps submissions, claims and decisions in SQLite or PostgreSQL, and each event as
-//!   a row of a chain of hashes.
-//! - [`Intake`] is the way of a submission through receipt, work and its turn, for any number of
-//!   workers.
-//! - [`Rechecks`] holds submissions against what became public after their answers.
-//! - [`reviewed`] says what a submission is eligible for by what persons say of its matches (pure).
-//! - [`settle`] says what a submission can claim (pure).
+//!   a row of a hash chain.
+//! - [`Intake`] takes a submission through receipt, work and its turn, for any number of workers.
+//! - [`Rechecks`] compares submissions with videos that became public after their answers.
+//! - [`reviewed`] decides what a submission is eligible for after reviews of its matches (pure).
+//! - [`settle`] decides what a submission can claim (pure).
 //! - [`verify()`] walks the chain, and compares the tables with it.
 //!
-//! The keys of the submissions are in an index of their own beside the ledger, so that no search
-//! for what is public meets them.
+//! The keys of the submissions are in a separate index beside the ledger, so that searches among
+//! public videos never meet them.
 //!
-//! What this does not do: pay, decide disputes, or know who a creator is.
+//! This module does not pay, decide disputes, or know who a creator is.
 
 mod answer;
 mod backup;

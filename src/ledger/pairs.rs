@@ -1,22 +1,22 @@
-//! What a submission shares with others, from a report of its search among them (pure).
+//! Makes pairs of submissions from a report of a search among them (pure).
 
 use super::claims::{Pair, PairKind};
 use super::interval::{Interval, Intervals};
 use crate::report::{Match, MatchKind, ReasonCode, Report, SpanState};
 
-/// A source of a report among submissions.
+/// The submission behind a source of a report.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Whose {
     /// The submission.
     pub(super) number: u64,
-    /// When the source begins in it.
+    /// When the source begins in the submission.
     pub(super) start_ms: u64,
     /// Length of the submission.
     pub(super) duration_ms: u64,
 }
 
-/// The pairs of a report. `whose` gives the submission of a source, by the digest that names it in
-/// the index; `None` for one that does not count.
+/// The pairs of a report. `whose` gives the submission of a source, by the source's digest in the
+/// index; `None` for a source that does not count.
 pub(super) fn pairs(report: &Report, mut whose: impl FnMut(&str) -> Option<Whose>) -> Vec<Pair> {
     let mut pairs: Vec<Pair> = report
         .matches
@@ -29,8 +29,8 @@ pub(super) fn pairs(report: &Report, mut whose: impl FnMut(&str) -> Option<Whose
             ))
         })
         .collect();
-    // What the verdict counts to a copy beyond its own ends: short holes, and what lies next to it
-    // and cannot be told from it.
+    // The verdict adds seconds beyond a copy's own ends: short holes, and neighbouring seconds that
+    // cannot be distinguished from it.
     for (kind, code) in [
         (PairKind::Copy, ReasonCode::Beside),
         (PairKind::Undecided, ReasonCode::Undecided),
@@ -59,8 +59,7 @@ fn pair(found: &Match, other: Whose, duration_s: f64) -> Pair {
         there.start_ms + other.start_ms,
         there.end_ms + other.start_ms,
     );
-    // Its ends are known to within a keyframe: it may go on for as long where the other submission
-    // does.
+    // Its ends are known only to a keyframe. It may continue that far if the other submission does.
     let (before, after) = (
         there.start_ms,
         other.duration_ms.saturating_sub(there.end_ms),
@@ -96,8 +95,8 @@ fn pair(found: &Match, other: Whose, duration_s: f64) -> Pair {
     }
 }
 
-/// Gives each part of what is taken that no pair of a kind covers to the pairs of that kind that it
-/// touches.
+/// Adds each part of `taken` that no pair of this kind covers to the pairs of this kind that touch
+/// it.
 fn extend(pairs: &mut [Pair], kind: PairKind, taken: &Intervals) {
     let covered: Intervals = pairs
         .iter()
@@ -123,7 +122,7 @@ fn extend(pairs: &mut [Pair], kind: PairKind, taken: &Intervals) {
     }
 }
 
-/// The pair of two files of the same bytes.
+/// The pair of two files with the same bytes.
 pub(super) fn identical(other: u64, duration_ms: u64) -> Pair {
     let whole = Interval::new(0, duration_ms);
     Pair {
@@ -140,12 +139,12 @@ pub(super) fn identical(other: u64, duration_ms: u64) -> Pair {
     }
 }
 
-/// How much further than it was found what two submissions share may go, in ms: half a second, in
-/// which at least one frame of a clip was compared.
+/// How far a pair may extend beyond what was found, in ms: half a second, in which at least one
+/// frame of a clip was compared.
 const EDGE_MS: u64 = 500;
 
-/// Evidence of equal SHA-256s.
+/// Evidence of equal SHA-256s, in thousandths of a bit.
 const SHA256_MILLIBITS: i64 = 256_000;
 
-/// Distance up to which two parts touch, in ms: times of a report are rounded.
+/// Maximum distance of two parts that touch, in ms, because times in a report are rounded.
 const TOUCHING_MS: u64 = 2;

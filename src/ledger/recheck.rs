@@ -1,9 +1,9 @@
-//! Holds submissions against what became public after their answers.
+//! Compares submissions with videos that became public after their answers.
 //!
-//! The sources that are new since then are searched and no others, so that many submissions cost
-//! little while few sources are new. Where something of a submission is found there, all of the
-//! index is searched, and the worse of the two answers counts for each moment: a recheck takes
-//! seconds away, and never gives any. What was sold stays sold.
+//! Only sources that are new since then are searched, so that many submissions cost little while
+//! few sources are new. If something is found there, the whole index is searched, and the worse of
+//! the two answers counts at each moment. So a recheck takes seconds away and never gives any. Sold
+//! seconds stay sold.
 
 use std::path::Path;
 
@@ -24,51 +24,50 @@ use crate::report::{
 use crate::scatter::Searched;
 use crate::{Error, Result};
 
-/// What a submission is searched by when it is rechecked.
+/// What a recheck searches for.
 #[derive(Clone, Copy, Debug)]
 pub enum Seen<'a> {
     /// Its clip, which is decoded again.
     Clip(&'a Path),
-    /// A file with its fingerprint; see there.
+    /// A fingerprint file, under the conditions of [`Seen::Fingerprint`].
     File(&'a Path),
     /// Its fingerprint with small pictures, as [`Certified`](crate::certificate::Certified) has it.
-    /// Whoever could forge it could hide what is public: it has to come from one's own keeping.
+    /// A forged one could hide public seconds, so it must come from trusted storage.
     Fingerprint(&'a Fingerprint),
 }
 
-/// A submission that was held against an index.
+/// Result of a recheck.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rechecked {
     /// Its number.
     pub number: u64,
-    /// Sources that are new.
+    /// Number of new sources.
     pub added: u64,
-    /// Why all of the index had to be searched; `None` if something of it was found in what is new,
-    /// or nothing was.
+    /// Why the new sources could not be searched alone; `None` if they could.
     pub in_full: Option<String>,
-    /// Whether the ledger says something else of it now.
+    /// Whether the ledger's answer changed.
     pub changed: bool,
-    /// Its seconds that are public, which was not known before.
+    /// Its seconds that are newly known to be public.
     pub published: Intervals,
-    /// Its seconds that were sold, and would not be offered now.
+    /// Its seconds that were sold and would not be offered now.
     pub sold: Intervals,
-    /// The submissions whose claims are others now.
+    /// The submissions whose claims changed.
     pub resettled: Vec<u64>,
 }
 
-/// An index against which many submissions are held.
+/// Rechecks of many submissions against one index.
 #[derive(Debug)]
 pub struct Rechecks<'a> {
     intake: &'a Intake<'a>,
-    /// What is new since a commit, found once for all submissions that were held against it.
+    /// What is new since a commit, computed once for all submissions that share it.
     since: Since<'a>,
 }
 
 impl Intake<'_> {
-    /// Holds one submission against the index; see [`Rechecks::recheck`].
+    /// Rechecks one submission.
     ///
     /// # Errors
-    /// See there.
+    /// Those of [`Rechecks::recheck`].
     pub fn recheck(
         &self,
         ledger: &mut Ledger,
@@ -80,7 +79,7 @@ impl Intake<'_> {
 }
 
 impl<'a> Rechecks<'a> {
-    /// Holds submissions against the index of an intake.
+    /// Rechecks against the index of an intake.
     pub fn of(intake: &'a Intake<'a>) -> Rechecks<'a> {
         Rechecks {
             intake,
@@ -88,16 +87,15 @@ impl<'a> Rechecks<'a> {
         }
     }
 
-    /// Holds a submission that has its answer against what is new in the index since.
+    /// Compares an answered submission with what is new in the index since its answer.
     ///
-    /// If more of it is public, or may be, that is a row of the chain, and those whom it stood in
-    /// the way of are settled again. Otherwise it is only noted up to which state of the index it
-    /// was held. Without `by`, it is searched by the fingerprint that was submitted, or by the clip
-    /// if that still lies where it was.
+    /// If more of it is or may be public, this appends a row to the chain and settles the
+    /// submissions that it blocked. Otherwise only the state of the index is noted. Without `by`,
+    /// it searches for the submitted fingerprint, or for the clip if that is still at its path.
     ///
     /// # Errors
-    /// [`Error::LedgerRefused`] if it does not stand, or there is nothing to search it by, and
-    /// those of [`check`](crate::check()).
+    /// [`Error::LedgerRefused`] if it does not stand or there is nothing to search for, and those
+    /// of [`check`](crate::check()).
     pub fn recheck(
         &self,
         ledger: &mut Ledger,
@@ -135,7 +133,7 @@ impl<'a> Rechecks<'a> {
         Err(Error::LedgerRefused { reason })
     }
 
-    /// The report that takes the place of the one that is known; `None` if that holds.
+    /// The report that replaces the known one; `None` if that one remains.
     fn found(
         &self,
         ledger: &mut Ledger,
@@ -152,7 +150,7 @@ impl<'a> Rechecks<'a> {
         })?;
         let new = match self.since.commit(held.generation, root) {
             Ok(new) => Some(new),
-            // Built anew, or another one: what was there then is not known.
+            // The index was rebuilt or is another one, so its content at that time is unknown.
             Err(Error::NoPast { reason, .. }) => {
                 done.in_full = Some(reason);
                 None
@@ -189,7 +187,7 @@ impl<'a> Rechecks<'a> {
         Ok(says_more(&known.report, &worse).then_some(worse))
     }
 
-    /// What the submission is searched by.
+    /// What to search for.
     fn looked(&self, ledger: &mut Ledger, known: &Known, by: Option<Seen<'_>>) -> Result<Looked> {
         let of = &known.of;
         let refused = |reason| Err(Error::LedgerRefused { reason });
@@ -241,7 +239,7 @@ impl<'a> Rechecks<'a> {
         }
     }
 
-    /// Keeps what was found; `false` if the submission became another meanwhile.
+    /// Records the findings; `false` if the submission changed meanwhile.
     fn keep(
         &self,
         ledger: &mut Ledger,
@@ -294,7 +292,7 @@ fn state_of(index: &Index) -> State {
     }
 }
 
-/// Whether a report withholds more than another, or for more matches.
+/// Whether the later report withholds more, or lists more matches.
 fn says_more(before: &Report, after: &Report) -> bool {
     let spans = |of: &Report| -> Vec<(u64, u64, SpanState)> {
         of.spans
@@ -312,14 +310,14 @@ fn says_more(before: &Report, after: &Report) -> bool {
         || spans(before) != spans(after)
 }
 
-/// A report, and a later one of the same clip, as one: of each moment the worse state counts, and
-/// the matches of both.
+/// Merges a report with a later one of the same clip: the worse state counts at each moment, and
+/// the matches of both are kept.
 ///
-/// Only what matches can worsen a moment: what a fingerprint tells less well than its clip did was
-/// seen in the clip.
+/// Only match-based states can worsen a moment. If a fingerprint is less searchable than its clip
+/// was, that does not count.
 pub(super) fn worse(before: &Report, found: Report) -> Report {
     let spans = worse_spans(&before.spans, &found.spans);
-    // Of one match the first account stays, which persons may have judged.
+    // A match keeps its first version, which people may have judged.
     let mut matches = before.matches.clone();
     matches.extend(
         found
@@ -342,7 +340,7 @@ pub(super) fn worse(before: &Report, found: Report) -> Report {
     let (published, unpublished) = (total(SpanState::Published), total(SpanState::Unpublished));
     let verdict = match (before.verdict, published > 0, unpublished > 0) {
         (_, true, false) => Verdict::Published,
-        // Whatever made it so is still there.
+        // The reason for it is still there.
         (Verdict::Inconclusive, ..) => Verdict::Inconclusive,
         (_, true, true) => Verdict::PartlyPublished,
         (_, false, false) => Verdict::Inconclusive,
@@ -368,7 +366,7 @@ pub(super) fn worse(before: &Report, found: Report) -> Report {
         (unpublished as f64 / 60.0).round() / 1e3
     };
     let searchable = match (before.verdict, verdict) {
-        // What made it so may be more than its matches.
+        // It may have had reasons other than its matches.
         (Verdict::Inconclusive, Verdict::Published) => Some(Vec::new()),
         _ => common(before.searchable.as_deref(), found.searchable.as_deref()).map(|parts| {
             let other = before
@@ -422,7 +420,7 @@ pub(super) fn worse(before: &Report, found: Report) -> Report {
     }
 }
 
-/// The spans of an answer, made worse by those of a later one.
+/// The spans of an answer, worsened by those of a later one.
 fn worse_spans(before: &[Span], found: &[Span]) -> Vec<Span> {
     let worsening: Vec<&Span> = found.iter().filter(|span| is_withheld(span)).collect();
     let mut all: Vec<Span> = Vec::new();
@@ -452,7 +450,7 @@ fn worse_spans(before: &[Span], found: &[Span]) -> Vec<Span> {
                 state: says.state,
                 reason,
             };
-            // What is published needs no reason, and joins.
+            // Published spans have no reason, so neighbours join.
             match all.last_mut().filter(|last| {
                 last.state == part.state && last.reason.is_none() && part.reason.is_none()
             }) {
@@ -472,8 +470,8 @@ fn severity(state: SpanState) -> u8 {
     }
 }
 
-/// Whether two matches are of the same source and the same time of the clip: a fingerprint gives
-/// its ends as well as the clip did, but for a keyframe.
+/// Whether two matches have the same source and the same time in the clip. Ends by a fingerprint
+/// may differ from those by the clip by a keyframe.
 fn is_same(one: &Match, other: &Match) -> bool {
     let (a, b) = (here(one), here(other));
     one.alignment.source.sha256 == other.alignment.source.sha256
@@ -486,11 +484,11 @@ fn ms(seconds: f64) -> u64 {
     Interval::of_seconds(0.0, seconds).end_ms
 }
 
-/// How far apart the ends of one match may be told, in ms: less than between two keyframes of a
-/// source.
+/// Maximum difference between the ends of the same match in two reports, in ms: less than between
+/// two keyframes of a source.
 const ENDS_MS: u64 = 500;
 
-/// How often a submission may become another while it is held against the index.
+/// Maximum number of attempts if a submission changes during its recheck.
 const ATTEMPTS: usize = 4;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! What is written into the chain: the particulars of each event, as JSON.
+//! The bodies of the chain's rows: the details of each event, as JSON.
 //!
-//! A row's `kind` names the type of its `body`. Fields may be added; none changes its meaning.
+//! A row's `kind` selects the type of its `body`. Fields may be added, but none changes its
+//! meaning.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,13 +10,13 @@ use super::interval::Intervals;
 use super::review::Judgement;
 use crate::report::Verdict;
 
-/// What a submission consists of.
+/// What was submitted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The clip itself.
     Clip,
-    /// The fingerprint of a clip: what is payable stays provisional until the clip comes.
+    /// The fingerprint of a clip. Payable seconds are provisional until the clip comes.
     Fingerprint,
 }
 
@@ -23,7 +24,7 @@ pub enum Kind {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClaimState {
-    /// The creator offers them, and nobody had before.
+    /// The creator offers them, and nobody did before.
     Offered,
     /// They were bought.
     Sold,
@@ -33,14 +34,14 @@ pub enum ClaimState {
     Withdrawn,
 }
 
-/// Seconds of a submission and what is claimed of them.
+/// Claimed seconds of a submission and their state.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Claim {
     /// The first millisecond.
     pub start_ms: u64,
-    /// The first millisecond after it.
+    /// The first millisecond after the interval.
     pub end_ms: u64,
-    /// What is claimed.
+    /// Their state.
     pub state: ClaimState,
 }
 
@@ -49,7 +50,7 @@ pub struct Claim {
 pub struct Entry {
     /// The digest that names it there, in hexadecimal; see [`entry_digest`](super::entry_digest).
     pub digest: String,
-    /// When its picture begins, from the beginning of the clip.
+    /// When its video stream begins, counted from the beginning of the clip.
     pub start_ms: u64,
 }
 
@@ -62,7 +63,7 @@ pub struct State {
     pub generation: u64,
 }
 
-/// `received`: a submission has got its number.
+/// `received`: a submission got its number.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Received {
     pub(super) by: String,
@@ -86,14 +87,14 @@ pub(super) struct Decided {
     pub(super) pairs: Vec<Pair>,
     pub(super) entries: Vec<Entry>,
     pub(super) claims: Vec<Claim>,
-    /// The state of the public index that was searched; none for what only the index of the
-    /// submissions knows.
+    /// The public index that was searched; `None` for submissions that only the index of
+    /// submissions knew.
     pub(super) index: Option<State>,
-    /// SHA-256 of the report as it is kept, if there is one.
+    /// SHA-256 of the stored report, if any.
     pub(super) report_sha256: Option<String>,
 }
 
-/// `rechecked`: more of a submission is public than was known, or may be.
+/// `rechecked`: more of a submission is or may be public than was known.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Rechecked {
     pub(super) verdict: Verdict,
@@ -101,20 +102,20 @@ pub(super) struct Rechecked {
     pub(super) repeated: Intervals,
     pub(super) published: Intervals,
     pub(super) claims: Vec<Claim>,
-    /// The state of the public index that was searched.
+    /// The public index that was searched.
     pub(super) index: State,
-    /// SHA-256 of the report as it is kept.
+    /// SHA-256 of the stored report.
     pub(super) report_sha256: String,
 }
 
-/// `reviewed`: a person has judged a match of a submission, or takes that back.
+/// `reviewed`: a person has judged a match of a submission, or undone that.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct MatchJudged {
     #[serde(flatten)]
     pub(super) judgement: Judgement,
-    /// What is eligible by all judgements.
+    /// Eligible seconds by all judgements.
     pub(super) eligible: Intervals,
-    /// What is public by all judgements.
+    /// Public seconds by all judgements.
     pub(super) published: Intervals,
     pub(super) claims: Vec<Claim>,
 }
@@ -125,7 +126,7 @@ pub(super) struct Ended {
     pub(super) reason: String,
 }
 
-/// `withdrawn`, `sold` and `claimed`: the claims of a submission are others from now on.
+/// `withdrawn`, `sold` and `claimed`: the claims of a submission change.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Claimed {
     pub(super) by: Option<String>,

@@ -1,23 +1,23 @@
-//! What persons say of the matches of a submission with public sources, and what is eligible by
-//! that (pure).
+//! Applies reviewers' judgements of matches with public sources, and derives the eligible seconds
+//! (pure).
 //!
-//! A report withholds seconds for its matches, and for other reasons: what is dark, still, damaged
-//! or repeated. A person can only speak of a match:
+//! A report withholds seconds because of matches, or because they are dark, still, damaged or
+//! repeated. A reviewer can only judge a match:
 //!
 //! - *copy*: it is the same recording. Its seconds are public, whatever the report says.
-//! - *same scene*: it is another take. It withholds nothing any more.
-//! - *allowed*: it is the same recording, and the publication is the creator's own or licensed. It
+//! - *same scene*: it is another take, and withholds nothing any more.
+//! - *allowed*: it is the same recording, but the publication is the creator's own or licensed. It
 //!   withholds nothing any more.
 //!
-//! A second becomes eligible if all matches that withhold it, or may, are excused, and it would be
-//! unpublished if nothing had matched ([`Report::searchable`]). Of an inconclusive report, all
-//! matches must be judged first. Where more sources are counted than are listed, nothing is
-//! excused: nobody has seen those.
+//! A second becomes eligible if all matches that withhold or may withhold it are excused, and it
+//! would be unpublished without any match ([`Report::searchable`]). In an inconclusive report, all
+//! matches must be judged first. If more sources are counted than listed, nothing is excused,
+//! because nobody has seen those.
 //!
-//! A judgement names its match by source and seconds. A recheck may add one of the same name and
-//! another kind. Of which of the two a person spoke is not known then, and neither is excused.
+//! A judgement names its match by source and seconds. A recheck may add a match with the same name
+//! but another kind. Then it is unknown which one was judged, and neither is excused.
 //!
-//! The judgements of a submission are the last one of each match, whatever their order.
+//! Only the last judgement of each match counts; the order of matches does not matter.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ use super::claims::JUDGED_MS;
 use super::interval::{Interval, Intervals};
 use crate::report::{Match, MatchKind, ReasonCode, Report, Span, SpanState, Verdict};
 
-/// What a person says of a match.
+/// A reviewer's ruling on a match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ruling {
@@ -37,20 +37,20 @@ pub enum Ruling {
     SameScene,
     /// The publication is the creator's own, or licensed.
     Allowed,
-    /// What was said of it before counts no more.
+    /// Undoes the earlier judgement.
     Undo,
 }
 
-/// A match of a submission, and what a person says of it.
+/// A judgement of a match of a submission.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Judgement {
     /// SHA-256 of the source, in hexadecimal.
     pub source_sha256: String,
     /// The seconds of the clip that match.
     pub here: Interval,
-    /// What it is.
+    /// The ruling.
     pub verdict: Ruling,
-    /// Who says so.
+    /// The reviewer.
     pub by: String,
     /// The reason.
     pub why: String,
@@ -69,13 +69,13 @@ impl Judgement {
         }
     }
 
-    /// Whether it is about this match.
+    /// Whether it judges this match.
     pub fn is_of(&self, found: &Match) -> bool {
         (self.source_sha256.as_str(), self.here) == name(found)
     }
 }
 
-/// What is eligible and what is public by a report and what persons say of it.
+/// Eligible and public seconds by a report and its judgements.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Reviewed {
     /// What can be claimed.
@@ -84,8 +84,8 @@ pub struct Reviewed {
     pub published: Intervals,
 }
 
-/// The judgements that stand after some, in the order of sources and times: of each match the last,
-/// unless that takes it back.
+/// The valid judgements in order of sources and times: the last one of each match, unless that
+/// undoes it.
 pub fn standing(judgements: impl IntoIterator<Item = Judgement>) -> Vec<Judgement> {
     let mut last: BTreeMap<(String, Interval), Judgement> = BTreeMap::new();
     for judgement in judgements {
@@ -98,7 +98,7 @@ pub fn standing(judgements: impl IntoIterator<Item = Judgement>) -> Vec<Judgemen
     last.into_values().collect()
 }
 
-/// What is eligible and public by a report, and by the judgements that stand.
+/// Eligible and public seconds by a report and its valid judgements.
 pub fn reviewed(report: &Report, judgements: &[Judgement]) -> Reviewed {
     let of_state = |state| -> Intervals {
         report
@@ -193,7 +193,7 @@ fn freed(report: &Report, excused: &[&Match], others: &[&Match]) -> Intervals {
         for span in run {
             let of: Intervals = interval(span).into();
             let explained: Intervals = match span.state {
-                // What the report does not explain by a match that a person can see stays.
+                // Seconds that no visible match explains stay withheld.
                 SpanState::Published => excused
                     .iter()
                     .filter(|found| found.kind == MatchKind::Copy)
@@ -208,7 +208,7 @@ fn freed(report: &Report, excused: &[&Match], others: &[&Match]) -> Intervals {
     freed.intersection(&searchable(report))
 }
 
-/// Runs of neighbouring spans that are withheld because of matches.
+/// Runs of adjacent spans that are withheld because of matches.
 fn runs(spans: &[Span]) -> Vec<Vec<&Span>> {
     let mut runs: Vec<Vec<&Span>> = Vec::new();
     for span in spans.iter().filter(|span| is_withheld(span)) {
@@ -223,7 +223,7 @@ fn runs(spans: &[Span]) -> Vec<Vec<&Span>> {
     runs
 }
 
-/// Whether a span is withheld because of a match, or for what lies beside one.
+/// Whether a span is withheld because of a match, or as a neighbour of one.
 pub(super) fn is_withheld(span: &Span) -> bool {
     let code = span.reason.as_ref().map(|why| why.code);
     match span.state {
@@ -233,7 +233,7 @@ pub(super) fn is_withheld(span: &Span) -> bool {
     }
 }
 
-/// What would be unpublished if nothing had matched; nothing of a report that does not say so.
+/// What would be unpublished without any match; empty if the report does not say.
 fn searchable(report: &Report) -> Intervals {
     let parts = report.searchable.iter().flatten();
     parts
@@ -241,7 +241,7 @@ fn searchable(report: &Report) -> Intervals {
         .collect()
 }
 
-/// What a judgement names a match by.
+/// How a judgement names a match.
 fn name(found: &Match) -> (&str, Interval) {
     (&found.alignment.source.sha256, here(found))
 }
@@ -251,7 +251,7 @@ pub(super) fn here(found: &Match) -> Interval {
     Interval::of_seconds(found.alignment.clip.start_s, found.alignment.clip.end_s)
 }
 
-/// These, and those beside them that a match may withhold.
+/// The seconds of the match, and the neighbouring ones that it may withhold.
 fn guarded(found: &Match) -> Interval {
     let here = here(found);
     Interval::new(
@@ -264,8 +264,8 @@ fn interval(span: &Span) -> Interval {
     Interval::of_seconds(span.start_s, span.end_s)
 }
 
-/// How far beside a match its doubt reaches, in ms: as far as that of an undecided one
-/// ([`judge`](crate::verdict::judge)), which is more than that of a copy.
+/// How far beyond a match seconds may be withheld, in ms: the guard of an undecided match
+/// ([`judge`](crate::verdict::judge)), which is wider than that of a copy.
 const GUARD_MS: u64 = 3_000;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! The keys of the submissions: an index of its own beside the ledger.
+//! The keys of the submissions, in a separate index beside the ledger.
 //!
-//! Each picture of a submission is an *entry*, named by a digest of the submission's number and
-//! bytes. So the same bytes can be there twice, of two creators, and no entry tells where its clip
-//! lies. An entry has the role [`Role::Submission`], and no search for what is published meets it.
+//! Each video stream of a submission is an *entry*, named by a digest of the submission's number
+//! and bytes. So two creators can submit the same bytes, and no entry reveals the path of its clip.
+//! Entries have the role [`Role::Submission`], and searches among public videos never meet them.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -29,20 +29,20 @@ pub(super) struct Shelf {
     patience: Duration,
 }
 
-/// The right to search among the submissions and to add to them; given back when dropped.
+/// The right to search among the submissions and to add to them, released when dropped.
 #[derive(Debug)]
 pub(super) struct Turn {
     _file: std::fs::File,
 }
 
-/// A picture of a submission, and when it begins in the clip.
+/// A video stream of a submission, and when it begins in the clip.
 #[derive(Clone, Copy)]
 pub(super) struct Shown<'a> {
     pub(super) fingerprint: &'a Fingerprint,
     pub(super) start: Duration,
 }
 
-/// Names pictures as those of a submission, from a number on.
+/// Names the video streams of a submission, numbered from `first`.
 pub(super) fn named<'a>(
     of: &Submission,
     first: u32,
@@ -54,11 +54,11 @@ pub(super) fn named<'a>(
         .collect()
 }
 
-/// An entry as the index has it.
+/// An entry in the index.
 #[derive(Clone, Debug)]
 pub(super) struct Shelved {
     pub(super) digest: String,
-    /// The number of its submission, by its name.
+    /// The number of its submission, from its name.
     pub(super) number: Option<u64>,
     pub(super) duration: Duration,
 }
@@ -76,9 +76,8 @@ impl Shelf {
         &self.dir
     }
 
-    /// Waits until nobody else searches among the submissions to add to them: what two had found at
-    /// the same time, neither would have found of the other. `stop` is asked again and again, and
-    /// its error ends the waiting.
+    /// Waits until nobody else searches among the submissions to add to them. Otherwise two workers
+    /// could miss each other's clip. `stop` is called repeatedly, and its error ends the waiting.
     pub(super) fn turn(&self, stop: &dyn Fn() -> Result<()>) -> Result<Turn> {
         let mut path = self.dir.clone().into_os_string();
         path.push(".turn");
@@ -93,7 +92,7 @@ impl Shelf {
         options.write(true).create(true).truncate(false);
         let file = open_regular(&path, &mut options).map_err(Error::io(&path, "open"))?;
         loop {
-            // The kernel's lock ends with its process, however that ends.
+            // The kernel releases the lock when its process ends, in any case.
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Turn { _file: file }),
                 Err(Errno::WOULDBLOCK) => stop()?,
@@ -102,14 +101,14 @@ impl Shelf {
         }
     }
 
-    /// Opens the index for a search among the submissions; `None` if there is none yet.
+    /// Opens the index for a search among the submissions; `None` if it does not exist yet.
     pub(super) fn open(&self) -> Result<Option<Index>> {
         if !Index::exists(&self.dir) {
             return Ok(None);
         }
         let index = Index::open(&self.dir)?;
-        // Before anything gets a number: a folder of published videos is a slip of the command
-        // line.
+        // Checked before anything gets a number: naming the index of public videos here would be a
+        // mistake on the command line.
         if index.searched_role() != Role::Submission && index.state().videos > 0 {
             return Err(Error::OtherRole {
                 path: self.dir.clone(),
@@ -119,9 +118,10 @@ impl Shelf {
         Ok(Some(index))
     }
 
-    /// Adds the pictures of a submission and removes others; when this returns, that is durable.
+    /// Adds the video streams of a submission and removes others. When this returns, the change is
+    /// durable.
     ///
-    /// Their digests are the entries' names.
+    /// The digests become the entries' names.
     pub(super) fn put(
         &self,
         of: &Submission,
@@ -136,7 +136,7 @@ impl Shelf {
             .writer(|dir| Writer::open_or_create(dir, config))?
             .with_clock(self.clock);
         remove(&mut writer, removed)?;
-        // What a worker has left that died before it could say so is made anew.
+        // Replaces entries of a worker that died before it recorded the answer.
         let own: Vec<String> = pictures.iter().map(|(_, digest)| hex(digest)).collect();
         remove(&mut writer, &own)?;
         let mut entries = Vec::new();
@@ -146,7 +146,7 @@ impl Shelf {
                 start_ms: shown.start.as_millis() as u64,
             };
             let source = shown.fingerprint.to_source();
-            // Of several that share a part beyond doubt, the first is always looked at.
+            // Of several certain copies of a part, the first published one is always compared.
             let publication = Publication {
                 published_at: crate::index::moment(
                     SystemTime::UNIX_EPOCH + Duration::from_millis(of.received_ms),
@@ -165,8 +165,7 @@ impl Shelf {
             entries.push(entry);
         }
         writer.commit()?;
-        // What has piled up is merged as it does, so that the index does not come to have a file
-        // for each submission.
+        // Merges as entries pile up, so that the index does not get a file for each submission.
         writer.maintain(&never)?;
         let state = writer.commit()?;
         Ok((
@@ -178,7 +177,7 @@ impl Shelf {
         ))
     }
 
-    /// Removes entries, and all that is kept of them.
+    /// Removes entries with all their data.
     pub(super) fn clear(&self, digests: &[String]) -> Result<State> {
         let mut writer = self.writer(Writer::open)?.with_clock(self.clock);
         remove(&mut writer, digests)?;
@@ -191,7 +190,7 @@ impl Shelf {
         })
     }
 
-    /// Waits for whoever is writing, up to the patience.
+    /// Waits for another writer, up to the patience.
     fn writer(&self, open: impl Fn(&Path) -> Result<Writer>) -> Result<Writer> {
         let begun = Instant::now();
         loop {
@@ -222,7 +221,7 @@ pub(super) fn state(index: &Index) -> State {
     }
 }
 
-/// Upkeep of the submissions' index is short, and is not broken off.
+/// Upkeep of the index of submissions is short and not cancelled.
 fn never() -> bool {
     false
 }
@@ -233,8 +232,8 @@ fn remove(writer: &mut Writer, digests: &[String]) -> Result<()> {
         .try_for_each(|digest| writer.remove_as(Role::Submission, digest).map(drop))
 }
 
-/// What names an entry: SHA-256 over a fixed text, the submission's number, the picture's, and the
-/// SHA-256 of the clip in hexadecimal.
+/// The digest that names an entry: SHA-256 over a fixed text, the submission's number, the video
+/// stream's number, and the SHA-256 of the clip in hexadecimal.
 pub fn entry_digest(number: u64, picture: u32, clip_sha256: &str) -> [u8; 32] {
     let mut hash = Sha256::new_with_prefix(b"uniq-submission-1\n");
     hash.update(number.to_le_bytes());

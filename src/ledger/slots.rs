@@ -1,23 +1,23 @@
-//! How much is done at a time.
+//! Limits how many pieces of work run at a time.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::{Error, Result};
 
-/// Bounds how many threads do something at a time, while others wait, or do what costs little.
+/// Limits how many threads work at a time, while others wait or do what costs little.
 #[derive(Debug)]
 pub struct Slots {
     free: Mutex<usize>,
     freed: Condvar,
 }
 
-/// The right to do it; given back when dropped.
+/// The right to work, released when dropped.
 #[derive(Debug)]
 pub struct Slot<'a>(&'a Slots);
 
 impl Slots {
-    /// So many at a time, but at least one.
+    /// Allows `number` at a time, at least one.
     pub fn new(number: usize) -> Slots {
         Slots {
             free: Mutex::new(number.max(1)),
@@ -54,7 +54,7 @@ impl Drop for Slot<'_> {
     }
 }
 
-/// Between two looks at whether the work was cancelled.
+/// Time between two checks for cancellation.
 const LOOK: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

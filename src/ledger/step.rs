@@ -1,7 +1,7 @@
-//! Whether the ledger and the index of its submissions are of the same time.
+//! Checks whether the ledger and the index of its submissions are in step.
 //!
-//! After each change the ledger keeps the root and the generation of the index. As long as both are
-//! the same, all is well, whatever the ledger holds. Otherwise entries are compared one by one.
+//! After each change the ledger records the root and generation of the index. While both match,
+//! they are in step. Otherwise entries are compared one by one.
 
 use std::collections::HashMap;
 
@@ -15,22 +15,22 @@ use crate::{Error, Result};
 /// How the ledger and the index of its submissions differ.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Step {
-    /// Submissions that stand, and entries of theirs that the index lacks.
+    /// Submissions that stand, and their entries that the index lacks.
     pub(super) missing: Vec<(u64, String)>,
     /// Entries that the ledger does not know.
     pub(super) unknown: Vec<Shelved>,
-    /// Entries of submissions that do not stand any more.
+    /// Entries of submissions that no longer stand.
     pub(super) leftover: Vec<String>,
 }
 
 impl Step {
-    /// Compares the two; the index is the second value.
+    /// Compares ledger and index. Also returns the index.
     ///
-    /// What other processes do meanwhile is no difference: it is looked at again before one is
-    /// told.
+    /// Changes by other processes meanwhile do not count: a difference is checked again before it
+    /// is reported.
     pub(super) fn compare(ledger: &mut Ledger, shelf: &Shelf) -> Result<(Step, Option<Index>)> {
         for attempt in 1.. {
-            // The ledger first: an entry is in the index before the ledger says so.
+            // The ledger first: an entry is in the index before the ledger records it.
             let seen = ledger.seen_index()?;
             let index = shelf.open()?;
             if seen == index.as_ref().map(shelf::state) {
@@ -83,12 +83,12 @@ impl Step {
         Ok(step)
     }
 
-    /// Whether nothing is amiss that needs a person.
+    /// Whether nothing needs a person's attention.
     pub(super) fn is_whole(&self) -> bool {
         self.missing.is_empty() && self.unknown.is_empty()
     }
 
-    /// Fails unless all is well.
+    /// Fails if something needs a person's attention.
     pub(super) fn check(&self, ledger: &Ledger, shelf: &Shelf) -> Result<()> {
         let (found, remedy) = if let Some((first, _)) = self.missing.first() {
             let mut numbers: Vec<u64> = self.missing.iter().map(|(number, _)| *number).collect();
@@ -133,13 +133,13 @@ fn counted(number: usize) -> String {
     }
 }
 
-/// What an entry is that the ledger does not list.
+/// Why the ledger does not list an entry.
 enum Unlisted {
-    /// Its worker has put it there, and has not told the ledger yet.
+    /// Its worker has added it but not yet recorded it.
     Pending,
-    /// It is of a submission that has ended, or has other entries now.
+    /// Its submission has ended or has other entries now.
     Leftover,
-    /// The ledger has never heard of it.
+    /// The ledger does not know its submission.
     Unknown,
 }
 
@@ -172,7 +172,7 @@ fn unlisted(ledger: &mut Ledger, entry: &Shelved) -> Result<Unlisted> {
     })
 }
 
-/// Takes into the ledger what only the index knows; gives the numbers.
+/// Adds entries that only the index knows to the ledger, and returns their numbers.
 pub(super) fn adopt(ledger: &mut Ledger, unknown: &[Shelved]) -> Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in unknown {
@@ -186,14 +186,14 @@ pub(super) fn adopt(ledger: &mut Ledger, unknown: &[Shelved]) -> Result<Vec<u64>
     Ok(numbers)
 }
 
-/// Notes that all is well with the index in this state.
+/// Records that the index is in step in this state.
 pub(super) fn note(ledger: &mut Ledger, index: Option<&State>) -> Result<()> {
     index.map_or(Ok(()), |state| ledger.see_index(state))
 }
 
-/// How often the two are compared before a difference is told.
+/// Number of comparisons before a difference is reported.
 const ATTEMPTS: usize = 4;
 
-/// Numbers from which on the pictures of a clip count that confirms a fingerprint; more than any
-/// clip has.
+/// First number of a video stream of a clip that confirms a fingerprint; greater than any clip's
+/// own numbers.
 pub(super) const CONFIRMING: u32 = 16;

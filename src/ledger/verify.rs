@@ -1,8 +1,8 @@
-//! Walks the chain from its first row, and compares the tables with what it says.
+//! Walks the chain from its first row, and compares the tables with it.
 //!
-//! Rows that were changed, taken out, put in or moved do not fit, and neither does a table that
-//! says something else than the chain. That the last rows were cut off can only be noticed by who
-//! has kept a later [`Head`] elsewhere.
+//! Rows that were changed, removed, inserted or moved do not fit, and neither does a table that
+//! contradicts the chain. If the last rows were cut off, only somebody who kept a later [`Head`]
+//! elsewhere can notice.
 
 use std::collections::BTreeMap;
 
@@ -51,12 +51,12 @@ impl std::str::FromStr for Head {
     }
 }
 
-/// A ledger that was verified.
+/// Result of a verification.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verified {
-    /// Rows of the chain.
+    /// Number of rows of the chain.
     pub events: u64,
-    /// Submissions.
+    /// Number of submissions.
     pub submissions: u64,
     /// The last row: keep it elsewhere.
     pub head: Head,
@@ -72,7 +72,8 @@ struct Said {
     judgements: Vec<Judgement>,
 }
 
-/// Verifies a ledger; with `expected`, also that its chain begins with what that commits to.
+/// Verifies a ledger. With `expected`, also verifies that its chain begins with the rows that
+/// `expected` commits to.
 ///
 /// # Errors
 /// [`Error::CorruptLedger`], which names the first row that does not fit, and those of the
@@ -132,7 +133,7 @@ impl Walk {
         }
     }
 
-    /// Takes the next row of the chain.
+    /// Checks and applies the next row of the chain.
     fn take(
         &mut self,
         reading: &Reading<'_>,
@@ -176,7 +177,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Follows what a row says happened; the error says why it cannot have.
+    /// Applies an event. The error says why it cannot have happened.
     fn apply(&mut self, event: &Event) -> std::result::Result<(), String> {
         let number = event.submission;
         if event.kind == "received" {
@@ -337,7 +338,7 @@ impl Walk {
     }
 }
 
-/// What the tables say of a submission that the chain does not.
+/// The difference between the tables and the chain about a submission.
 fn differs(
     reading: &mut Reading<'_>,
     row: &Submission,

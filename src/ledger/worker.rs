@@ -1,4 +1,4 @@
-//! Who works on a submission, and whether that process still lives.
+//! Identifies the process that works on a submission, and tells whether it still lives.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// This process; each call gives another worker.
+    /// A new worker in this process; each call gives another one.
     ///
     /// # Errors
     /// [`Error::Io`] if the system has no random numbers.
@@ -30,12 +30,12 @@ impl Worker {
         })
     }
 
-    /// What the ledger calls it: host, process, when that started, and a random number.
+    /// Its name in the ledger: host, process, start time of the process, and a random number.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether another worker was on this host and its process is not there any more.
+    /// Whether another worker was on this host and its process has ended.
     pub(super) fn knows_is_gone(&self, other: &str) -> bool {
         let mut here = self.name.split(' ');
         let mut there = other.split(' ');
@@ -51,13 +51,12 @@ impl Worker {
         ) else {
             return false;
         };
-        // A number is used again by other processes, which started later.
+        // A process number may be reused by a process that started later.
         began != 0 && started(pid) != Some(began)
     }
 }
 
-/// What tells this host's numbers of processes from those of others: its boot and its namespace of
-/// processes.
+/// Identifies the host's process numbers: by its boot and its process namespace.
 fn host() -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
@@ -69,11 +68,10 @@ fn host() -> Option<String> {
     Some(format!("{}.{namespace}", boot.trim()))
 }
 
-/// When a process started, in ticks since the boot; `None` if there is none, or it has ended and
-/// nobody has noticed.
+/// When a process started, in ticks since boot; `None` if it does not exist or is a zombie.
 fn started(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in brackets, may hold anything.
+    // The name in parentheses may contain anything.
     let mut fields = status[status.rfind(')')? + 1..].split_whitespace();
     let state = fields.next()?;
     let started = fields.nth(18)?.parse().ok()?;

@@ -1,4 +1,5 @@
-//! Whether a delivered file is the certified clip, encoded anew, or something else.
+//! Distinguishes a delivered file that is the certified clip in another encoding from other
+//! footage.
 
 use super::*;
 

@@ -1,15 +1,15 @@
-//! Certificates in the hands of other programs: verifiers that are not ours, keys in hardware, and
-//! authorities of time.
+//! Tests certificates with foreign programs: other verifiers, keys in hardware, and timestamp
+//! authorities.
 //!
-//! `scripts/test` installs what can be and says in `UNIQ_FOREIGN` where that is. What is missing is
-//! passed over on a person's machine, and is a failure in CI.
+//! `scripts/test` installs what it can and names the folder in `UNIQ_FOREIGN`. A missing tool skips
+//! the test on a personal machine and fails it in CI.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
 
-/// Whether a tool that a test needs is there; in CI it has to be.
+/// Whether a tool that a test needs is available. In CI it must be.
 fn have(what: &str, there: bool) -> bool {
     assert!(
         there || std::env::var_os("CI").is_none(),
@@ -24,7 +24,7 @@ fn have_command(name: &str) -> bool {
     have(name, found)
 }
 
-/// The folder of packages of other languages.
+/// The folder with packages of another language.
 fn packages(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("UNIQ_FOREIGN").map(|folder| PathBuf::from(folder).join(name));
     let folder = folder.filter(|folder| folder.is_dir());
@@ -35,7 +35,7 @@ fn packages(name: &str) -> Option<PathBuf> {
     folder
 }
 
-/// Envelopes of which payload, signature or type differ from a good one, 200 of them.
+/// 200 envelopes whose payload, signature or type differs from a good one.
 fn mutations(certificate: &Path) -> Vec<Value> {
     let good: Value = serde_json::from_slice(&fs::read(certificate).unwrap()).unwrap();
     let decode = |text: &Value| STANDARD.decode(text.as_str().unwrap()).unwrap();
@@ -68,8 +68,7 @@ fn mutations(certificate: &Path) -> Vec<Value> {
         .collect()
 }
 
-/// Writes the good certificate and its mutations, each as `wrap` makes it; the good one comes
-/// first.
+/// Writes the good certificate and then its mutations, each as `wrap` makes it.
 fn written(dir: &Path, certificate: &Path, wrap: &dyn Fn(Value) -> Value) -> Vec<PathBuf> {
     let good: Value = serde_json::from_slice(&fs::read(certificate).unwrap()).unwrap();
     let all = [good]
@@ -85,7 +84,7 @@ fn written(dir: &Path, certificate: &Path, wrap: &dyn Fn(Value) -> Value) -> Vec
     .collect()
 }
 
-/// Fails unless the first answer is yes, and all others no.
+/// Fails unless the first answer is yes and all others are no.
 fn judged(who: &str, answers: &[bool]) {
     assert_eq!(answers.len(), 201, "{who}");
     assert!(answers[0], "{who} refuses a good certificate");
@@ -115,7 +114,7 @@ fn we_refuse_what_others_refuse() {
     }
 }
 
-/// The lines of the documentation with which anybody verifies a certificate.
+/// The documented command lines with which anybody can verify a certificate.
 fn lines_of_openssl() -> String {
     let page =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/certificate.md"))
@@ -152,7 +151,7 @@ fn openssl_alone_accepts_a_certificate_and_refuses_every_mutation() {
         };
         judged("openssl", &files.iter().map(judge).collect::<Vec<_>>());
 
-        // A certificate of another file is refused by the last line.
+        // The last line refuses a certificate of another file.
         fs::write(dir.path().join("clip.mp4"), "another file").unwrap();
         assert!(!judge(&files[0]));
         fs::copy(&world.clip, dir.path().join("clip.mp4")).unwrap();
@@ -245,7 +244,7 @@ fn sigstore_accepts_a_bundle_and_refuses_every_mutation() {
     }
 }
 
-/// Runs a shell script and gives what it prints.
+/// Runs a shell script and returns its output.
 fn shell(dir: &Path, script: &str) -> Vec<u8> {
     let output = Command::new("sh")
         .args(["-ec", script])
@@ -305,7 +304,7 @@ fn a_key_that_never_leaves_its_device_signs_through_a_command() {
          {tool} --sign --mechanism ECDSA --id 01 --input-file hash --output-file signature >&2 && cat signature",
         dir.display()
     );
-    // Of the two forms of a signature a device gives now this, now that one.
+    // A device may give either of the two forms of a signature.
     for number in 0..4 {
         let folder = dir.join(number.to_string());
         let public = dir.join("device.pub");
@@ -412,7 +411,7 @@ fn an_authority_stamps_the_time_of_a_signature() {
         "{}",
         stdout(&verified)
     );
-    // A stamp of something else is none.
+    // A timestamp of something else is not accepted.
     let other = "openssl ts -query -data /dev/null -sha256";
     let refused_stamp = world.uniq(&[
         "certify",

@@ -1,4 +1,4 @@
-//! What a stranger may hand over in place of a certificate, a key, a proof or a checkpoint.
+//! What a stranger may present in place of a certificate, key, proof or checkpoint.
 
 use super::*;
 
@@ -76,8 +76,8 @@ fn a_keyring_is_held_to_its_times() {
     );
 }
 
-/// The certificate with another statement, signed again with the same key: what a dishonest or
-/// careless signer could hand out.
+/// The certificate with a changed statement, signed again with the same key, as by a dishonest or
+/// careless signer.
 fn resigned(world: &World, name: &str, change: &dyn Fn(&mut Value)) -> PathBuf {
     use uniq::certificate::{Envelope, PrivateKey};
     let mut statement = payload(&world.certificate("ed25519"));
@@ -267,10 +267,10 @@ fn a_statement_that_contradicts_itself_is_refused_though_it_is_signed() {
             stdout(&output),
             stderr(&output)
         );
-        // Nothing but its place in the way of a person who only looks at it.
+        // It shows a person nothing but its path.
         assert!(stdout(&output).is_empty(), "{name}");
     }
-    // Fields that a later version adds are no reason to refuse, whatever they say.
+    // Unknown fields of a later version are accepted, whatever they contain.
     let later = resigned(world, "later", &|statement| {
         statement["predicate"]["later"] = "x".into()
     });
@@ -346,7 +346,7 @@ fn every_command_refuses_a_changed_or_huge_certificate() {
     fs::File::create(&huge).unwrap().set_len(1 << 30).unwrap();
     let changed = world.path("changed.json");
     let mut bytes = good_bytes.clone();
-    // In the middle of the payload.
+    // A byte in the middle of the payload.
     let at = bytes.len() / 2;
     bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
     fs::write(&changed, bytes).unwrap();

@@ -1,4 +1,4 @@
-//! Certificates through the real binary: signed, refused, shown, run again and held against new
+//! Certificates through the real binary: signed, refused, shown, reproduced and rechecked with new
 //! sources.
 
 #![cfg(unix)]
@@ -24,7 +24,7 @@ use tempfile::TempDir;
 const UNIQ: &str = env!("CARGO_BIN_EXE_uniq");
 
 /// An index of three videos, a clip that is in none of them, keys of both kinds, and a certificate
-/// by each; made once.
+/// by each key; made once.
 struct World {
     dir: TempDir,
     clip: PathBuf,
@@ -32,7 +32,7 @@ struct World {
 
 static WORLD: OnceLock<World> = OnceLock::new();
 
-/// Seconds of the clip.
+/// Length of the clip, in seconds.
 const SECONDS: u32 = 8;
 
 fn world() -> &'static World {
@@ -91,7 +91,7 @@ impl World {
         uniq_in(self.dir.path(), args)
     }
 
-    /// A folder of its own with a copy of the index and the keys.
+    /// A separate folder with a copy of the index and the keys.
     fn copy(&self) -> TempDir {
         let dir = TempDir::new().unwrap();
         for name in ["index", "ed25519", "ed25519.pub"] {
@@ -125,7 +125,7 @@ fn good(output: &Output) {
     assert_eq!(code(output), 0, "{}{}", stdout(output), stderr(output));
 }
 
-/// Fails unless the program refused with this code and these words.
+/// Fails unless the program refused with exit code 2 and these words.
 fn refused(output: &Output, words: &str) {
     let text = stderr(output);
     assert!(
@@ -233,7 +233,7 @@ fn a_certificate_is_verified_shown_and_bound_to_its_clip() {
             predicate["payableMs"].as_u64().unwrap() > 4000,
             "{predicate}"
         );
-        // Nobody learns from it where the clip lies, or on which machine.
+        // The certificate reveals neither the clip's path nor the machine.
         assert!(
             !object
                 .to_string()
@@ -284,7 +284,7 @@ fn a_search_is_reproduced_and_another_result_is_told_apart() {
         found["result_digest"],
         payload(&certificate)["predicate"]["resultDigest"]
     );
-    // A fingerprint without pictures is another one.
+    // A fingerprint without pictures has another digest.
     let bare = world.path("bare.uniq");
     good(&world.uniq(&["fingerprint", text(&world.clip), "-o", text(&bare)]));
     let other = world.uniq(&[
@@ -297,7 +297,7 @@ fn a_search_is_reproduced_and_another_result_is_told_apart() {
         "index",
     ]);
     refused(&other, "the certificate names");
-    // An index of another history.
+    // An index with another history.
     let elsewhere = TempDir::new().unwrap();
     let source = scenes::moving(611, SECONDS);
     good(&uniq_in(
@@ -331,7 +331,7 @@ fn a_check_signs_what_it_tells() {
     );
     assert!(world.path("by-check.uniq").is_file());
     good(&world.uniq(&["certificate", "verify", text(&file), "--key", "ed25519.pub"]));
-    // Neither is what was signed overwritten, nor a key passed over in silence.
+    // Existing certificates are not overwritten, and no key is ignored silently.
     let again = world.uniq(&[
         "check",
         text(&world.clip),

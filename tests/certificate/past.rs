@@ -8,7 +8,7 @@ use uniq::index::{Publication, Video, Writer};
 
 use super::*;
 
-/// Adds so many videos of a few random keys each, in several commits, and merges all.
+/// Adds `videos` videos with a few random keys each in several commits, and merges all.
 fn grow(dir: &Path, videos: u32) {
     let mut writer = Writer::open(dir).unwrap().with_clock(SystemTime::now);
     for number in 0..videos {
@@ -112,7 +112,7 @@ fn reproduce(dir: &Path, certificate: &Path, index: &str) -> Output {
 fn a_search_is_reproduced_after_a_thousand_videos_and_a_merge() {
     let dir = world().copy();
     let dir = dir.path();
-    // One that is found, too: its evidence depends on how much was searched.
+    // Also a clip with a copy, whose evidence depends on the size of the index.
     let copy = scenes::excerpt(&scenes::moving(612, SECONDS), 1.0, 6.0);
     let certificates = [certify(dir, &world().clip, "c"), certify(dir, &copy, "c")];
     good(&uniq_in(
@@ -141,7 +141,7 @@ fn a_search_is_reproduced_after_a_thousand_videos_and_a_merge() {
         }
     }
     good(&uniq_in(dir, &["index", "verify", "--index", "before"]));
-    // A generation before can be read out of a snapshot of the newest.
+    // An earlier generation can be read from a snapshot of the newest one.
     let generation = payload(&certificates[0])["predicate"]["corpus"]["generation"].to_string();
     let snapshot = uniq_in(
         dir,
@@ -177,7 +177,7 @@ fn a_search_is_reproduced_after_a_thousand_videos_and_a_merge() {
         "not empty",
     );
 
-    // What was removed is still there until a merge clears it out, and after that in the snapshot.
+    // A removed video is still there until a merge drops it, and afterwards in the snapshot.
     let gone = scenes::moving(613, SECONDS);
     good(&uniq_in(
         dir,
@@ -240,7 +240,7 @@ fn a_clip_that_is_published_later_supersedes_its_certificate_and_others_hold() {
         "{told:?}"
     );
 
-    // Something else is published, and later one of the clips, smaller and compressed.
+    // Another video is published, and later one of the clips, smaller and compressed.
     good(&uniq_in(
         dir,
         &[
@@ -283,8 +283,8 @@ fn a_clip_that_is_published_later_supersedes_its_certificate_and_others_hold() {
         "{revoked}"
     );
 
-    // The new ones are certificates: verified, naming the one before, and themselves reproduced and
-    // rechecked.
+    // The new files are full certificates: they verify, name the previous one, and can be
+    // reproduced and rechecked.
     let new: Vec<PathBuf> = told
         .iter()
         .map(|told| dir.join(told["new_certificate"].as_str().unwrap()))
@@ -356,7 +356,7 @@ fn a_clip_that_is_published_later_supersedes_its_certificate_and_others_hold() {
     );
     refused(&missing, "--fingerprint");
 
-    // Once something was removed, all is searched, and that is told.
+    // After a removal everything is searched, and the output says so.
     good(&uniq_in(
         dir,
         &[
@@ -390,7 +390,7 @@ fn a_clip_that_is_published_later_supersedes_its_certificate_and_others_hold() {
         payload(&dir.join(told[0]["new_certificate"].as_str().unwrap()))["predicate"]["search"]["sinceGeneration"]
             .is_null()
     );
-    // Of another index nothing is said.
+    // For another index there is no answer.
     fs::remove_dir_all(dir.join("index")).unwrap();
     good(&uniq_in(
         dir,
@@ -451,7 +451,7 @@ fn a_source_is_proved_to_be_there_and_another_file_not_to_be() {
             "was among the sources"
         };
         assert!(stdout(&verified).contains(words), "{}", stdout(&verified));
-        // Cut, and changed anywhere.
+        // The proof is cut, or changed anywhere.
         let bytes = proved.stdout.trim_ascii_end().to_vec();
         let step = (bytes.len() / 40).max(1);
         for at in (0..bytes.len()).step_by(step) {
@@ -462,7 +462,7 @@ fn a_source_is_proved_to_be_there_and_another_file_not_to_be() {
                 let corpus = index.state();
                 let checked =
                     proof.and_then(|proof| proof.check(&corpus.sources_root, corpus.videos));
-                // About a neighbour of the file it may say the same.
+                // A neighbour of the file may share this proof.
                 let about_it = String::from_utf8_lossy(wrong).contains(sha256.as_str());
                 assert!(
                     checked.is_err() || !about_it,
@@ -538,7 +538,7 @@ fn a_rewritten_history_is_found_by_an_older_checkpoint() {
     let commits = Index::open(&dir.join("index")).unwrap().state().generation;
     assert_eq!(stdout(&log).lines().count() as u64, commits);
 
-    // It grows on, is merged, and the checkpoint still fits; without a key it says nothing.
+    // The index grows and is merged, and the checkpoint still fits. It needs a key to be verified.
     fs::create_dir(dir.join("kept")).unwrap();
     assert!(
         Command::new("cp")
@@ -573,7 +573,7 @@ fn a_rewritten_history_is_found_by_an_older_checkpoint() {
     )
     .unwrap();
     refused(&verify("cut", "ed25519.pub"), "cut: refused");
-    // Root and generation as before, and both refused where they are others.
+    // Expected root and generation work as without a checkpoint, and wrong ones are refused.
     refused_on_stdout(
         &uniq_in(
             dir,
@@ -589,8 +589,7 @@ fn a_rewritten_history_is_found_by_an_older_checkpoint() {
         "root is",
     );
 
-    // The operator goes back, and takes another way: another commit in the place of the one that
-    // the checkpoint has.
+    // The operator goes back and makes another commit in place of the one in the checkpoint.
     fs::remove_dir_all(dir.join("index")).unwrap();
     assert!(
         Command::new("cp")
@@ -608,7 +607,7 @@ fn a_rewritten_history_is_found_by_an_older_checkpoint() {
         &verify("checkpoint", "ed25519.pub"),
         "the history was rewritten",
     );
-    // Or has less than there was.
+    // The log is shorter than before.
     fs::remove_dir_all(dir.join("index")).unwrap();
     assert!(
         Command::new("cp")
@@ -637,7 +636,7 @@ fn a_rewritten_history_is_found_by_an_older_checkpoint() {
     refused_on_stdout(&verify("checkpoint", "ed25519.pub"), "another log");
 }
 
-/// What a verification of an index finds is printed as its answer.
+/// The findings of verifying an index are its answer, and so go to standard output.
 fn refused_on_stdout(output: &Output, words: &str) {
     assert!(
         code(output) == 2 && stdout(output).contains(words),

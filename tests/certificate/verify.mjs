@@ -1,5 +1,5 @@
-// Verifies Sigstore bundles with @sigstore/verify: the folder of the packages, the public key in PEM, then the files. Prints yes
-// or no for each.
+// Verifies Sigstore bundles with @sigstore/verify. Prints yes or no for each file.
+// Arguments: the folder of the packages, the public key in PEM, then the files.
 import { createRequire } from 'node:module';
 import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';

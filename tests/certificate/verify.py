@@ -1,4 +1,5 @@
-# Verifies DSSE envelopes with securesystemslib: the public key in PEM, then the files. Prints yes or no for each.
+# Verifies DSSE envelopes with securesystemslib. Prints yes or no for each file.
+# Arguments: the public key in PEM, then the files.
 import json
 import sys
 

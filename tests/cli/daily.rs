@@ -1,5 +1,4 @@
-//! What an operator does each day: builds that meet old failures, facts that are corrected, lists
-//! of clips, JSON.
+//! An operator's daily work: builds after earlier failures, corrected facts, lists of clips, JSON.
 
 use super::*;
 
@@ -12,7 +11,7 @@ fn lines(output: &Output) -> Vec<Value> {
         .collect()
 }
 
-/// The one object that a call prints.
+/// The single JSON object that a call prints.
 pub(super) fn object(output: &Output) -> Value {
     let found = lines(output);
     let [one] = &found[..] else {
@@ -160,7 +159,7 @@ fn facts_and_places_are_corrected_without_decoding_and_nothing_else_changes() {
         assert_eq!(after[same], before[same], "{same}");
     }
     assert_eq!(object(&update())["corrected"], 0);
-    // Moved, the file is known by its bytes, and a folder says nothing against what a list said.
+    // A moved file is recognised by its bytes. A folder does not override facts from a list.
     fs::rename(&video, sandbox.path("moved.mp4")).unwrap();
     let added = sandbox.uniq(&["index", "add", "moved.mp4", "--index", "i"]);
     assert!(
@@ -345,7 +344,7 @@ fn where_no_decoding_process_starts_json_has_one_object_and_nothing_else_happens
         code(&sandbox.uniq(&["index", "build", "a.mp4", "--index", "i"])),
         0
     );
-    // With one descriptor left, there can be no pipe to a decoding process.
+    // With one file descriptor left, no pipe to a decoding process can be made.
     let starved = |args: &[&str]| {
         let shell = ["-c", "ulimit -n 4; exec \"$@\"", "sh", UNIQ];
         sandbox
@@ -429,7 +428,7 @@ fn whatever_goes_wrong_with_json_is_one_object() {
     }
 }
 
-/// The longest names that file systems know leave no room for an ending of ours.
+/// The longest file names leave no room for a suffix of ours.
 #[test]
 fn a_video_whose_name_has_255_bytes_is_like_any_other() {
     let sandbox = Sandbox::new();

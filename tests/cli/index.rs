@@ -1,12 +1,12 @@
-//! Merging, verifying and counting an index with the program, and what it says when the disk or the
-//! folder is unfit.
+//! Merging, verifying and counting an index with the program, and its messages if disk or folder
+//! are unfit.
 
 use super::*;
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A folder with the index `i` of some videos, each added by a command of its own.
+/// A folder with the index `i` of some videos, each added by a separate command.
 fn sandbox_with_index(videos: &[&str]) -> Sandbox {
     let sandbox = Sandbox::new();
     let first = sandbox.video("first.mp4");
@@ -18,7 +18,7 @@ fn sandbox_with_index(videos: &[&str]) -> Sandbox {
     sandbox
 }
 
-/// The same picture in a file of other bytes, so that it counts as another video.
+/// Copies a video with other bytes, so that it counts as another one.
 fn other_bytes(sandbox: &Sandbox, video: &Path, name: &str) {
     let mut bytes = fs::read(video).unwrap();
     bytes.extend_from_slice(b"\0\0\0\x10free");
@@ -47,7 +47,7 @@ fn listed(sandbox: &Sandbox, index: &str) -> String {
     stdout(&output)
 }
 
-/// The files of an index and their bytes, its lock left out.
+/// The files of an index with their bytes, except the lock.
 fn files(index: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     for folder in [index.to_owned(), index.join("segments")] {
@@ -120,7 +120,7 @@ fn merging_clears_out_what_was_removed_and_what_a_crash_left_and_nothing_else() 
         "it is not the index's"
     );
 
-    // Once more there is nothing to do, and nothing to say when asked to be quiet.
+    // A second call has nothing to do, and prints nothing with `--quiet`.
     let again = sandbox.uniq(&["--quiet", "index", "merge", "--index", "i"]);
     assert_eq!(
         (
@@ -207,7 +207,7 @@ fn every_damaged_or_missing_file_is_named_with_what_to_do() {
             fs::write(&path, bytes).unwrap();
             let (code, said) = verify();
             assert_eq!(code, 2, "{name}: {said}");
-            // An index of another version may be whole; everything else is damage.
+            // Only an index of another version may be sound; everything else is damage.
             let remedies = [
                 "uniq index build",
                 "uniq index merge",
@@ -251,7 +251,7 @@ fn all_that_is_damaged_is_told_at_once_and_other_segments_are_not_taken_for_ours
     let segments = ["i/segments/00000001.seg", "i/segments/00000002.seg"];
     let bytes = segments.map(|name| fs::read(sandbox.path(name)).unwrap());
     assert_ne!(bytes[0], bytes[1]);
-    // Each is whole, and not what the manifest means.
+    // Each file is sound, but not the one that the manifest names.
     fs::write(sandbox.path(segments[0]), &bytes[1]).unwrap();
     fs::write(sandbox.path(segments[1]), &bytes[0]).unwrap();
     let output = sandbox.uniq(&["index", "verify", "--json", "--index", "i"]);
@@ -270,7 +270,7 @@ fn all_that_is_damaged_is_told_at_once_and_other_segments_are_not_taken_for_ours
             "{damage:?}"
         );
     }
-    // Nor does anything else believe them.
+    // Other commands refuse them too.
     for args in [
         &["index", "list", "--index", "i"][..],
         &["check", "first.mp4", "--index", "i"],
@@ -281,7 +281,7 @@ fn all_that_is_damaged_is_told_at_once_and_other_segments_are_not_taken_for_ours
             (2, ""),
             "{args:?}"
         );
-        // Segments are opened side by side: whichever is seen first is named.
+        // Segments are opened in parallel, so either may be named first.
         assert!(
             segments.iter().any(|name| stderr(&output).contains(name)),
             "{}",
@@ -354,7 +354,7 @@ fn stats_count_what_is_there() {
     ] {
         assert!(table.contains(shown), "{shown}: {table}");
     }
-    // Of nothing there is no average.
+    // Without keys and hours there is no average.
     must_succeed(&sandbox.uniq(&["index", "remove", "a.mp4", "b.mp4", "--index", "i"]));
     let state = stats(&sandbox);
     assert_eq!(
@@ -369,7 +369,7 @@ fn stats_count_what_is_there() {
 
 // Folders and disks
 
-/// Commands that write to the index, and that only read it.
+/// Commands that write to the index, and commands that only read it.
 const WRITING: [&[&str]; 4] = [
     &["index", "add", "new.mp4", "--index", "i"],
     &["index", "build", "new.mp4", "--index", "i"],
@@ -382,7 +382,7 @@ const READING: [&[&str]; 3] = [
     &["index", "verify", "--index", "i"],
 ];
 
-/// Runs the program under conditions; the sandbox's index must be the same afterwards, to the byte.
+/// Runs the program under conditions in which the index must stay the same to the byte.
 fn unchanged(sandbox: &Sandbox, mut command: Command) -> Output {
     let before = files(&sandbox.path("i"));
     let output = command.output().unwrap();
@@ -394,7 +394,7 @@ fn unchanged(sandbox: &Sandbox, mut command: Command) -> Output {
     output
 }
 
-/// What a shell does before the program's call takes its place.
+/// A shell command that prepares something and then executes the program.
 fn after(sandbox: &Sandbox, preparation: &str, program: &Path, args: &[&str]) -> Command {
     let script = format!("{preparation} \"$0\" \"$@\"");
     let mut command = sandbox.command("sh", &["-c", &script]);
@@ -407,8 +407,8 @@ fn after(sandbox: &Sandbox, preparation: &str, program: &Path, args: &[&str]) ->
 fn in_a_read_only_folder_one_can_read_and_writing_says_what_is_missing() {
     let sandbox = sandbox_with_index(&["a.mp4", "b.mp4"]);
     fs::copy(sandbox.path("first.mp4"), sandbox.path("new.mp4")).unwrap();
-    // Root may write everywhere, so somebody else is asked, for whom the program has to be within
-    // reach.
+    // Root may write everywhere, so this runs as another user, who must be able to reach the
+    // program.
     let program = sandbox.other("bin", Path::new(UNIQ)).join("uniq");
     let (work, beside) = (
         env!("CARGO_BIN_EXE_uniq-media"),
@@ -479,7 +479,7 @@ fn in_a_read_only_folder_one_can_read_and_writing_says_what_is_missing() {
     }
 }
 
-/// The limit on a file's size stands for a disk that becomes full at that byte.
+/// A limit on file size simulates a disk that becomes full at that byte.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_cannot_be_written_to_its_end_leaves_the_index_as_it_was() {
@@ -493,8 +493,8 @@ fn a_file_that_cannot_be_written_to_its_end_leaves_the_index_as_it_was() {
         .unwrap();
     for args in WRITING {
         let mut failures = 0;
-        // Beyond the process's number in the lock, up to the longest file: some limit hits each
-        // file in its middle.
+        // From just above the process number in the lock to the longest file, so that each file is
+        // hit in its middle by some limit.
         for limit in [
             0,
             16,
@@ -505,8 +505,7 @@ fn a_file_that_cannot_be_written_to_its_end_leaves_the_index_as_it_was() {
             longest / 2,
             longest * 3 / 4,
         ] {
-            // Without a handler the signal would end the process: that is a crash, and tested as
-            // one.
+            // Without a handler the signal would kill the process; another test covers that crash.
             let preparation = format!("trap '' XFSZ; exec prlimit --fsize={limit}");
             let copy = sandbox.path("copy");
             let _ = fs::remove_dir_all(&copy);
@@ -553,8 +552,9 @@ fn a_file_that_cannot_be_written_to_its_end_leaves_the_index_as_it_was() {
                     .any(|path| path.to_string_lossy().contains(".writing-")),
                 "{args:?} {limit}"
             );
-            // With room, the same command does it. It may have committed its change before a merge
-            // failed. The history may already tell of the commit before the one that failed.
+            // With enough room the same command succeeds. The failed one may have committed its
+            // change before a merge failed, and the history may already hold the commit before the
+            // failed one.
             let but_history = |mut all: BTreeMap<PathBuf, Vec<u8>>| {
                 all.retain(|path, _| !path.ends_with("history"));
                 all
@@ -571,7 +571,7 @@ fn a_file_that_cannot_be_written_to_its_end_leaves_the_index_as_it_was() {
     }
 }
 
-/// A small disk of our own, where we may have one: a namespace in which we are root.
+/// Uses a small disk of our own, in a namespace in which we are root, where that is possible.
 #[cfg(target_os = "linux")]
 #[test]
 fn on_a_full_disk_the_index_stays_and_the_message_asks_for_space() {
@@ -597,7 +597,7 @@ fn on_a_full_disk_the_index_stays_and_the_message_asks_for_space() {
             .iter()
             .map(|&arg| if arg == "i" { "disk/i" } else { arg })
             .collect();
-        // Full but for a few pages, so that it happens at different places.
+        // Leaves a few pages free, so that it fails at different places.
         for free in [0, 1, 2] {
             let steps = format!(
                 "{namespace} && cp -r i disk/i && head -c {} /dev/zero > disk/room; cat /dev/zero 2>/dev/null > disk/fill; \
@@ -669,7 +669,7 @@ fn an_index_put_back_to_an_older_state_gives_no_verdict_and_takes_no_video() {
         "{}",
         stdout(&output)
     );
-    // Somebody who puts all of it back is noticed by who knows better.
+    // If everything is put back, only a caller with an expectation notices.
     fs::remove_file(sandbox.path("i/notes/newest")).unwrap();
     fs::remove_file(newest).unwrap();
     let (root, generation) = (

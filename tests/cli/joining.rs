@@ -1,4 +1,4 @@
-//! Indexes of an earlier format, indexes that are joined, and pictures that are made later.
+//! Indexes of an earlier format, joined indexes, and pictures that are added later.
 
 use super::daily::object;
 use super::*;
@@ -118,7 +118,7 @@ fn indexes_of_several_machines_are_joined_without_their_videos() {
         code(&sandbox.uniq(&["index", "verify", "--index", "all"])),
         0
     );
-    // Nothing is made or taken if one of them is not there.
+    // If one index is missing, nothing is created or taken over.
     let missing = sandbox.uniq(&["index", "merge", "--index", "new", "--from", "of-a", "of-c"]);
     assert!(
         code(&missing) == 2 && stderr(&missing).contains("of-c"),
@@ -189,7 +189,7 @@ fn pictures_are_made_of_those_that_have_none_and_of_no_others() {
     let (reference, video) = made.videos().next().unwrap();
     let track = made.track(reference).unwrap();
     assert!(!track.pictures.is_empty());
-    // The same without pictures.
+    // The same index without pictures.
     let config = IndexConfig {
         fingerprint_version: FINGERPRINT_VERSION,
         interval: made.config().interval,

@@ -1,4 +1,4 @@
-//! The command line through the real binary: handover to coreutils, help, completions, places of
+//! The command line through the real binary: handover to coreutils, help, completions, locations of
 //! the index, exit codes.
 
 #![cfg(unix)]
@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 const UNIQ: &str = env!("CARGO_BIN_EXE_uniq");
 const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-/// What a name can hold to take over a terminal: a title, a bell, a colour.
+/// Control sequences that a file name may hold: a title, a bell, a colour.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m";
 /// Every command, as its words.
 const COMMANDS: [&[&str]; 53] = [
@@ -83,8 +83,8 @@ const COMMANDS: [&[&str]; 53] = [
     &["man"],
 ];
 
-/// A folder of its own as current folder and home, so that no index of the person who runs the
-/// tests is seen.
+/// A folder that serves as current folder and home, so that no index of the user who runs the tests
+/// is seen.
 struct Sandbox {
     dir: TempDir,
 }
@@ -117,7 +117,7 @@ impl Sandbox {
         self.command(UNIQ, args).output().unwrap()
     }
 
-    /// A folder that holds our binary under the name `uniq`.
+    /// A folder with our binary under the name `uniq`.
     fn ours(&self, folder: &str) -> PathBuf {
         let folder = self.path(folder);
         fs::create_dir_all(&folder).unwrap();
@@ -127,9 +127,8 @@ impl Sandbox {
 
     /// A folder with another program called `uniq`.
     ///
-    /// The copy is made by `cp`: were it written here, a test in another thread that starts a
-    /// process in that moment would keep it open for writing, and it could not be run ("text file
-    /// busy").
+    /// `cp` makes the copy. If this process wrote it, a process that another thread starts at that
+    /// moment would inherit the open file, and the copy could not be run ("text file busy").
     fn other(&self, folder: &str, original: &Path) -> PathBuf {
         let folder = self.path(folder);
         fs::create_dir_all(&folder).unwrap();
@@ -150,7 +149,7 @@ impl Sandbox {
         self.other(folder, &original)
     }
 
-    /// A video of two seconds with a moving picture.
+    /// A video of two seconds with motion.
     fn video(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -220,7 +219,7 @@ fn a_call_that_is_not_ours_goes_to_the_next_uniq_after_us_with_its_arguments_and
         (stdout(&output).as_str(), code(&output)),
         ("after -c a b\n", 7)
     );
-    // Not in PATH at all: the first that there is.
+    // Not in PATH at all: the first `uniq` is used.
     let path = path_of(&[&before, &after]);
     let output = sandbox
         .command(UNIQ, &["-c"])
@@ -273,7 +272,8 @@ fn the_output_is_that_of_coreutils_to_the_byte() {
     );
 }
 
-/// Only a call without a file reads the input; another may be gone before it is written.
+/// Writes to standard input only for a call without a file. Any other call may end before it is
+/// written.
 fn with_input_or_none(mut command: Command, args: &[&str], input: &[u8]) -> Output {
     if args.iter().all(|arg| ["-c", "-d", "-u", "-"].contains(arg)) {
         with_input(command, input)
@@ -561,7 +561,7 @@ fn the_list_of_commands_is_complete() {
             .split_once("\n\n")
             .unwrap()
             .0;
-        // What a command does may take a second line.
+        // The description of a command may continue on a second line.
         for line in commands.lines().filter(|line| !line.starts_with("   ")) {
             let name = line.split_whitespace().next().unwrap();
             let words = [group, &[name]].concat();
@@ -687,7 +687,7 @@ fn control_characters_of_a_name_do_not_reach_the_terminal() {
         &["-c", &name],
     ];
     for args in calls {
-        // Without a PATH the last call ends in our own message about the other program.
+        // Without a PATH the last call ends with our own message about the missing program.
         let output = sandbox
             .command(UNIQ, args)
             .env("PATH", "")
@@ -777,7 +777,7 @@ fn the_option_goes_before_the_variable_before_the_current_folder_before_the_user
     let names = ["a.mp4", "b.mp4", "c.mp4", "d.mp4"];
     let first = sandbox.video(names[0]);
     for name in &names[1..] {
-        // Other bytes, so that each index has a content of its own.
+        // Other bytes, so that the indexes differ.
         let mut bytes = fs::read(&first).unwrap();
         bytes.extend_from_slice(b"\0\0\0\x0cfree");
         bytes.extend_from_slice(&name.as_bytes()[..4]);
@@ -837,7 +837,7 @@ fn list_stats_and_remove_work_on_one_index() {
     sandbox.video(&name);
     fs::write(sandbox.path("videos/broken.mp4"), "no video").unwrap();
     let built = sandbox.uniq(&["index", "build", "videos", "--index", "i"]);
-    // One source failed, the other is in.
+    // One source failed, the other was added.
     assert_eq!(
         (code(&built), stdout(&built).as_str()),
         (4, ""),
@@ -949,7 +949,7 @@ fn one_bad_clip_leaves_the_others_their_answers_in_order() {
         "{}",
         lines[2]
     );
-    // For a person the same errors are talk.
+    // For a person the same errors go to standard error.
     let human = sandbox.uniq(&["check", "--index", "i", "bad.mp4", "videos/a.mp4"]);
     assert_eq!(code(&human), 2);
     assert!(stderr(&human).contains("bad.mp4: not a media file"));
@@ -994,7 +994,7 @@ fn an_interrupted_build_keeps_an_index_and_the_same_command_completes_it() {
         .unwrap();
     let mut talk = BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();
-    // The first line comes once the handler is there.
+    // The first line appears once the signal handler is installed.
     talk.read_line(&mut said).unwrap();
     let status = Command::new("kill")
         .args(["-INT", &child.id().to_string()])

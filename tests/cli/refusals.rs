@@ -1,5 +1,5 @@
-//! What the program says of inputs that are no videos, of lists, and of places that do not exist:
-//! once, with a remedy.
+//! The program's errors for files that are no videos, for lists, and for missing places: each once,
+//! with a remedy.
 
 use super::*;
 
@@ -183,7 +183,7 @@ fn a_place_that_does_not_exist_is_named_with_a_remedy_before_the_work() {
         );
     }
     assert_eq!(fs::read(sandbox.path("b.mp4")).unwrap(), other);
-    // A fingerprint may be made anew, one of another version, a damaged one and an empty file too.
+    // Fingerprint files of another version, damaged ones and empty files may be overwritten.
     assert_eq!(
         code(&sandbox.uniq(&["fingerprint", "a.mp4", "-o", "a.uniq"])),
         0
@@ -206,7 +206,7 @@ fn a_place_that_does_not_exist_is_named_with_a_remedy_before_the_work() {
         words.contains("/dev/null: write failed: it is a folder, device"),
         "{words}"
     );
-    // A file of the system has no length, and is no less full for it.
+    // A system file has no length, but is not empty.
     #[cfg(target_os = "linux")]
     for file in ["/proc/self/mem", "/proc/self/status"] {
         let words = stderr(&sandbox.uniq(&["fingerprint", file, "-o", "x"]));
@@ -222,7 +222,7 @@ fn what_of_a_damaged_source_is_not_in_the_index_is_told() {
     let sandbox = Sandbox::new();
     sandbox.video("a.mkv");
     assert!(!stderr(&build(&sandbox, "a.mkv")).contains("damaged"));
-    // Matroska tells its length at the start.
+    // Matroska stores its length at the start.
     let mut bytes = fs::read(sandbox.path("a.mkv")).unwrap();
     let half = bytes.len() / 2;
     bytes[half..].fill(0);

@@ -1,5 +1,4 @@
-//! What the program prints as JSON is what `docs/report.schema.json` allows, by a validator that
-//! others made.
+//! Checks the JSON output against `docs/report.schema.json` with a foreign validator.
 
 use serde_json::Value;
 
@@ -7,7 +6,7 @@ use super::*;
 
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/report.schema.json");
 const RATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rates.toml");
-/// Prints a line for each fault of the reports on standard input, one report a line.
+/// Prints a line for each fault of the reports on standard input, one report per line.
 const VALIDATOR: &str = "
 import json, sys
 import jsonschema_rs
@@ -17,7 +16,7 @@ for number, line in enumerate(sys.stdin):
         print(number, list(error.instance_path), error.message)
 ";
 
-/// The faults of the reports, or nothing if the validator is missing on a person's machine.
+/// The faults of the reports; `None` if the validator is missing on a personal machine.
 fn faults(reports: &[Value]) -> Option<String> {
     let packages = std::env::var_os("UNIQ_FOREIGN")
         .map(|folder| PathBuf::from(folder).join("schemathesis"))
@@ -36,7 +35,7 @@ fn faults(reports: &[Value]) -> Option<String> {
     Some(stdout(&output))
 }
 
-/// A clip of five seconds in which lights move.
+/// A clip of five seconds with moving lights.
 fn lights(sandbox: &Sandbox, name: &str) -> PathBuf {
     let path = sandbox.path(name);
     let graph = "life=s=40x24:r=1.5:mold=20:ratio=0.4:seed=7:life_color=white:death_color=0x404040:mold_color=0x101010,\
@@ -140,7 +139,7 @@ fn reports_are_what_the_committed_schema_allows() {
             "again.mkv",
         ],
     ] {
-        // On a busy machine they take longer than they may.
+        // A busy machine may take longer than the limit.
         let output = sandbox.uniq(&[call, &["--min-time", "1h"]].concat());
         assert!(code(&output) != 2, "{call:?}: {}", stderr(&output));
         let text = stdout(&output);
@@ -176,7 +175,7 @@ fn reports_are_what_the_committed_schema_allows() {
         return;
     };
     assert!(found.is_empty(), "{found}");
-    // The validator does look.
+    // The validator really finds faults.
     for (pointer, wrong) in [
         ("/verdict", Value::from("perhaps")),
         ("/seconds/published", Value::from("1")),

@@ -1,9 +1,9 @@
-//! Ten readers search while a writer adds, removes and merges; each answer is that of a state that
-//! was committed.
+//! Ten readers search while a writer adds, removes and merges. Each answer must be that of a
+//! committed state.
 //!
-//! A reader tells the number of the commit and a digest of all that it was answered. Afterwards the
-//! writer's list of steps says what each commit had to answer: within a step every commit but the
-//! first changes only how things are stored.
+//! A reader reports the number of the commit and a digest of all its answers. Afterwards the
+//! writer's list of steps gives the right answers of each commit: within a step, only the first
+//! commit changes the content, the others only how it is stored.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -64,7 +64,7 @@ fn ten_readers_and_a_writer_see_only_committed_states() {
         let end = Instant::now() + length;
         let mut locked_out = 0;
         while let Some(left) = end.checked_duration_since(Instant::now()) {
-            // The writer's own words are taken as they come.
+            // Collects the writer's lines.
             while let Ok(line) = writer.lines.try_recv() {
                 steps.extend(line.strip_prefix("done ").map(str::to_owned));
             }
@@ -115,7 +115,7 @@ fn ten_readers_and_a_writer_see_only_committed_states() {
         distinct.len(),
         steps.len(),
     );
-    // Real progress, even on a machine that is busy with other things.
+    // Requires progress even on a busy machine.
     let least = length.as_secs().max(1);
     assert!(
         fewest as u64 >= least.min(20),
@@ -124,7 +124,7 @@ fn ten_readers_and_a_writer_see_only_committed_states() {
     assert!(distinct.len() as u64 >= 2 * least.min(50) && old >= 10 * least.min(50));
 }
 
-/// Compares what was seen with what the steps make of the content, and counts the commits.
+/// Compares the digests with the content that follows from the steps, and counts the commits.
 fn compare(seen: &[Seen], steps: &[String]) -> u64 {
     let mut expected = BTreeMap::new();
     let mut model = Model::after(SEED, 0);
@@ -161,9 +161,9 @@ fn compare(seen: &[Seen], steps: &[String]) -> u64 {
 #[derive(Default)]
 struct Seen {
     opened: u64,
-    /// Searches in a snapshot that was not the newest one.
+    /// Searches in a snapshot that was not the newest.
     old: u64,
-    /// Of each commit, what it answered.
+    /// Digests of the answers by commit.
     digests: BTreeMap<u64, BTreeSet<u64>>,
 }
 
@@ -199,7 +199,7 @@ impl Seen {
     }
 }
 
-/// Opens again and again, keeps some of the snapshots, and searches new and old ones.
+/// Opens the index repeatedly, keeps some snapshots, and searches new and old ones.
 fn read(dir: &Path, seed: u64, number: u64, stop: &dyn Fn() -> bool) -> Seen {
     let mut random = Random(number);
     let queries: Vec<Key> = queries(seed);
@@ -228,10 +228,10 @@ fn read(dir: &Path, seed: u64, number: u64, stop: &dyn Fn() -> bool) -> Seen {
             .or_default()
             .insert(content.digest());
         if kept.len() > KEPT {
-            // Any of them: some snapshots grow very old.
+            // Drops a random one, so that some snapshots get very old.
             kept.remove(random.below(kept.len() as u64 - 1) as usize);
         }
-        // There are other tests, and few cores.
+        // Leaves time for other tests on few cores.
         std::thread::sleep(Duration::from_millis(random.below(8)));
     }
     seen
@@ -239,9 +239,9 @@ fn read(dir: &Path, seed: u64, number: u64, stop: &dyn Fn() -> bool) -> Seen {
 
 const SEED: u64 = 77;
 const READERS: u64 = 10;
-/// Readers that are processes of their own; the others are threads of one.
+/// Readers in separate processes; the others are threads of one process.
 const PROCESSES: u64 = 4;
-/// Snapshots that a reader keeps open beside the newest.
+/// Number of snapshots that a reader keeps open beside the newest.
 const KEPT: usize = 6;
-/// A process that says nothing for so long is stuck, however slow the machine.
+/// Time without output after which a process counts as stuck, long enough for slow machines.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -1,5 +1,5 @@
-//! A writer is killed at random moments; whoever comes after finds a state that it had committed or
-//! was committing.
+//! A writer is killed at random moments. The next process must find a state that it had committed
+//! or was committing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -45,25 +45,25 @@ fn a_killed_writer_leaves_what_was_committed_or_was_being_committed() {
     );
 }
 
-/// What the kills met.
+/// Statistics of the kills.
 #[derive(Default, Debug)]
 struct Count {
     kills: u64,
     /// Kills within a step.
     hits: BTreeMap<Work, u64>,
-    /// Kills while the index was being opened, and between two steps.
+    /// Kills while the index was being opened or between two steps.
     opening: u64,
     between: u64,
-    /// Kills after which the step in flight was there although its end had not been said.
+    /// Kills after which the current step was committed although it was not reported as done.
     in_flight: u64,
-    /// Kills that left a file half written, or one that nothing names.
+    /// Kills that left a half-written file or one that no manifest names.
     half_written: u64,
     unnamed: u64,
-    /// Steps that were finished.
+    /// Finished steps.
     steps: u64,
     /// States that were sorted by cells.
     sorted: u64,
-    /// Answers by looking into half of the cells, and by comparing every key.
+    /// Neighbours found by half of the cells, and by comparing every key.
     found: (u64, u64),
 }
 
@@ -76,7 +76,7 @@ impl Count {
             .unwrap_or(0)
     }
 
-    /// Whether the kills came before, in and after the files of a commit.
+    /// Whether kills came before, during and after writing the files of a commit.
     fn has_hit_commits(&self) -> bool {
         self.in_flight > 0 && self.half_written > 0 && self.unnamed > 0
     }
@@ -105,17 +105,18 @@ impl Count {
     }
 }
 
-/// An index from its beginning, through some kills.
+/// One index and a number of kills of its writer.
 struct Life {
     dir: TempDir,
     seed: u64,
     truth: Truth,
     kills: u64,
-    /// Steps that are in the index.
+    /// Steps that the index contains.
     done: u64,
-    /// The newest commit that was told.
+    /// The newest commit that was reported.
     told: Option<(u64, String)>,
-    /// How long each work takes, as its last time; grows until a kill comes after its end.
+    /// Duration of each kind of step at its last run. It grows until a kill comes after the step's
+    /// end.
     length: BTreeMap<Work, Duration>,
 }
 
@@ -137,7 +138,7 @@ impl Life {
         self.dir.path().join("index")
     }
 
-    /// Lets a writer work, kills it, and looks at what it left.
+    /// Lets a writer work, kills it, and checks what it left.
     fn kill(&mut self, random: &mut Random, count: &mut Count) {
         let role = Role {
             name: "writer".to_owned(),
@@ -146,8 +147,8 @@ impl Life {
             number: self.done,
         };
         let mut other = role.start(TEST);
-        // Waits for some work that has been hit little, or for any beginning, and then for a part
-        // of what it takes.
+        // Waits for a step of a kind that has been hit seldom, or for any step, and then for a part
+        // of its duration.
         let others = [Work::Add, Work::Remove, Work::Merge];
         let target = match random.below(6) {
             0 => None,
@@ -171,7 +172,7 @@ impl Life {
             let begins =
                 target.is_none_or(|work| line.starts_with("begin") && line.ends_with(work.name()));
             lines.push(line);
-            // Not always the first time: the files of earlier steps are to be there.
+            // Skips some steps, so that files of earlier steps exist.
             if begins && (skip == 0 || target == Some(Work::Build)) {
                 break;
             }
@@ -186,7 +187,7 @@ impl Life {
         let waited = waited.elapsed();
         lines.extend(other.lines.iter());
         if let Some(work) = target {
-            // The length adapts: shorter if the work was over, longer if it was not.
+            // Adapts the duration: shorter if the step had ended, longer if not.
             let over = lines.iter().rposition(|line| line.starts_with("done"))
                 > lines
                     .iter()
@@ -203,7 +204,7 @@ impl Life {
         self.judge(&lines, count);
     }
 
-    /// Compares what is on disk with what the killed writer had told.
+    /// Compares the state on disk with the killed writer's reports.
     fn judge(&mut self, lines: &[String], count: &mut Count) {
         let mut in_flight = None;
         let before = self.done;
@@ -261,14 +262,14 @@ impl Life {
                 there
             }
         };
-        // Nobody has the lock any more.
+        // The lock is free.
         drop(
             Writer::open_or_create(&self.index(), CONFIG)
                 .unwrap_or_else(|error| panic!("{context}: {error}")),
         );
     }
 
-    /// The number of steps after which an index would be as it is: those told, or one more.
+    /// The number of steps that leads to this state: those reported, or one more.
     fn identify(&self, index: &Index, told: u64, in_flight: bool, context: &str) -> u64 {
         let found = Content::of(index, &self.truth.queries).unwrap();
         let last = self.truth.content(&Model::after(self.seed, told));
@@ -287,8 +288,7 @@ impl Life {
         told + 1
     }
 
-    /// Goes on without a kill: what crashes left behind is cleared away, and only the content
-    /// counts.
+    /// Ends without a kill: leftovers of crashes are cleared away, and only the content counts.
     fn end(&self, count: &mut Count) {
         let dir = self.index();
         let mut writer = Writer::open_or_create(&dir, CONFIG).unwrap();
@@ -326,12 +326,12 @@ impl Count {
         self.unnamed += u64::from(whole > index.state().bytes);
     }
 
-    /// All cells have all that there is, and some have nothing that is not there; what they miss is
-    /// counted.
+    /// Probing all cells must find everything; probing some must find nothing false. What they miss
+    /// is counted.
     fn compare_cells(&mut self, index: &Index, queries: &[uniq::fingerprint::Key]) {
         let cells = index.state().cells as usize;
         let exact = answers(index, queries).unwrap();
-        // Segments may still be sorted by more cells than new ones are to be.
+        // Segments may still be sorted by more cells than new ones.
         assert_eq!(answers_by_cell(index, queries, 1000).unwrap(), exact);
         if cells > 1 {
             let half = answers_by_cell(index, queries, cells.div_ceil(2)).unwrap();
@@ -346,7 +346,7 @@ impl Count {
     }
 }
 
-/// Names and sizes of the files of an index, its lock left out.
+/// Names and sizes of the files of an index, except the lock.
 fn files(dir: &Path) -> Vec<(String, u64)> {
     let mut files = Vec::new();
     for folder in [dir.to_owned(), dir.join("segments")] {
@@ -362,11 +362,11 @@ fn files(dir: &Path) -> Vec<(String, u64)> {
     files
 }
 
-/// Kills before a new index is begun.
+/// Number of kills before a new index is begun.
 const KILLS_A_LIFE: u64 = 8;
-/// Of a work whose length is not known.
+/// Duration of a kind of step before it is known.
 const FIRST_GUESS: Duration = Duration::from_millis(8);
-/// Of opening an index.
+/// Duration of opening an index before it is known.
 const OPENING_GUESS: Duration = Duration::from_millis(2);
-/// A writer that says nothing for so long is stuck, however slow the machine.
+/// Time without output after which a writer counts as stuck, long enough for slow machines.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,5 +1,5 @@
-//! What the writer does, step by step, and what an index has to hold after each step: no index is
-//! needed to know it.
+//! What the writer does, step by step, and what an index must hold after each step, computed
+//! without an index.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -37,16 +37,16 @@ impl Random {
     }
 }
 
-/// What a step does.
+/// Kind of a step.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Work {
-    /// The first commits of a new index, and the clearing up after them.
+    /// The first commits of a new index, and the cleaning up after them.
     Build,
     /// A commit that adds videos.
     Add,
     /// A commit that removes videos.
     Remove,
-    /// Merges, trains, sorts by cells, and deletes what nothing names any more; the content stays.
+    /// Merges, trains, sorts by cells, and deletes unnamed files; the content stays.
     Merge,
 }
 
@@ -65,26 +65,26 @@ impl Work {
     }
 }
 
-/// What a step does at its end.
+/// The upkeep at the end of a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Upkeep {
     /// Nothing.
     None,
     /// Merges what is due.
     WhenDue,
-    /// Trains so many cells and sorts every segment by them.
+    /// Trains this many cells and sorts every segment by them.
     ByCells(usize),
     /// Merges everything.
     All,
 }
 
-/// A step: everything in it before the upkeep is one commit.
+/// A step: all of it before the upkeep is one commit.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) work: Work,
     /// Numbers of the videos to add.
     pub(crate) add: Vec<u64>,
-    /// Videos to remove, each as its selector.
+    /// Selectors of the videos to remove.
     pub(crate) remove: Vec<String>,
     pub(crate) upkeep: Upkeep,
 }
@@ -100,7 +100,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// The content after the first `done` steps of the list that belongs to `seed`.
+    /// The content after the first `done` steps of the list for `seed`.
     pub(crate) fn after(seed: u64, done: u64) -> Model {
         let mut model = Model {
             seed,
@@ -113,7 +113,7 @@ impl Model {
         model
     }
 
-    /// Does the next step and tells what it was.
+    /// Does the next step and returns it.
     pub(crate) fn advance(&mut self) -> Step {
         let number = self.done;
         self.done += 1;
@@ -137,7 +137,7 @@ impl Model {
                 step.work = Work::Add;
                 let count = 1 + random.below(3);
                 self.add(&mut step, count, &mut random);
-                // As a build that goes on: what was added is committed by the maintenance.
+                // Like a build that continues: the upkeep commits what was added.
                 if random.below(8) == 0 {
                     step.upkeep = Upkeep::WhenDue;
                 }
@@ -148,7 +148,7 @@ impl Model {
                 self.remove(&mut step, count, &mut random);
             }
             7 if room >= 3 && self.live.len() >= 4 => {
-                // Both in one commit: neither may ever be seen without the other.
+                // Both in one commit: no reader may see one without the other.
                 step.work = if random.below(2) == 0 {
                     Work::Add
                 } else {
@@ -159,7 +159,7 @@ impl Model {
             }
             _ => {
                 step.work = Work::Merge;
-                // Each number of cells takes the place of the one before.
+                // New cells replace the previous ones.
                 let cells = 2 + random.below(15) as usize;
                 let kinds = [
                     Upkeep::WhenDue,
@@ -205,7 +205,7 @@ impl Model {
     }
 }
 
-/// A video of the pool, as an index gives it back.
+/// A video of the pool, as an index returns it.
 pub(crate) fn video(seed: u64, number: u64) -> Video {
     let mut random = Random(seed.rotate_left(20) ^ number);
     let mut sha256 = [0; 32];
@@ -232,7 +232,7 @@ pub(crate) fn video(seed: u64, number: u64) -> Video {
     }
 }
 
-/// The keys of a video of the pool; every sixth is one that other videos have too.
+/// The keys of a video of the pool. Every sixth is shared with other videos.
 pub(crate) fn runs(seed: u64, number: u64) -> Vec<Run> {
     let mut random = Random(seed.rotate_left(40) ^ number);
     let count = 10 + number % 30;
@@ -263,8 +263,8 @@ pub(crate) fn runs(seed: u64, number: u64) -> Vec<Run> {
         .collect()
 }
 
-/// What is asked of every state: keys of all the pool's videos, whether added or not, some shared,
-/// some of nobody.
+/// The queries for every state: keys of all videos of the pool, added or not, some shared keys, and
+/// some of no video.
 pub(crate) fn queries(seed: u64) -> Vec<Key> {
     let mut random = Random(seed ^ 0x5151);
     let mut queries = Vec::new();
@@ -286,7 +286,7 @@ fn path_of(number: u64) -> String {
     format!("videos/{number:03}.mp4")
 }
 
-/// Different videos that there are.
+/// Number of different videos.
 pub(crate) const POOL: u64 = 48;
-/// Steps that count as building.
+/// Number of steps that count as building.
 pub(crate) const BUILD_STEPS: u64 = 3;

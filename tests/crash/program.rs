@@ -1,5 +1,5 @@
-//! The real program is killed while it builds, adds, removes and merges; the index is as before or
-//! as after.
+//! The real program is killed while it builds, adds, removes and merges. The index must be as
+//! before or as after.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -56,14 +56,14 @@ fn the_program_killed_at_work_leaves_the_index_as_before_or_as_after() {
     );
 }
 
-/// What the kills met.
+/// Statistics of the kills.
 #[derive(Default, Debug)]
 struct Count {
     kills: u64,
     hits: BTreeMap<Work, u64>,
-    /// Killed commands whose work was there all the same.
+    /// Killed commands whose change was committed nevertheless.
     committed: u64,
-    /// Commands that ended before their kill.
+    /// Commands that ended before they could be killed.
     finished: u64,
 }
 
@@ -77,7 +77,7 @@ impl Count {
     }
 }
 
-/// Some tiny videos and what an index that nobody disturbed says of them.
+/// Some tiny videos, and what an undisturbed index holds of them.
 struct Truth {
     videos: Vec<PathBuf>,
     known: BTreeMap<PathBuf, (Video, Vec<Run>)>,
@@ -121,7 +121,7 @@ impl Truth {
         }
     }
 
-    /// Panics unless an index holds just these videos, each with its own keys, and finds them.
+    /// Panics unless an index holds exactly these videos, each with its own keys, and finds them.
     fn compare(&self, index: &Index, there: &BTreeSet<PathBuf>) {
         for (reference, video) in index.videos() {
             let (expected, runs) = &self.known[Path::new(&video.path)];
@@ -143,20 +143,20 @@ impl Truth {
     }
 }
 
-/// An index on which one command after the other is tried.
+/// An index on which commands are tried one after another.
 struct Round<'a> {
     truth: &'a Truth,
     dir: PathBuf,
     /// The videos in the index; `None` if there is no index.
     there: Option<BTreeSet<PathBuf>>,
-    /// How long each command takes.
+    /// Duration of each command.
     length: BTreeMap<Work, Duration>,
 }
 
 impl Round<'_> {
-    /// Runs a command that fits the state, kills it in most cases, and compares.
+    /// Runs a command that fits the state, kills it in most cases, and compares the result.
     fn command(&mut self, random: &mut Random, count: &mut Count) {
-        // What has been hit least, so that all are; or anything, so that they come in every order.
+        // Chooses the kind that was hit least, or any one, so that they come in every order.
         let mut work = match random.below(2) {
             0 => Work::ALL[random.below(4) as usize],
             _ => Work::ALL
@@ -199,13 +199,13 @@ impl Round<'_> {
             }
             Work::Merge => {}
         }
-        // One in eight is not disturbed, so that the lengths are known; nor a build that only
-        // others need.
+        // One in eight is not killed, so that durations become known; nor is a build that another
+        // command needs.
         let disturbed = random.below(8) != 0 && (work != Work::Build || wanted == Work::Build);
         let known = self.length.get(&work).copied().filter(|_| disturbed);
         let kill = known.map(|length| match random.below(3) {
             0 => Kill::After(length.mul_f64(random.below(1100) as f64 / 1000.0)),
-            // What matters comes at the end, and begins with a new file.
+            // The important part comes at the end and begins with a new file.
             _ => Kill::AfterChange(Duration::from_micros(
                 random.below(if work == Work::Merge { 40_000 } else { 4_000 }),
             )),
@@ -243,7 +243,7 @@ impl Round<'_> {
             Err(error) => panic!("{work:?}: {error}"),
         };
         if self.there.is_some() {
-            // The lock is free, and the program itself finds nothing wrong.
+            // The lock is free, and the program finds no damage.
             drop(Writer::open_or_create(&self.dir, CONFIG).unwrap());
             let verified = program(&["index", "stats", "--index"], &self.dir)
                 .output()
@@ -259,13 +259,13 @@ impl Round<'_> {
 
 /// When a command is killed.
 enum Kill {
-    /// So long after its start.
+    /// This long after its start.
     After(Duration),
-    /// So long after the first new name in the index's folders.
+    /// This long after the first new name in the index's folders.
     AfterChange(Duration),
 }
 
-/// Waits for a command's end or kills it; `None` if it was killed.
+/// Waits for a command to end or kills it; `None` if it was killed.
 fn run(command: &mut Command, kill: Option<&Kill>, dir: &Path) -> Option<ExitStatus> {
     use std::os::unix::process::ExitStatusExt;
     let changed = || {
@@ -313,7 +313,7 @@ fn sorted(mut runs: Vec<Run>) -> Vec<Run> {
     runs
 }
 
-/// A second of a picture that no other number has.
+/// A second of a picture that is unique to this number.
 fn tiny_video(dir: &Path, number: u64) -> PathBuf {
     let path = dir.join(format!("{number}.mp4"));
     let picture = format!(

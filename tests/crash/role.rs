@@ -1,4 +1,4 @@
-//! Starts this test's program again as another process, and tells a process what it is.
+//! Starts this test's program again as another process, and tells a process its role.
 
 use std::fmt::Display;
 use std::io::{BufRead, BufReader, Write};
@@ -16,18 +16,18 @@ pub(crate) const CONFIG: IndexConfig = IndexConfig {
     interval: uniq::sample::CORPUS_INTERVAL,
 };
 
-/// What a process that was started by a test has to do; the test itself has no role.
+/// The task of a process that a test started; the test itself has no role.
 pub(crate) struct Role {
     pub(crate) name: String,
     pub(crate) dir: PathBuf,
-    /// Chooses the list of steps.
+    /// Selects the list of steps.
     pub(crate) seed: u64,
-    /// Steps that have been done already; for a reader, its own number.
+    /// Number of steps done before; for a reader, its own number.
     pub(crate) number: u64,
 }
 
 impl Role {
-    /// The role of this process, if it was started by a test.
+    /// The role of this process, if a test started it.
     pub(crate) fn own() -> Option<Role> {
         let text = std::env::var(VARIABLE).ok()?;
         let mut fields = text.splitn(4, ' ');
@@ -58,7 +58,7 @@ impl Role {
     }
 }
 
-/// Another process, and the lines that it says.
+/// Another process and its output lines.
 pub(crate) struct Other {
     pub(crate) child: Child,
     pub(crate) lines: Receiver<String>,
@@ -75,8 +75,7 @@ impl Other {
         let (send, lines) = channel();
         std::thread::spawn(move || {
             for line in said.lines() {
-                // A half line is the last one of a process that was killed while it spoke; nobody
-                // wants to hear it.
+                // An incomplete last line comes from a killed process and is ignored.
                 if let Some(line) = line
                     .as_deref()
                     .ok()
@@ -89,7 +88,7 @@ impl Other {
         Other { child, lines }
     }
 
-    /// Kills the process and waits until it is gone; whether it was still there.
+    /// Kills the process and waits for its end. Returns whether it was still running.
     pub(crate) fn kill(&mut self) -> bool {
         use std::os::unix::process::ExitStatusExt;
         self.child.kill().unwrap();
@@ -99,14 +98,14 @@ impl Other {
 
 impl Drop for Other {
     fn drop(&mut self) {
-        // A test that failed leaves nobody behind.
+        // A failed test leaves no process behind.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Says a line to the test that started this process; fails, and so ends the process, if the test
-/// is gone.
+/// Prints a line for the test that started this process. If the test has ended, it fails and so
+/// ends the process.
 pub(crate) fn say(line: &dyn Display) {
     // The test runner may have begun a line of its own.
     let line = format!("\n{MARK}{line}{END}\n");
@@ -115,8 +114,7 @@ pub(crate) fn say(line: &dyn Display) {
     out.flush().unwrap();
 }
 
-/// Writes for ever: opens the index and does one step after the other, saying before and after each
-/// what it is.
+/// Opens the index and writes for ever, one step after another, with a line before and after each.
 ///
 /// `begin STEP WORK` comes before the step's first change, `done STEP GENERATION ROOT` when all of
 /// it is committed.
@@ -153,7 +151,7 @@ fn perform(writer: &mut Writer, seed: u64, step: &Step) -> IndexState {
         Upkeep::ByCells(cells) => writer.sort_by_cells(cells, &|| false).unwrap(),
         Upkeep::All => writer.compact(&|| false).unwrap(),
     }
-    // With nothing waiting this commits nothing and tells the state.
+    // With nothing waiting, this commits nothing and returns the state.
     writer.commit().unwrap()
 }
 

@@ -1,4 +1,4 @@
-//! What an index says of its content, and what it would have to say by a model.
+//! The content of an index as it answers, and as it must answer by the model.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -12,10 +12,10 @@ use crate::model::{self, Model};
 /// A run near a query: number of the query, distance, path, first and last millisecond, place,
 /// kind, recurrence.
 ///
-/// The place is in the units in which an index stores it, 2048 to the frame's height.
+/// The place is in units of the index, 2048 to the frame's height.
 pub(crate) type Answer = (u32, u32, String, u64, u64, [i32; 3], bool, bool);
 
-/// All that is asked of an index.
+/// All answers of an index.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Content {
     pub(crate) videos: Vec<Video>,
@@ -23,7 +23,7 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// Asks an index: its list of videos, and all that is near the queries by comparing every key.
+    /// Reads the list of videos, and all keys near the queries by comparing every key.
     pub(crate) fn of(index: &Index, queries: &[Key]) -> uniq::Result<Content> {
         let videos = index.videos().map(|(_, video)| video.clone()).collect();
         Ok(Content {
@@ -32,7 +32,7 @@ impl Content {
         })
     }
 
-    /// A number that stands for the content; the same in every process of one program.
+    /// A digest of the content; the same in every process of one program.
     pub(crate) fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         format!("{:?}", self.videos).hash(&mut hasher);
@@ -41,7 +41,7 @@ impl Content {
     }
 }
 
-/// What an index has to say, by brute force; each video answers for itself, whatever else there is.
+/// What an index must answer, by brute force. The answers of a video do not depend on other videos.
 pub(crate) struct Truth {
     pub(crate) queries: Vec<Key>,
     /// Each video of the pool with its answers.
@@ -49,7 +49,7 @@ pub(crate) struct Truth {
 }
 
 impl Truth {
-    /// The truth about the videos that belong to `seed`.
+    /// The truth about the videos of `seed`.
     pub(crate) fn new(seed: u64) -> Truth {
         let queries = model::queries(seed);
         let videos = (0..model::POOL).map(|number| {
@@ -70,7 +70,7 @@ impl Truth {
         Truth { queries, videos }
     }
 
-    /// What an index of the model's videos says.
+    /// The answers of an index of the model's videos.
     pub(crate) fn content(&self, model: &Model) -> Content {
         let live = || {
             model
@@ -80,7 +80,7 @@ impl Truth {
         };
         let mut answers: Vec<Answer> = live().flat_map(|(_, answers)| answers.clone()).collect();
         answers.sort();
-        // The numbers are in the order of the paths, by which an index sorts.
+        // An index sorts by paths, and the numbers are in the same order.
         Content {
             videos: live().map(|(video, _)| video.clone()).collect(),
             answers,
@@ -88,12 +88,12 @@ impl Truth {
     }
 }
 
-/// What is near the queries, whatever the segments, by comparing every key; sorted.
+/// All keys near the queries, by comparing every key, sorted independently of segments.
 pub(crate) fn answers(index: &Index, queries: &[Key]) -> uniq::Result<Vec<Answer>> {
     told(index, queries, &index.near(queries, RADIUS)?)
 }
 
-/// The same by looking into some of the cells only.
+/// The same by probing some of the cells.
 pub(crate) fn answers_by_cell(
     index: &Index,
     queries: &[Key],
@@ -132,8 +132,7 @@ fn told(index: &Index, queries: &[Key], near: &[Neighbour]) -> uniq::Result<Vec<
     Ok(answers)
 }
 
-/// Panics unless every byte of an index is as it was written; gives the number of files that
-/// nothing names.
+/// Panics unless every byte of an index is as written. Returns the number of unnamed files.
 pub(crate) fn must_be_whole(dir: &Path, context: &str) -> usize {
     let found = uniq::index::verify(dir, &|_, _| {}, &|| false)
         .unwrap_or_else(|error| panic!("{context}: {error}"));
@@ -161,5 +160,5 @@ fn answer(query: u32, distance: u32, path: &str, run: &Run) -> Answer {
     )
 }
 
-/// The voting radius.
+/// Radius of a vote, in bits.
 const RADIUS: u32 = 72;

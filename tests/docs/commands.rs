@@ -1,4 +1,4 @@
-//! Every `uniq` command line in the documentation names commands and options that the program has.
+//! Every `uniq` command line in the documentation uses existing commands and options.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,7 +26,7 @@ fn commands_and_options_exist() {
     assert!(lines > 80, "only {lines} command lines were found");
 }
 
-/// The lines of blocks that are shell, and of indented blocks.
+/// The lines of shell blocks and of indented blocks.
 fn shell_lines(text: &str) -> Vec<String> {
     let fenced = markdown::blocks(text)
         .into_iter()
@@ -40,7 +40,7 @@ fn shell_lines(text: &str) -> Vec<String> {
     joined.lines().map(str::to_owned).collect()
 }
 
-/// The calls of `uniq` in a line, each as its words, without the program's name.
+/// The calls of `uniq` in a line, each as words without the program's name.
 fn calls(line: &str) -> Vec<Vec<String>> {
     let code = line.split(" #").next().unwrap_or_default();
     let parts = code.split(['|', ';', '&', '(', ')', '"']);
@@ -55,9 +55,9 @@ fn calls(line: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// What is wrong with a call, if anything is.
+/// The fault of a call, if any.
 fn judge(words: &[String], helps: &mut BTreeMap<Vec<String>, String>) -> Result<(), String> {
-    // A program of its own, which tests of this crate alone do not build.
+    // A separate program, which tests of this crate alone do not build.
     if words[0] == "serve" && !Path::new(UNIQ).with_file_name("uniq-serve").exists() {
         return Ok(());
     }
@@ -83,7 +83,7 @@ fn judge(words: &[String], helps: &mut BTreeMap<Vec<String>, String>) -> Result<
             .any(|word| word.starts_with('-'))
     {
         let next = words.get(command.len());
-        // A call of coreutils has options alone; `uniq serve` has commands and needs none.
+        // A call of coreutils has only options. `uniq serve` has commands but needs none.
         if command.is_empty() || help.contains("<COMMAND>") {
             return Err(format!("no command {}", next.map_or("", String::as_str)));
         }

@@ -1,6 +1,6 @@
-//! docs/report.md describes the fields that the types of the report have, and no others.
+//! docs/report.md describes exactly the fields of the report's types.
 //!
-//! The types are read from their source text, with the names that serde gives their fields.
+//! The types are read from their source text, with the field names that serde uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,7 +15,7 @@ const SOURCES: [&str; 4] = [
     "src/index/video.rs",
     "src/verdict/reason.rs",
 ];
-/// Headings of docs/report.md, and the type that the tables below each describe.
+/// Headings of docs/report.md, each with the type that the tables below it describe.
 const SECTIONS: [(&str, &str); 6] = [
     ("The report", "Report"),
     ("A match", "Match"),
@@ -55,7 +55,7 @@ fn the_fields_of_the_report_are_described() {
     assert!(fields > 150, "only {fields} fields were found");
 }
 
-/// The structs of a source text with their public fields.
+/// The structs in a source text with their public fields.
 fn structs(source: &str) -> BTreeMap<String, Vec<Field>> {
     let mut structs = BTreeMap::new();
     let mut open: Option<(String, Vec<Field>)> = None;

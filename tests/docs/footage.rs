@@ -1,4 +1,4 @@
-//! Footage that FFmpeg's own generators make, for the recipes.
+//! Footage for the recipes, made by FFmpeg's own generators.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub(crate) fn life(path: &Path, seed: u32, seconds: u32) {
     );
 }
 
-/// Makes a mirrored and smaller copy of `from`, from the second `start` on.
+/// Makes a mirrored and smaller copy of `from`, starting at second `start`.
 pub(crate) fn mirrored(from: &Path, start: u32, seconds: u32, path: &Path) {
     let (start, length) = (start.to_string(), seconds.to_string());
     let from = from.to_str().unwrap();

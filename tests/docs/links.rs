@@ -1,4 +1,4 @@
-//! Every relative link of every page leads to a file that is there, and its anchor to a heading.
+//! Every relative link of every page leads to an existing file, and its anchor to a heading.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -30,7 +30,7 @@ fn links_lead_somewhere() {
     assert!(links > 50, "only {links} links were found");
 }
 
-/// What is wrong with a link, if anything is.
+/// The fault of a link, if any.
 fn follow(page: &Path, target: &str) -> Result<(), &'static str> {
     let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
     let to = if file.is_empty() {
@@ -53,7 +53,7 @@ fn follow(page: &Path, target: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The path without `..`; `None` if it begins with one then.
+/// The path without `..`; `None` if it would begin with one.
 fn plain(path: &Path) -> Option<PathBuf> {
     let mut plain = PathBuf::new();
     for part in path.components() {

@@ -1,5 +1,5 @@
-//! The documentation, held against the program and the source: recipes run, commands and options
-//! exist, links lead somewhere, and the report has the fields that are described.
+//! Checks the documentation against the program and the source: recipes run, commands and options
+//! exist, links resolve, and the report has the described fields.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]

@@ -1,4 +1,4 @@
-//! The little of Markdown that the tests have to know: headings, fenced blocks, links.
+//! The parts of Markdown that these tests need: headings, fenced blocks, links.
 
 use std::fs;
 use std::path::Path;
@@ -49,7 +49,7 @@ pub(crate) fn blocks(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// The lines of a page outside of its fenced blocks, each with its number.
+/// The lines of a page outside its fenced blocks, each with its number.
 pub(crate) fn prose(text: &str) -> Vec<(usize, &str)> {
     let mut inside = false;
     let lines = text.lines().enumerate();
@@ -62,7 +62,7 @@ pub(crate) fn prose(text: &str) -> Vec<(usize, &str)> {
         .collect()
 }
 
-/// The anchors of a page: its headings as GitHub names them.
+/// The anchors of a page, as GitHub makes them from headings.
 pub(crate) fn anchors(text: &str) -> Vec<String> {
     let mut anchors: Vec<String> = Vec::new();
     for (_, line) in prose(text) {
@@ -93,7 +93,7 @@ pub(crate) fn anchors(text: &str) -> Vec<String> {
     anchors
 }
 
-/// The targets of the links and pictures in a line, but for what is in backticks.
+/// The targets of the links and pictures in a line, except inside backticks.
 pub(crate) fn targets(line: &str) -> Vec<String> {
     let plain: String = line
         .split('`')

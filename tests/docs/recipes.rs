@@ -1,4 +1,4 @@
-//! The scripts of docs/recipes.md and of the README run on made footage and give what they promise.
+//! The scripts of docs/recipes.md and of the README run on made footage and do what they promise.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +18,7 @@ const RECIPES: [&str; 4] = [
     "Auditing what a video model gives out",
 ];
 
-/// In place of yt-dlp: "downloads" the next file of `stock` that the archive does not name.
+/// Replaces yt-dlp: "downloads" the next file of `stock` that the archive does not name.
 const YT_DLP: &str = r#"#!/bin/bash
 set -eu
 while [ $# -gt 0 ]; do
@@ -45,7 +45,7 @@ for file in stock/*.mp4; do
 done
 "#;
 
-/// A folder in which the blocks of one section of a page run, one after the other.
+/// A folder in which the blocks of one section of a page run in order.
 struct Kitchen {
     dir: TempDir,
     blocks: Vec<String>,
@@ -54,7 +54,7 @@ struct Kitchen {
 }
 
 impl Kitchen {
-    /// `None` if what the scripts need beside `uniq` is not installed.
+    /// `None` if a program that the scripts need beside `uniq` is missing.
     fn new(page: &str, heading: &str) -> Option<Kitchen> {
         let there = Command::new("jq").arg("--version").output().is_ok();
         assert!(
@@ -81,7 +81,7 @@ impl Kitchen {
         self.dir.path().join(name)
     }
 
-    /// Writes a program that the scripts find.
+    /// Writes a program to where the scripts find it.
     fn program(&self, name: &str, text: &str) {
         let path = self.path("bin").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -89,7 +89,7 @@ impl Kitchen {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// Runs a block, which has to end well, and gives what it prints.
+    /// Runs a block, which must succeed, and returns its output.
     fn run(&mut self, block: usize) -> String {
         let text = &self.blocks[block];
         let script = format!("{}{text}", self.exports);
@@ -125,7 +125,7 @@ impl Kitchen {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The JSON objects in a file, one a line.
+    /// The JSON objects in a file, one per line.
     fn objects(&self, name: &str) -> Vec<Value> {
         let text = fs::read_to_string(self.path(name)).unwrap();
         text.lines()
@@ -175,7 +175,7 @@ fn a_thousand_uploads_a_day() {
     assert!(failed.join("broken.mp4").exists());
     assert!(!own.exists());
 
-    // At night what alice offered became public.
+    // At night, a clip that alice offered became public.
     fs::copy(
         kitchen.path("archive/1/own.mp4"),
         kitchen.path("public/news.mp4"),
@@ -294,7 +294,7 @@ fn the_commands_of_the_readme_run() {
         kitchen.path("clips/again.mp4"),
     )
     .unwrap();
-    // The block is for reading: its commands end with the verdict as their exit code.
+    // This block is only for reading: its commands exit with the verdict.
     let block = &mut kitchen.blocks[0];
     *block = format!("set +e\ntrap '[ $? -eq 1 ] || exit 2' ERR\n{block}true\n");
     kitchen.run(0);

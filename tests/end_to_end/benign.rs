@@ -1,5 +1,5 @@
-//! Benign material through the program: an intro that films share, a station's logo, and what is
-//! said of clips with them.
+//! Benign material through the program: an intro that films share, a station's logo, and the
+//! answers about clips with them.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -9,18 +9,17 @@ use crate::support::{program, scenes};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How far the reported seconds may be from the truth: a keyframe at either end, and what a cut
-/// between them hides.
+/// Tolerance of reported seconds: a keyframe at either end, and what a cut between them hides.
 const EXACTNESS_S: f64 = 0.6;
 
 const INTRO_S: f64 = 4.0;
 
-/// Four seconds that a stock library might sell.
+/// Four seconds of a stock intro.
 fn intro() -> PathBuf {
     scenes::excerpt(&scenes::moving(70, 6), 0.0, INTRO_S)
 }
 
-/// The intro, and then this footage.
+/// The intro followed by this footage.
 fn with_intro(footage: &Path, seconds: f64) -> PathBuf {
     let (intro, length) = (intro(), seconds.to_string());
     let filter = "[0:v][1:v]concat=n=2:v=1:a=0".into();
@@ -37,8 +36,8 @@ fn with_intro(footage: &Path, seconds: f64) -> PathBuf {
     scenes::edited(&folder(), &[&intro, footage], &args, "mp4")
 }
 
-/// A rich picture where it stands in the frame, on grey: on black its edges would be other ones
-/// than over footage.
+/// A detailed picture at its place in the frame, on grey. On black its edges would differ from
+/// those over footage.
 fn logo() -> PathBuf {
     scenes::edit(
         &scenes::frozen(90, 3),
@@ -48,7 +47,7 @@ fn logo() -> PathBuf {
     )
 }
 
-/// The same picture in the same corner of footage.
+/// The same picture in the same corner over footage.
 fn under_logo(footage: &Path) -> PathBuf {
     let logo = scenes::frozen(90, 3);
     let filter = "[1:v]scale=192:108[l];[0:v][l]overlay=430:16".into();
@@ -73,7 +72,7 @@ fn encoder() -> Vec<OsString> {
         .collect()
 }
 
-/// As a platform delivers it: smaller and compressed hard.
+/// As a platform delivers it: smaller and strongly compressed.
 fn delivered(clip: &Path) -> PathBuf {
     scenes::edit(
         clip,
@@ -120,7 +119,7 @@ impl Place {
             .unwrap_or_else(|error| panic!("{error}: {}", words(&output)))
     }
 
-    /// The report apart from which commit was searched, and when.
+    /// The report without the searched commit and the time.
     fn answer(&self, clip: &Path) -> Value {
         let mut report = self.check(clip);
         let index = report["index"].as_object_mut().unwrap();
@@ -199,7 +198,8 @@ fn an_intro_that_films_share_counts_for_nothing_once_it_is_benign() {
             && (benign["end_s"].as_f64().unwrap() - INTRO_S).abs() <= EXACTNESS_S,
         "{benign}"
     );
-    // Some forty keyframes of about forty keys; at least half of those of the intro's sixteen.
+    // Some forty keyframes with about forty keys each; at least half of those in the intro's
+    // sixteen.
     assert!(
         report["clip"]["benign_keys"].as_u64().unwrap() > 320,
         "{report:#}"
@@ -218,7 +218,7 @@ fn an_intro_that_films_share_counts_for_nothing_once_it_is_benign() {
         "the root has to cover the benign material"
     );
 
-    // The copy of a film with the intro is still one, but the intro's seconds do not count.
+    // The copy of a film with the intro is still found, but the intro's seconds do not count.
     let copy = place.check(&delivered(&film));
     assert_eq!(copy["verdict"], "published", "{copy:#}");
     assert_seconds(&copy, [8.0, 0.0, 4.0, 4.0]);
@@ -227,18 +227,18 @@ fn an_intro_that_films_share_counts_for_nothing_once_it_is_benign() {
         (&found["kind"], &found["source"]["sha256"]),
         (&"copy".into(), &scenes::digest(&film).into())
     );
-    // Mirrored as well.
+    // Also mirrored.
     let mirrored = place.check(&scenes::edit(&film, "hflip", &[], "mp4"));
     assert_eq!(mirrored["verdict"], "published", "{mirrored:#}");
     assert_seconds(&mirrored, [8.0, 0.0, 4.0, 4.0]);
-    // The intro by itself says nothing, be it the very file.
+    // The intro alone gives no answer, even as the very file.
     for clip in [intro(), delivered(&intro())] {
         let report = place.check(&clip);
         assert_eq!(report["verdict"], "inconclusive", "{report:#}");
         assert_seconds(&report, [0.0, 0.0, 4.0, 4.0]);
     }
 
-    // Merging keeps it, with what was added and removed meanwhile.
+    // Merging keeps it, together with what was added and removed meanwhile.
     let marked = place.answer(&clip);
     program::must_succeed(&place.uniq(&["index", "benign", "add"], &[&other]));
     program::must_succeed(
@@ -248,7 +248,7 @@ fn an_intro_that_films_share_counts_for_nothing_once_it_is_benign() {
     program::must_succeed(&place.uniq(&["index", "verify"], &[]));
     assert_eq!(place.answer(&clip), marked);
 
-    // And without it all is as it was.
+    // Without it, everything is as before.
     program::must_succeed(&place.uniq(
         &["index", "benign", "remove", &scenes::digest(&intro())[..16]],
         &[],
@@ -262,7 +262,7 @@ fn a_copy_under_a_benign_logo_is_found_and_the_logo_itself_proves_nothing() {
     let place = Place::with(&[&film, &carrier]);
     let copy = delivered(&under_logo(&scenes::excerpt(&film, 2.0, 8.0)));
     let own = delivered(&under_logo(&scenes::moving(76, 8)));
-    // Enough of the logo is seen for the two videos under it to be called related.
+    // Enough of the logo is visible to call the two videos under it related.
     let related = |report: &Value| -> f64 {
         let matches = report["matches"].as_array().unwrap().iter();
         let by_logo =
@@ -288,7 +288,7 @@ fn a_copy_under_a_benign_logo_is_found_and_the_logo_itself_proves_nothing() {
     );
     let report = place.check(&own);
     assert_eq!(report["verdict"], "unpublished", "{report:#}");
-    // What is left are regions that hold the logo and what is behind it.
+    // Only regions with the logo and what is behind it are left.
     assert!(
         related(&report) < 0.75 * before,
         "{} of {before} bits: {report:#}",
@@ -300,7 +300,7 @@ fn a_copy_under_a_benign_logo_is_found_and_the_logo_itself_proves_nothing() {
         "{report:#}"
     );
 
-    // A person is told as well.
+    // The human-readable output says so too.
     let told = place.uniq(&["check"], &[&own]);
     let told = String::from_utf8_lossy(&told.stdout).into_owned();
     assert!(told.contains("set aside"), "{told}");
@@ -324,7 +324,7 @@ fn what_is_a_source_is_not_made_benign_and_the_other_way_round() {
         words(&refused)
     );
 
-    // What has no keys could never be recognised.
+    // Material without keys could never be recognised.
     let plain = place.uniq(&["index", "benign", "add"], &[&scenes::black(4)]);
     assert_eq!(plain.status.code(), Some(4));
     assert!(
@@ -333,7 +333,7 @@ fn what_is_a_source_is_not_made_benign_and_the_other_way_round() {
         words(&plain)
     );
 
-    // Twice is told, and changes nothing.
+    // Adding it twice is reported and changes nothing.
     let root = |place: &Place| place.check(&intro)["index"]["root"].clone();
     let before = root(&place);
     let again = place.uniq(&["index", "benign", "add"], &[&intro]);
@@ -343,7 +343,7 @@ fn what_is_a_source_is_not_made_benign_and_the_other_way_round() {
         "{}",
         words(&again)
     );
-    // Nor does it become a source by the way.
+    // It cannot become a source either.
     let added = place.uniq(&["index", "add"], &[&intro]);
     program::must_succeed(&added);
     assert!(
@@ -380,7 +380,7 @@ fn what_is_a_source_is_not_made_benign_and_the_other_way_round() {
         listed(&["index", "stats"])
     );
 
-    // Each is taken out where it is.
+    // Each is removed only in its own role.
     for (command, other) in [
         (&["index", "remove"][..], &intro),
         (&["index", "benign", "remove"], &film),

@@ -1,5 +1,4 @@
-//! What somebody may do to a published film to have it paid for: whatever it is, none of its
-//! seconds may be.
+//! Tricks with a published film to get paid for it. None of its seconds may be payable.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use crate::support::{program, scenes};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Copied seconds that may be paid at the edges of what was found.
+/// Copied seconds that may be payable at the edges of a match.
 const EDGES_S: f64 = 0.6;
 
 const LOSSY: [&str; 6] = ["-c:v", "libx264", "-crf", "24", "-pix_fmt", "yuv420p"];
@@ -22,7 +21,7 @@ fn own() -> PathBuf {
     scenes::moving(302, 20)
 }
 
-/// An index of the film alone.
+/// An index of only the film.
 fn index() -> &'static Path {
     static PLACE: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
     let (_, index) = PLACE.get_or_init(|| {
@@ -58,7 +57,7 @@ fn seconds(report: &Value, state: &str) -> f64 {
     report["seconds"][state].as_f64().unwrap()
 }
 
-/// Seconds that are unsearchable for a reason.
+/// Seconds that are unsearchable for this reason.
 fn seconds_for(report: &Value, code: &str) -> f64 {
     let spans = report["spans"]
         .as_array()
@@ -80,7 +79,7 @@ fn treated(filter: &str) -> PathBuf {
     )
 }
 
-/// The film and footage of one's own, sixteen seconds of each, put together by a filter graph.
+/// Sixteen seconds each of the film and of original footage, combined by a filter graph.
 fn mixed(graph: &str) -> PathBuf {
     let mut args: Vec<OsString> = Vec::new();
     for input in [film(), own()] {
@@ -132,7 +131,7 @@ fn a_film_of_which_filters_left_lines_or_two_levels_is_not_paid() {
 #[test]
 fn frames_of_ones_own_among_those_of_a_film_hide_nothing() {
     for (what, graph) in [
-        // One frame a sampling interval and less.
+        // One frame per sampling interval and less.
         (
             "each sixth",
             "[0:v][1:v]overlay=enable='eq(mod(n\\,6)\\,0)'",
@@ -177,7 +176,8 @@ fn a_film_in_pieces_of_another_order_is_not_paid() {
 
 #[test]
 fn a_film_in_pieces_too_short_to_be_recognised_is_not_paid() {
-    // Of film and own footage by turns, each from elsewhere than the piece before.
+    // Alternating pieces of film and original footage; each continues elsewhere than the previous
+    // one ended.
     let pieces = |length_s: f64| -> String {
         let number = (9.0 / length_s) as usize;
         let piece = |i: usize| {
@@ -230,7 +230,7 @@ fn what_a_clip_shows_again_is_paid_once() {
     };
     let report = check(&looped(&second, 30));
     assert!(payable_s(&report) <= 3.0, "{report:#}");
-    // Where it begins again there is a cut.
+    // There is a cut where it starts again.
     let doubted = seconds_for(&report, "repeated") + seconds_for(&report, "quick_cuts");
     assert!(doubted >= 25.0, "{report:#}");
 
@@ -244,7 +244,7 @@ fn what_a_clip_shows_again_is_paid_once() {
     assert_eq!(report["verdict"], "unpublished", "{report:#}");
     assert!((4.0..=9.0).contains(&payable_s(&report)), "{report:#}");
 
-    // Once it is paid.
+    // It is paid once.
     let report = check(&six);
     assert!(
         seconds_for(&report, "repeated") == 0.0 && payable_s(&report) > 4.0,
@@ -299,7 +299,7 @@ fn a_published_stream_beside_one_of_ones_own_decides() {
     }
 }
 
-/// `UNIQ_LONG_HOURS` hours of it, a fiftieth without.
+/// `UNIQ_LONG_HOURS` hours of it; by default a fiftieth of an hour.
 #[test]
 fn hours_of_a_still_and_of_black_flashes_are_judged_in_proportion() {
     let hours: f64 = std::env::var("UNIQ_LONG_HOURS")

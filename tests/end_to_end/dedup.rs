@@ -1,4 +1,4 @@
-//! Duplicates among clips, through the library and through the program.
+//! Duplicates among clips, through the library and the program.
 
 #![cfg(unix)]
 
@@ -17,7 +17,7 @@ use uniq::report::MatchKind;
 use uniq::verdict::Policy;
 use uniq::{Decoding, Effort, Error};
 
-/// Names of the footage in a folder of its own, so that a test sees which is which.
+/// Footage under short names in a folder, so that failures are readable.
 struct Footage {
     dir: TempDir,
 }
@@ -39,7 +39,7 @@ impl Footage {
         self.path(name)
     }
 
-    /// The name of a file as it was put.
+    /// The short name of a file.
     fn name(&self, path: &str) -> String {
         Path::new(path)
             .strip_prefix(self.dir.path())
@@ -59,7 +59,7 @@ impl Footage {
         command.stdin(Stdio::null()).output().unwrap()
     }
 
-    /// The groups, each by the name of what is kept, with its members.
+    /// The groups with their members, each by the name of the kept clip.
     fn groups(&self, found: &Deduplication) -> Vec<(String, Vec<(String, Extent)>)> {
         let member = |member: &uniq::dedup::Member| (self.name(&member.path), member.extent);
         let group = |group: &uniq::dedup::Group| {
@@ -71,7 +71,7 @@ impl Footage {
         found.groups.iter().map(group).collect()
     }
 
-    /// The pairs by name, whichever is the clip.
+    /// The pairs by name, in either direction.
     fn pairs(&self, found: &Deduplication, kind: MatchKind) -> BTreeSet<[String; 2]> {
         let names = |pair: &uniq::dedup::Pair| {
             let mut names = [self.name(&pair.clip.path), self.name(&pair.other.path)];
@@ -195,7 +195,7 @@ fn an_edit_and_the_same_bytes_are_members_and_another_take_is_none() {
         (&found.pairs[group.members[0].pair], group.probability),
         (pair, pair.probability)
     );
-    // What was found is read back as it was.
+    // The findings can be read back unchanged.
     let again: Deduplication =
         serde_json::from_str(&serde_json::to_string(&found).unwrap()).unwrap();
     assert_eq!(again, found);
@@ -241,7 +241,7 @@ fn a_run_that_was_stopped_goes_on_where_it_was_with_the_same_result() {
         dedup(&inputs(&paths), &interrupted),
         Err(Error::Cancelled)
     ));
-    // One of those that were finished is damaged meanwhile, and decoded again.
+    // A saved clip is damaged, and then decoded again.
     let kept = fs::read_dir(work.join("clips"))
         .unwrap()
         .map(|entry| entry.unwrap().path());
@@ -297,8 +297,8 @@ fn the_best_is_kept_by_the_rule_and_a_reference_in_any_case() {
         let superfluous: Vec<String> = redundant.map(|member| footage.name(&member.path)).collect();
         (footage.groups(&found), superfluous)
     };
-    // The excerpt is kept, and what has more than it is not superfluous beside it, only beside each
-    // other.
+    // The excerpt is kept. A clip that has more than the excerpt is redundant only beside its
+    // equal, not beside the excerpt.
     let (groups, superfluous) = kept(Keep::First, None);
     assert_eq!(superfluous, ["film.mp4"]);
     assert_eq!(groups[0].0, "excerpt.mp4");
@@ -325,7 +325,7 @@ fn the_best_is_kept_by_the_rule_and_a_reference_in_any_case() {
 #[test]
 fn a_quick_search_takes_no_part_of_a_clip_for_undecoded() {
     let footage = Footage::new();
-    // With few frames a second the keyframes of a quick search are often nearly a second apart.
+    // At a low frame rate the keyframes of a fast search are often nearly a second apart.
     let slow = scenes::edit(&scenes::moving(76, 4), "fps=5", &[], "mp4");
     let paths = [
         footage.put("slow.mp4", &slow),
@@ -374,7 +374,7 @@ fn a_clip_whose_second_picture_is_its_own_is_not_superfluous() {
         ),
         "{groups:?}"
     );
-    // What is in its second picture is found there.
+    // The content of its second video stream is found.
     assert_eq!(
         groups[1],
         (
@@ -424,7 +424,7 @@ fn exit_codes_tell_duplicates_from_none_from_errors_from_what_could_not_be_compa
         out.contains("v/black.mp4: 0.0 of 3.0 s compared") && out.contains("black"),
         "{out}"
     );
-    // The same file, named twice, is no duplicate of itself.
+    // A file that is named twice is no duplicate of itself.
     assert_eq!(run(&["v", film.to_str().unwrap(), "v/../v/a.mp4"]).0, 3);
     fs::copy(&film, footage.path("v/copy.mp4")).unwrap();
     let (code, out, _) = run(&["v", "--json"]);
@@ -502,7 +502,7 @@ fn no_clip_is_overwritten_by_a_table_and_no_folder_taken_for_a_work_folder() {
     );
     refused(&["gone.mp4"], "gone.mp4: open failed");
     assert_eq!(fs::read(&film).unwrap(), before);
-    // A folder of its own goes with the run.
+    // A temporary folder is deleted with the run.
     assert_eq!(
         footage.uniq(&["dedup", "--in-process", "v"]).status.code(),
         Some(0)

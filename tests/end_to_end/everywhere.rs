@@ -1,5 +1,5 @@
-//! A clip of which the index has many copies: some are told in full, the others are counted, and
-//! nothing else is lost for it.
+//! A clip with many copies in the index: some are reported in full, the others are counted, and
+//! nothing else is lost.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use uniq::ingest::{self, BuildOptions};
 use uniq::report::{Match, MatchKind};
 use uniq::{CheckOptions, Decoding, Fingerprint, Report, Verdict};
 
-/// Copies of the film that is everywhere.
+/// Number of copies of the frequent film.
 pub(crate) const COPIES: u32 = 60;
 
 /// The copy that was published first.
 const FIRST: u32 = 41;
 
-/// When in the clip the other film begins, in seconds.
+/// When the other film begins in the clip, in seconds.
 const OTHER_FROM_S: f64 = 10.0;
 
 #[test]
@@ -46,7 +46,7 @@ fn sixty_copies_take_at_most_twice_the_alignments_of_one() {
             .collect::<BTreeSet<_>>()
             .len()
     };
-    // The other film is aligned in either case.
+    // The other film is aligned in both cases.
     let (one, many) = (aligned(1) - 1, aligned(COPIES) - 1);
     assert_eq!(one, 1);
     assert!(many <= 2 * one, "{many}");
@@ -126,14 +126,14 @@ fn other_takes_however_many_hide_no_copy() {
     );
 }
 
-/// An index and the folder that it is in.
+/// An index and its folder.
 pub(crate) struct Made {
     pub(crate) index: Index,
     _folder: TempDir,
 }
 
-/// An index of so many copies of one film and one of another, written in one commit, or in several
-/// from last to first.
+/// An index of `copies` copies of one film and one copy of another. It is written in one commit, or
+/// in several in reverse order.
 pub(crate) fn everywhere(copies: u32, backwards: bool) -> Made {
     let folder = tempfile::tempdir().unwrap();
     let films = films();
@@ -192,7 +192,7 @@ pub(crate) fn everywhere(copies: u32, backwards: bool) -> Made {
     }
 }
 
-/// What an index keeps of a film.
+/// What an index stores of a film.
 struct Film {
     video: Video,
     runs: Vec<Run>,
@@ -220,7 +220,7 @@ fn films() -> &'static [Film; 2] {
     })
 }
 
-/// Ten seconds of the one film, and then six of the other.
+/// Ten seconds of one film, followed by six of the other.
 pub(crate) fn clip() -> &'static Fingerprint {
     static CLIP: OnceLock<Fingerprint> = OnceLock::new();
     CLIP.get_or_init(|| {
@@ -238,7 +238,7 @@ pub(crate) fn clip() -> &'static Fingerprint {
     })
 }
 
-/// What is said of the clip where all the copies are, asked once.
+/// The report on the clip with all copies in the index, made once.
 fn crowded() -> &'static Report {
     static REPORT: OnceLock<Report> = OnceLock::new();
     REPORT.get_or_init(|| asked(&everywhere(COPIES, false)))
@@ -263,7 +263,7 @@ fn exactly(decoding: &Decoding) -> CheckOptions<'_> {
     }
 }
 
-/// The sources of the copies that are told, each once.
+/// The sources of the reported copies, each once.
 fn sources(report: &Report) -> BTreeSet<String> {
     let copies = report
         .matches
@@ -278,7 +278,7 @@ fn path(copy: u32) -> String {
     format!("copy-{copy}.mp4")
 }
 
-/// The same key with some bits flipped, as by another encoder.
+/// The key with some bits flipped, as by another encoder.
 fn flipped(mut key: Key, random: &mut u64) -> Key {
     for _ in 0..8 {
         *random = random

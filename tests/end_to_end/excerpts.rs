@@ -1,5 +1,5 @@
-//! The program as its users meet it: an index of made footage, clips of known origin, and what is
-//! said of them.
+//! The program as users meet it: an index of made footage, clips of known origin, and the reports
+//! on them.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::support::program::{self, Match, Report};
 use crate::support::scenes;
 use serde_json::{Value, json};
 
-/// How far a reported time may be from the truth, in seconds.
+/// Tolerance of reported times, in seconds.
 const EXACTNESS_S: f64 = 1.0;
 
 #[test]
@@ -51,7 +51,7 @@ fn tilted_excerpts_are_found_on_either_side() {
         let found = only_copy(&report);
         assert_eq!((report.verdict.as_str(), code), ("published", 1));
         assert_lies(found, (0.0, 10.0), 4.0);
-        // By six degrees it lies between upright and tilted, and is told once all the same.
+        // At six degrees it lies between upright and tilted, and must still be reported once.
         assert!(
             found.turned_degrees == back || angle == "6" && found.turned_degrees == 0,
             "{found:?}"
@@ -93,8 +93,8 @@ fn a_tight_crop_is_found_on_the_right_time_line() {
     );
     let (report, code) = check(&clip);
     assert_eq!(code, 1, "{report:?}");
-    // Of a third of the picture some seconds may be lost, and the copy may fall into pieces, but
-    // none may lie elsewhere.
+    // With a third of the picture, some seconds may be missed and the copy may be split, but no
+    // part may be placed elsewhere.
     assert!(report.seconds.published >= 5.0, "{report:?}");
     for found in report.copies() {
         assert_eq!(found.source.sha256, scenes::digest(&first_film()));
@@ -154,7 +154,7 @@ fn an_unrelated_film_is_unpublished() {
 
 #[test]
 fn another_take_of_the_same_scene_is_not_published() {
-    // Heads that sway as fast as that of the source, and can be laid over it pose by pose.
+    // Heads that sway as fast as the source's, and can be matched to it pose by pose.
     let heads = [2, 4, 6, 8].map(|take| scenes::talking_head(1, take, 12));
     for clip in [scenes::tripod(1, 2, 16)].into_iter().chain(heads) {
         let (report, code) = check(&clip);
@@ -172,7 +172,8 @@ fn another_take_of_the_same_scene_is_not_published() {
 
 #[test]
 fn what_moves_tells_a_take_from_another_that_fits_it_pose_by_pose() {
-    // The times of keys alone, or a few keys at twice the speed, once proved each of these.
+    // Each of these was once reported as a copy, because of the times of keys alone or a few keys
+    // at twice the speed.
     let swaying = scenes::talking_head(2, 1, 24);
     let folder = tempfile::tempdir().unwrap();
     let films: [&Path; 3] = [
@@ -192,7 +193,7 @@ fn what_moves_tells_a_take_from_another_that_fits_it_pose_by_pose() {
         let report = report(&clip);
         assert!(!report.is_published(), "{}: {report:?}", clip.display());
     }
-    // A strip of the take itself, in which the same head sways.
+    // A strip of the take itself, with the same swaying head.
     let strip = scenes::edit(
         &swaying,
         "crop=ih*9/16:ih,scale=360:640",
@@ -217,7 +218,7 @@ fn what_moves_tells_a_take_from_another_that_fits_it_pose_by_pose() {
 
 #[test]
 fn five_cuts_of_a_film_in_another_order_are_five_copies_with_their_times() {
-    // Each of two seconds, none after the one that it follows in the film.
+    // Pieces of two seconds; none follows the piece before it in the film.
     let order = [9.0, 5.0, 11.0, 3.0, 7.0];
     let starts = order.map(|from| format!("trim={from}:{},setpts=PTS-STARTPTS", from + 2.0));
     let cuts: String = starts
@@ -323,7 +324,8 @@ fn a_fingerprint_gets_the_verdict_of_its_clip() {
         program::must_succeed(&made);
         let mut of_clip = json_of(&check_raw(index(), &[clip]));
         let mut of_file = json_of(&check_raw(index(), &[Path::new("--fingerprint"), &file]));
-        // Nothing is payable of it until the clip is seen, and it says where it comes from.
+        // Nothing is payable until the clip confirms its fingerprint, and the report names the
+        // fingerprint file.
         assert_eq!(of_file["provisional_minutes"], of_clip["payable_minutes"]);
         assert_eq!(
             (&of_file["payable_minutes"], &of_clip["provisional_minutes"]),
@@ -338,9 +340,9 @@ fn a_fingerprint_gets_the_verdict_of_its_clip() {
             line["payable_minutes"].take();
             line["provisional_minutes"].take();
         }
-        // A fingerprint tells nothing of the size and the frame rate that its clip was made with.
+        // A fingerprint does not contain the clip's native size and frame rate.
         assert!(of_file["quality"].is_null() && of_clip["quality"].take().is_object());
-        // It holds no pictures, so that keys and motion alone say how probable a copy is.
+        // It holds no pictures, so only keys and motion determine the probability.
         assert!(
             of_file["matches"]
                 .as_array()
@@ -351,7 +353,7 @@ fn a_fingerprint_gets_the_verdict_of_its_clip() {
         );
         for line in [&mut of_clip, &mut of_file] {
             line["timeline"].take();
-            // Which one is nearest is a matter of probability too.
+            // The nearest non-match depends on the probability too.
             line["nearest_non_match"].take();
             for field in ["probability", "terms", "pictures"] {
                 line["matches"]
@@ -395,7 +397,7 @@ fn a_fingerprint_is_believed_only_where_one_is_asked_for_and_only_under_the_limi
     };
     refused(&[], &disguised, "--fingerprint");
     refused(&["--in-process"], &disguised, "--fingerprint");
-    // With a stream behind it, it is no better.
+    // A second stream behind it does not make it valid.
     let mut bytes = std::fs::read(&saved).unwrap();
     bytes.extend(std::fs::read(scenes::moving(60, 12)).unwrap());
     std::fs::write(&disguised, &bytes).unwrap();
@@ -662,14 +664,14 @@ fn second_film() -> PathBuf {
     scenes::moving(2, 16)
 }
 
-/// An index of five published films, built once a process.
+/// An index of five published films, built once per process.
 fn index() -> &'static Path {
     static INDEX: OnceLock<PathBuf> = OnceLock::new();
     INDEX.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("end_to_end");
         remove_stale(&folder);
         let index = folder.join(std::process::id().to_string());
-        // A number may come round again, and a new index is wanted.
+        // Process numbers recur, and this needs a new index.
         let _absent = fs::remove_dir_all(&index);
         fs::create_dir_all(&folder).unwrap();
         let films = [
@@ -685,7 +687,7 @@ fn index() -> &'static Path {
     })
 }
 
-/// Removes what earlier processes left, but nothing that may still be in use.
+/// Removes what earlier processes left, except what may still be in use.
 fn remove_stale(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -733,7 +735,7 @@ fn json_of(output: &Output) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The copy that was found; one continuous excerpt must not fall into pieces.
+/// The copy that was found; one continuous excerpt must not be split.
 fn only_copy(report: &Report) -> &Match {
     let copies: Vec<&Match> = report.copies().collect();
     assert_eq!(copies.len(), 1, "{report:#?}");
@@ -783,7 +785,7 @@ fn joined(parts: &[(PathBuf, f64, f64)]) -> PathBuf {
     scenes::edited(&folder, &inputs, &args, "mp4")
 }
 
-/// Names and bytes of all files below a folder, apart from locks.
+/// Names and bytes of all files below a folder, except locks.
 fn files_of(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files: Vec<_> = walkdir::WalkDir::new(folder)
         .into_iter()

@@ -1,4 +1,4 @@
-//! What is measured of a clip, and what a card gives for it, through the whole check.
+//! Measured facts of a clip, and its price by a rate card, through the whole check.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -101,7 +101,7 @@ fn a_manifest_that_forbids_training_is_told_and_withholds_the_amount_alone() {
     );
 }
 
-/// A box of an MP4 with a manifest whose only assertion forbids training.
+/// An MP4 box with a manifest whose only assertion forbids training.
 fn forbidding() -> Vec<u8> {
     let content = [
         b"\xa1\x67entries\xa1\x70c2pa.ai_training".as_slice(),

@@ -1,14 +1,13 @@
-//! That the tests' own footage does not depend on the machine that makes it.
+//! The tests' own footage does not depend on the machine that makes it.
 
 use std::path::Path;
 
 use crate::support::steady;
 
-/// A picture that turns and changes its colours, so that scaler, filters and encoder have all to
-/// round.
+/// A turning picture with changing colours, so that scaler, filters and encoder all have to round.
 const PICTURE: &str = "testsrc2=size=192x144:rate=25,rotate=0.3*t,hue=h=40*t,scale=160:90:flags=bicubic,noise=alls=7:allf=t:all_seed=11";
 
-/// The SHA-256 of what a file shows.
+/// The SHA-256 of a file's decoded frames.
 fn shown(path: &Path) -> String {
     let path = path.to_str().unwrap();
     let output = steady::ffmpeg(["-i", path, "-map", "0:v", "-f", "hash", "-"])
@@ -22,7 +21,7 @@ fn shown(path: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Makes footage with an encoder and, in its environment, what hides instructions from it.
+/// Makes footage with an encoder, in an environment that hides processor instructions from it.
 fn made(folder: &Path, encoder: &str, environment: &[(&str, &str)]) -> String {
     let path = folder.join("made.mkv");
     let fixed = [
@@ -47,7 +46,7 @@ fn made(folder: &Path, encoder: &str, environment: &[(&str, &str)]) -> String {
 #[test]
 fn footage_does_not_depend_on_the_instructions_that_an_encoder_may_use() {
     let folder = tempfile::tempdir().unwrap();
-    // Each list of instructions is cut to those that the processor has.
+    // Each list is limited to the instructions of this processor.
     let sse = "MMX2,SSE2Fast";
     let avx2 = "MMX2,SSE2Fast,SSSE3,SSE4.2,AVX,FMA3,BMI2,AVX2";
     for encoder in [
@@ -69,7 +68,7 @@ fn footage_does_not_depend_on_the_instructions_that_an_encoder_may_use() {
         made(folder.path(), x265, &[]),
         made(folder.path(), &format!("{x265}:asm=0"), &[])
     );
-    // Above 0, VP8 takes a speed for the least and goes by how busy the machine is.
+    // Above 0, VP8 takes the speed as a minimum and adapts to the load of the machine.
     for encoder in [
         "libvpx -deadline realtime -cpu-used -8",
         "libvpx-vp9 -deadline realtime -cpu-used 8",

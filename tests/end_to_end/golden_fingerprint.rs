@@ -1,5 +1,4 @@
-//! The same file gives the same fingerprint, on every run and as it did when the version was
-//! released.
+//! The same file gives the same fingerprint on every run, equal to that of the released version.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,14 +14,14 @@ const WHOLE: [&str; 3] = [
     "01f6fc3bfc013cf41e1e8ec4c63aa29cf76132b3b3499224dad24b696ab5a952",
 ];
 
-/// Keyframes of [`video`], keys without fine regions, and fine regions.
+/// Number of keyframes of [`video`], of keys without fine regions, and of fine regions.
 const COUNTS: (usize, usize, usize) = (13, 533, 312);
 
-/// Cells of the motion of [`video`] that are darker, still and brighter.
+/// Number of motion cells of [`video`] that get darker, stay still and get brighter.
 const CELLS: [usize; 3] = [10438, 2940, 10334];
 
-/// Bits by which a key may differ on another processor or FFmpeg: rounding moves a coefficient
-/// across the median.
+/// Maximum difference of a key on another processor or FFmpeg, in bits: rounding can move a
+/// coefficient across the median.
 const TOLERANCE: u32 = 6;
 
 /// An uncompressed clip of three seconds, written byte by byte: waves of many lengths that drift
@@ -43,7 +42,7 @@ fn video(folder: &Path) -> PathBuf {
     path
 }
 
-/// Whole numbers only, so that every machine writes the same bytes: triangle waves.
+/// Triangle waves in whole numbers, so that every machine writes the same bytes.
 fn level(x: i64, y: i64, frame: i64) -> u8 {
     let wave = |phase: i64, length: i64| {
         let at = phase.rem_euclid(length);

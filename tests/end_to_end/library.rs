@@ -68,8 +68,7 @@ fn one_opened_index_serves_several_threads() {
         verdicts
     );
 
-    // Each thread begins with another clip, so that different ones are asked about at the same
-    // time.
+    // Each thread begins with another clip, so that different clips are checked at the same time.
     let threads = (0..2 * clips.len()).map(|first| {
         let index = Arc::clone(&index);
         let mut clips: Vec<(usize, PathBuf)> = clips.iter().cloned().enumerate().collect();

@@ -1,5 +1,4 @@
-//! From a film to its verdict, on made footage: through the program as its users meet it, and
-//! through the library.
+//! From a film to its verdict, on made footage, through the program and through the library.
 //!
 //! The modules are one program because linking a program for each takes longer than many of their
 //! tests.

@@ -1,5 +1,5 @@
-//! A check of an index whose segments are open apart from each other says what a check of the whole
-//! says, and a part that is missing is an error.
+//! A check of segments that are open in separate places gives the same report as a check of the
+//! whole index. A missing part is an error.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,11 +15,11 @@ use uniq::scatter::{
 };
 use uniq::{CheckOptions, Decoding, Error, Index, Query, Report, Verdict};
 
-/// Films that are published, and how many each commit adds.
+/// Number of published films, and how many each commit adds.
 const FILMS: u64 = 6;
 const IN_COMMIT: usize = 2;
 
-/// An index of several segments, and one of benign material.
+/// An index of several segments, one of them benign.
 fn index(dir: &Path) {
     let go_on = AtomicBool::new(false);
     let films: Vec<PathBuf> = (0..FILMS)
@@ -56,7 +56,7 @@ fn searched(dir: &Path) -> Vec<Part> {
         .collect()
 }
 
-/// Each segment opened for itself.
+/// Each segment opened as a separate shard.
 fn shards(dir: &Path) -> Vec<Shard> {
     searched(dir)
         .iter()
@@ -69,8 +69,7 @@ fn state(dir: &Path, shards: &[Shard]) -> State {
     State::of_shards(dir, &holdings).unwrap()
 }
 
-/// Segments that are open apart from each other. Everything goes through the bytes that would be
-/// sent.
+/// Segments that are open in separate places. All data goes through the bytes that would be sent.
 struct Apart {
     shards: Vec<Shard>,
     rounds: AtomicUsize,
@@ -182,7 +181,7 @@ fn the_report_is_that_of_the_whole_index_to_the_byte() {
         }
     };
     compare(SearchMode::Exact, &[]);
-    // And by cells, without one of the sources.
+    // Also by cells, without one of the sources.
     let mut writer = Writer::open(&dir).unwrap();
     writer.sort_by_cells(64, &|| false).unwrap();
     drop(writer);
@@ -224,7 +223,7 @@ fn a_certificate_is_the_same_wherever_the_index_is_searched() {
         here.statement.payload().unwrap()
     );
     assert_eq!(there.fingerprint.digest(), here.fingerprint.digest());
-    // And a check of that fingerprint.
+    // Also a check of that fingerprint.
     let fingerprint = &here.fingerprint;
     let there = searched.check_fingerprint(fingerprint, &options).unwrap();
     let here = uniq::check_fingerprint(&whole, fingerprint, &options).unwrap();
@@ -249,7 +248,7 @@ fn of_a_crowd_of_copies_more_is_read_until_the_report_is_the_same() {
                 Request::of_fingerprint(everywhere::clip().clone(), &path, &options).unwrap();
             let (found, rounds) = ask(made.index.dir(), &request, &options);
             assert_eq!(json(&found), json(&expected), "{search:?}");
-            // The first published copy is not among the likeliest of its segment.
+            // The first published copy is not among the most likely ones of its segment.
             assert!(backwards || rounds > 1, "{rounds} rounds");
         }
     }
@@ -281,7 +280,7 @@ fn an_answer_that_lacks_a_part_is_an_error() {
     assert!(reason(merged(&[&all[..], &all[..1]].concat())).contains("2 times"));
     let other = Request::new(&scenes::moving(98, 8), &options).unwrap();
     assert!(reason(merge(&other, &state, &all, &options)).contains("another question"));
-    // Damage on the way.
+    // Damage in transit.
     let mut bytes = all[0].to_bytes().unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -290,7 +289,7 @@ fn an_answer_that_lacks_a_part_is_an_error() {
         Err(Error::IncompleteAnswer { .. })
     ));
 
-    // A segment too few, or gone.
+    // A segment is missing or gone.
     let holdings: Vec<_> = shards[1..].iter().map(Shard::holdings).collect();
     assert!(matches!(
         State::of_shards(&dir, &holdings),
@@ -301,7 +300,7 @@ fn an_answer_that_lacks_a_part_is_an_error() {
         Err(Error::IncompleteAnswer { .. })
     ));
 
-    // The index goes on: what is open of the old commit answers for the old commit alone.
+    // The index continues; what is open of the old commit answers only for that commit.
     let go_on = AtomicBool::new(false);
     let more = ingest::sources(&[scenes::moving(99, 8)]).unwrap();
     ingest::build(
@@ -320,7 +319,7 @@ fn an_answer_that_lacks_a_part_is_an_error() {
     let new = Shard::open(&dir, &[searched(&dir)[0].number]).unwrap();
     assert!(matches!(ask(&new), Err(Error::IncompleteAnswer { .. })));
 
-    // A file that is gone.
+    // A file is missing.
     let number = searched(&dir)[1].number;
     std::fs::remove_file(dir.join(format!("segments/{number:08}.seg"))).unwrap();
     assert!(matches!(

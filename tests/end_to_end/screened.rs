@@ -1,4 +1,4 @@
-//! A check of an index that is looked at by cells says what a check says that compares all keys.
+//! A screened check of an index gives the same answer as a check that compares all keys.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -9,18 +9,18 @@ use uniq::ingest::{self, BuildOptions};
 use uniq::report::MatchKind;
 use uniq::{CheckOptions, Decoding, Fingerprint, Index, Report, Verdict};
 
-/// How far the two may be apart, in seconds: what else was found decides where an alignment ends,
-/// by a keyframe.
+/// Maximum difference between the two, in seconds. The other hits decide at which keyframe an
+/// alignment ends.
 const EXACTNESS_S: f64 = 0.5;
 
-/// The films that are published: eight, of which two are takes of scenes.
+/// The published films: eight, two of them takes of scenes.
 fn films() -> Vec<PathBuf> {
     let mut films: Vec<PathBuf> = (0..6).map(|seed| scenes::moving(70 + seed, 16)).collect();
     films.extend([scenes::tripod(7, 1, 16), scenes::talking_head(7, 1, 16)]);
     films
 }
 
-/// Builds an index of the films and sorts it by so many cells, although it is small.
+/// Builds an index of the films and sorts it by `cells` cells, although it is small.
 fn index_by_cells(dir: &Path, cells: usize) -> Index {
     let sources = ingest::sources(&films()).unwrap();
     let go_on = AtomicBool::new(false);
@@ -53,7 +53,7 @@ fn ask(index: &Index, clip: &Fingerprint, search: SearchMode) -> Report {
     .unwrap()
 }
 
-/// The copies: source, and where they lie in the clip and the source, in seconds.
+/// The copies: the source, and start and end in clip and source, in seconds.
 fn copies(report: &Report) -> Vec<(&str, [f64; 4])> {
     let copies = report
         .matches
@@ -73,7 +73,7 @@ fn copies(report: &Report) -> Vec<(&str, [f64; 4])> {
 #[test]
 fn what_is_screened_gets_the_verdict_that_comparing_all_keys_gives() {
     let folder = tempfile::tempdir().unwrap();
-    // A search looks into 16 of them.
+    // A search probes 16 of them.
     let index = index_by_cells(&folder.path().join("index"), 64);
     let film = scenes::moving(71, 16);
     let cut = |filters: &str| scenes::edit(&film, filters, &["-ss", "3", "-t", "8", "-an"], "mp4");
@@ -141,7 +141,7 @@ fn what_is_screened_gets_the_verdict_that_comparing_all_keys_gives() {
             ("exact".to_owned(), true, Some(1.0)),
             "{what}"
         );
-        // Nothing is claimed that was not measured.
+        // No recall is claimed before it was measured.
         assert_eq!(
             told(&screened),
             ("screened".to_owned(), false, None),
@@ -166,8 +166,8 @@ fn what_is_screened_gets_the_verdict_that_comparing_all_keys_gives() {
             "{what}: {all:?} {found:?}"
         );
     }
-    // The usual search compares all keys of so small an index; a file is asked about as its
-    // fingerprint is.
+    // The default search compares all keys of such a small index. A file gives the same answer as
+    // its fingerprint.
     let decoding = Decoding::in_process();
     let usual = uniq::check(&index, &film, &CheckOptions::new(&decoding)).unwrap();
     assert!(usual.search.exact && usual.verdict == Verdict::Published);

@@ -1,5 +1,5 @@
-//! A clip that was decoded once is indexed as a submission, and what is offered again of it is
-//! found.
+//! A clip that was decoded once is indexed as a submission, and a later offer of the same footage
+//! is found.
 
 use std::time::Duration;
 

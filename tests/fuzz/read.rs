@@ -1,8 +1,7 @@
-//! Gives the readers of an index files that are wrong in every way: refused or readable, and
-//! nothing else.
+//! Feeds the index readers files with every kind of fault. Each file must be refused or readable.
 //!
-//! `scripts/soak` runs it for a minute. Begins with files that a writer wrote; they are put into
-//! the corpus at the start, so that they are always of the present format.
+//! `scripts/soak` runs it for a minute. It begins with files of a real writer, which are put into
+//! the corpus at the start, so that they always have the present format.
 #![no_main]
 
 use std::fs;

@@ -1,4 +1,5 @@
-//! Decoding processes that die, stall, or lose their parent, and systems that lack a protection.
+//! Decoding processes that die, stall or lose their parent, and systems without one of the
+//! protections.
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -13,8 +14,7 @@ use serde_json::Value;
 use crate::media_files::{footage, scene};
 use crate::{UNIQ, command, index, said, shared, uniq};
 
-/// A clip that takes a second or more to decode: two seconds of it, encoded once and shown again
-/// and again.
+/// A clip that takes a second or more to decode: two seconds, encoded once and repeated many times.
 fn long() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -29,7 +29,7 @@ fn long() -> &'static Path {
     })
 }
 
-/// Processes whose parent is `parent`.
+/// Child processes of `parent`.
 fn children(parent: u32) -> Vec<u32> {
     let processes = fs::read_dir("/proc")
         .unwrap()
@@ -67,8 +67,8 @@ fn send(process: u32, signal: Signal) {
     let _ = kill_process(Pid::from_raw(process as i32).unwrap(), signal);
 }
 
-/// Starts a check and waits until the process that decodes `long` is at it; the one without a file
-/// ends by itself.
+/// Starts a check and waits until its process decodes `long`; a process without a file ends by
+/// itself.
 fn start(args: &[&str], files: &[&Path]) -> (Child, u32) {
     let mut check = command(&["check", "--json", "-j", "1", "--index"]);
     started(check.arg(index()).args(args).args(files))
@@ -89,8 +89,8 @@ fn started(check: &mut Command) -> (Child, u32) {
         worker = children(child.id()).into_iter().find(reads).unwrap_or(0);
         worker != 0
     });
-    // Past its preparations, of which the filter of system calls is the last; where the kernel has
-    // none, the time has to do.
+    // Waits until the process is prepared. The filter of system calls comes last; a kernel without
+    // it needs a time limit.
     let begun = Instant::now();
     while !is_confined(worker) && begun.elapsed() < Duration::from_secs(5) {
         std::thread::sleep(Duration::from_millis(5));
@@ -126,8 +126,8 @@ fn a_decoding_process_has_given_up_everything() {
         "{status}"
     );
     assert_eq!(field("Seccomp_filters:"), "2");
-    // Also of one that root has started; only who may not do so leaves the bounding set, which no
-    // program of it can use.
+    // Also for a process that root started. Only unprivileged users keep the bounding set, which
+    // none of their programs can use.
     let own = fs::read_to_string("/proc/self/status").unwrap();
     let own = own
         .lines()
@@ -159,7 +159,7 @@ fn a_decoding_process_has_given_up_everything() {
             "{line}"
         );
     }
-    // The file, the pipe, nothing to talk to, and the copies of the first two that it works with.
+    // The file, the pipe, no standard streams, and the process's own copies of file and pipe.
     let mut open: Vec<PathBuf> = fs::read_dir(format!("/proc/{worker}/fd"))
         .unwrap()
         .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
@@ -227,7 +227,7 @@ fn a_death_is_told_with_signal_and_time_the_batch_goes_on_and_the_second_one_qua
         refused.contains("quarantined") && refused.contains("--retry-quarantined"),
         "{refused}"
     );
-    // The journal is one for all commands.
+    // All commands share one journal.
     let build = ["index", "build", "--journal", options[1], "--index"];
     let built = uniq(&build, &[&folder.join("index"), &copy]);
     assert!(said(&built).contains("quarantined"), "{}", said(&built));
@@ -288,8 +288,7 @@ fn a_full_disk_under_the_journal_is_told_and_leaves_its_lines_whole() {
     let journal = folder.join("journal.jsonl");
     let line = format!("{{\"note\":\"{}\"}}\n", "x".repeat(480));
     fs::write(&journal, &line).unwrap();
-    // The process may make files of 512 bytes, and is told so by an error, as by a disk that is
-    // full.
+    // The process may write files of 512 bytes. Beyond that it gets an error, as from a full disk.
     let mut check = Command::new("sh");
     check
         .args([
@@ -396,7 +395,7 @@ fn the_doctor_finds_every_protection_of_this_system_by_trying() {
             .iter()
             .any(|trial| trial["what"].as_str().unwrap().contains(what) && trial["refused"] == true)
     };
-    // Limits are had everywhere; the others as far as this kernel has them.
+    // Every system has limits; the other protections depend on the kernel.
     assert!(refused("(limits)") && refused("memory"), "{found:#}");
     assert_eq!(
         refused("(Landlock)"),
@@ -418,7 +417,7 @@ fn the_doctor_finds_every_protection_of_this_system_by_trying() {
     );
 }
 
-/// Makes the kernel answer the calls of Landlock as one that does not know them.
+/// Makes the kernel answer Landlock's system calls as if it did not know them.
 #[allow(unsafe_code)]
 fn without_landlock(command: &mut std::process::Command) {
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
@@ -432,7 +431,7 @@ fn without_landlock(command: &mut std::process::Command) {
     let machine = std::env::consts::ARCH.try_into().unwrap();
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, unknown, machine).unwrap();
     let program: BpfProgram = filter.try_into().unwrap();
-    // SAFETY: between fork and exec it makes two system calls and sets aside no memory.
+    // SAFETY: between fork and exec it makes two system calls and allocates no memory.
     unsafe {
         command.pre_exec(move || {
             apply_filter(&program).map_err(|_| std::io::Error::from_raw_os_error(libc::EPERM))

@@ -1,4 +1,4 @@
-//! Files that want too much, promise too much, or hold less than they say.
+//! Files that need too much, promise too much, or hold less than they say.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -148,7 +148,7 @@ fn frames_of_a_billion_pixels_are_refused_before_there_is_memory_for_them() {
         error.contains("12288 x 12288") && error.contains("--max-pixels"),
         "{error}"
     );
-    // FFmpeg itself refuses these, as no picture of theirs can be addressed.
+    // FFmpeg itself refuses these, because their frames cannot be addressed.
     assert!(
         refusal(&answers, &avi).contains("beyond what can be addressed"),
         "{}",
@@ -160,7 +160,7 @@ fn frames_of_a_billion_pixels_are_refused_before_there_is_memory_for_them() {
         refusal(&answers, &y4m)
     );
     refusal(&answers, &bmp);
-    // The limit is where it is set.
+    // The limit can be set.
     let small = scene(&folder, "small.mp4", 2.0, X264);
     let of = |pixels: &str| {
         check(
@@ -338,7 +338,7 @@ fn a_million_tiny_packets_are_read_in_bounded_time() {
 #[test]
 fn sizes_and_rates_out_of_the_ordinary_are_borne() {
     let folder = shared("rates");
-    // A size change with each frame.
+    // A new size with every frame.
     let mut files = Vec::new();
     for (name, encoder) in [
         ("sizes.mjpeg", "-q:v 5 -f mjpeg"),
@@ -399,7 +399,7 @@ fn sizes_and_rates_out_of_the_ordinary_are_borne() {
     files[..2]
         .iter()
         .for_each(|file| assert!(answers[file]["message"].is_null(), "{:#}", answers[file]));
-    // Flat grey pictures hold nothing to search for, at whatever rate.
+    // Flat grey frames hold nothing to search for, at any rate.
     files[2..9]
         .iter()
         .for_each(|file| must_not_be_judged(&answers, file));
@@ -427,7 +427,7 @@ fn a_file_cut_anywhere_is_never_called_unpublished_as_a_whole() {
     for file in &files {
         let answer = &answers[file];
         if answer["verdict"] == "unpublished" {
-            // Less than a second is missing, which is what containers round, and it is not counted.
+            // Less than a second is missing, which containers may round away, so it is not counted.
             let duration = answer["clip"]["duration_s"].as_f64().unwrap();
             let unpublished = answer["seconds"]["unpublished"].as_f64().unwrap();
             assert!(
@@ -478,7 +478,7 @@ fn noise_behind_a_valid_header_is_not_unpublished() {
         .for_each(|file| must_not_be_judged(&answers, file));
 }
 
-/// An element of Matroska: identifier, length in four bytes, body.
+/// A Matroska element: identifier, length in four bytes, body.
 fn ebml(id: u32, body: &[u8]) -> Vec<u8> {
     let id = id.to_be_bytes();
     let first = id.iter().position(|byte| *byte != 0).unwrap();
@@ -486,7 +486,7 @@ fn ebml(id: u32, body: &[u8]) -> Vec<u8> {
     [&id[first..], &length.to_be_bytes(), body].concat()
 }
 
-/// A Matroska file with one track of this size and a block every millisecond.
+/// A Matroska file with one track of this size and one block per millisecond.
 fn matroska(codec: &[u8], [width, height]: [&[u8]; 2], blocks: &[Vec<u8>]) -> Vec<u8> {
     let video = ebml(0xe0, &[ebml(0xb0, width), ebml(0xba, height)].concat());
     let track = [
@@ -515,7 +515,7 @@ fn matroska(codec: &[u8], [width, height]: [&[u8]; 2], blocks: &[Vec<u8>]) -> Ve
 
 #[test]
 fn the_helper_makes_files_that_ffmpeg_reads() {
-    // A file that is bad in its samples proves nothing if it is no Matroska at all.
+    // A file with bad samples proves nothing unless it is valid Matroska otherwise.
     let path = write(
         &shared("matroska"),
         "a.mkv",

@@ -1,4 +1,4 @@
-//! Decoding processes that were taken over, played by scripts: the parent believes nothing.
+//! Scripts play decoding processes that were taken over: the parent must trust none of their data.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,15 +11,15 @@ use uniq::{Decoding, Error};
 use crate::media_files::scene;
 use crate::{UNIQ, shared};
 
-/// What an honest process says first: it is ready, and has given up everything.
+/// The first message of an honest process: it is ready and has given up all rights.
 const READY: &str = "printf '\\001\\015\\000\\000\\000uniq 7\\n\\007\\001\\001\\001\\001\\001'; ";
 /// A stream of 64 x 64 pixels.
 const OPENED: &str = "printf '\\002\\027\\000\\000\\000\\100\\000\\000\\000\\100\\000\\000\\000\\000\\000\\000\\000\\000\
     \\000\\000\\000\\000\\000\\000\\000\\000\\000\\000'; ";
-/// A small picture of one pixel at the beginning.
+/// A small picture of one pixel at time zero.
 const PICTURE: &str = "printf '\\015\\021\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\001\\000\\000\\000\\001\\000\\000\\000\\377'; ";
 
-/// What the library says of a clip when this script plays the decoding process.
+/// The library's error when this script plays the decoding process.
 fn with(name: &str, script: &str) -> (Error, Duration) {
     let folder = shared("liars");
     let clip = scene(

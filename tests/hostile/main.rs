@@ -1,5 +1,5 @@
-//! Files made to do harm: each ends in a clear error or an honest answer, in bounded time and
-//! memory, and nothing else is read, run or called.
+//! Malicious files: each ends in a clear error or an honest answer, in bounded time and memory, and
+//! nothing else is read, run or contacted.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -24,12 +24,11 @@ use serde_json::Value;
 
 const UNIQ: &str = env!("CARGO_BIN_EXE_uniq");
 
-/// Pictures that are never the same twice.
+/// Frames that never repeat.
 const FLIGHT: &str = "mandelbrot=s=320x240:r=25:start_scale=0.04:end_scale=0.0008:end_pts=300\
     :start_x=-0.16070135:start_y=1.0375665,rotate=0.15*t";
 
-/// The video that no hostile file may reach: it is in the index, and would be found if it were
-/// read.
+/// The video that no hostile file may reach. It is in the index, so reading it would be noticed.
 fn canary() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -43,7 +42,7 @@ fn canary() -> &'static Path {
     })
 }
 
-/// An index that holds nothing but the canary.
+/// An index of only the canary.
 fn index() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -57,7 +56,7 @@ fn index() -> &'static Path {
     })
 }
 
-/// A folder of this run of the tests.
+/// A folder for this run of the tests.
 fn shared(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("hostile")
@@ -67,7 +66,7 @@ fn shared(name: &str) -> PathBuf {
     folder
 }
 
-/// The command with a state folder of its own, so that the user's journal stays as it is.
+/// The command with a separate state folder, so that the user's journal is not touched.
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(UNIQ);
     command
@@ -85,11 +84,10 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What `check --json` says of each file, by its path; the program must end by itself within
-/// `bound`.
+/// The output of `check --json` by file path. The program must end by itself within `bound`.
 fn check(files: &[PathBuf], options: &[&str], bound: Duration) -> HashMap<PathBuf, Value> {
-    // What the program, its decoding process and all libraries map is far less than this; what they
-    // may not hoard is more.
+    // Far above what the program, its decoding process and all libraries map, but below what a
+    // malicious file could demand.
     let script = "ulimit -v 6291456; exec \"$@\"";
     let mut shell = Command::new("sh");
     shell
@@ -136,7 +134,7 @@ fn check(files: &[PathBuf], options: &[&str], bound: Duration) -> HashMap<PathBu
     answers
 }
 
-/// The error of a file that has to be refused.
+/// The error of a file that must be refused.
 fn refusal<'a>(answers: &'a HashMap<PathBuf, Value>, file: &Path) -> &'a str {
     let answer = &answers[file];
     answer["message"]

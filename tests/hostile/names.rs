@@ -1,4 +1,4 @@
-//! Names, titles and tags that would steer a terminal or break out of JSON.
+//! Names, titles and tags with terminal control characters or characters that would break JSON.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::media_files::scene;
 use crate::{command, shared};
 
 /// Moves the cursor, sets the title, colours, writes right to left, breaks the line, ends a string,
-/// and hides what is written.
+/// and hides text.
 const EVIL: &str = "\u{7f}\u{2066}\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{2028}\n\r\"}<script>\
     \u{200b}\u{ad}\u{200e}\u{feff}\u{e0041}\u{e007f}\u{fe0f}\u{e0100}\u{3164}\u{e000}\u{2060}\u{378}";
 
@@ -18,7 +18,7 @@ fn no_escape_reaches_the_screen_and_json_stays_json() {
     let made = scene(&folder, "plain.mp4", 3.0, "-c:v mpeg4 -pix_fmt yuv420p");
     let evil = folder.join(format!("a{}.mp4", EVIL.replace('/', "")));
     fs::copy(&made, &evil).unwrap();
-    // Tags of streams and codecs with escapes in them.
+    // Tags of streams and codecs with escape sequences.
     let mut tagged = fs::read(&made).unwrap();
     let at = tagged.windows(4).position(|w| w == b"mp4v").unwrap();
     tagged[at..at + 4].copy_from_slice(b"\x1b[2J");

@@ -1,4 +1,4 @@
-//! Files that name other files and addresses: none of them is opened.
+//! Files that name other files and addresses, none of which may be opened.
 
 use std::ffi::CString;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 
 use crate::{canary, check, index, media_files, refusal, shared, uniq};
 
-/// Hears whether anybody opens a file.
+/// Detects whether anybody opens a file.
 struct Trap {
     inotify: rustix::fd::OwnedFd,
 }
@@ -38,7 +38,7 @@ impl Trap {
     }
 }
 
-/// A folder with a copy of the canary that only the trap knows.
+/// A folder with a copy of the canary that only the trap watches.
 fn bait(name: &str) -> (PathBuf, PathBuf) {
     let folder = shared(name);
     let bait = folder.join("bait.ts");
@@ -99,7 +99,7 @@ fn no_file_makes_another_one_be_read_or_a_socket_be_opened() {
     let _ = std::fs::remove_file(&link);
     symlink(&bait, &link).unwrap();
     files.push(link.clone());
-    // Names that FFmpeg would take for protocols, devices and patterns.
+    // Names that FFmpeg would take for protocols, devices or patterns.
     for name in [
         &http,
         &file_url,
@@ -120,7 +120,7 @@ fn no_file_makes_another_one_be_read_or_a_socket_be_opened() {
     }
     assert!(refusal(&answers, &link).contains("symbolic link"));
 
-    // The trap works, and so would the playlist if it were let.
+    // Proves that the trap works, and that the playlist would work if allowed.
     let ffmpeg = [
         "-nostdin",
         "-v",
@@ -186,8 +186,8 @@ fn a_list_names_no_file_outside_its_folder() {
     assert!(index().exists());
 }
 
-/// A QuickTime file whose samples are said to be in another file: its data reference is an alias
-/// with the path of `target`, and a second one the address itself.
+/// A QuickTime file whose samples lie in another file. Its first data reference is an alias with
+/// the path `target`, its second the address itself.
 fn external_mov(folder: &Path, target: &str) -> Vec<u8> {
     let made = media_files::scene(folder, "plain.mov", 0.2, "-c:v mpeg4 -pix_fmt yuv420p");
     let bytes = std::fs::read(made).unwrap();
@@ -226,8 +226,8 @@ fn external_mov(folder: &Path, target: &str) -> Vec<u8> {
     .expect("a data reference")
 }
 
-/// The boxes with the body of one of them replaced, which stands at `path`; the index stands behind
-/// the samples, so that no offset moves.
+/// The boxes with the body of the box at `path` replaced. The index follows the samples, so no
+/// offset changes.
 fn replaced(boxes: &[u8], path: &[&[u8; 4]], body: &[u8]) -> Option<Vec<u8>> {
     let (mut at, mut out, mut found) = (0, Vec::new(), false);
     while at + 8 <= boxes.len() {

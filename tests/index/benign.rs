@@ -1,5 +1,5 @@
-//! Benign material lies beside the sources, is searched for itself, and is committed, merged and
-//! removed like them.
+//! Benign material beside the sources: searched separately, but committed, merged and removed like
+//! them.
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn paths(index: &Index, role: Role) -> Vec<String> {
         .collect()
 }
 
-/// The videos that are near the keys of one, among those of a role.
+/// The videos of a role that are near the keys of one video.
 fn found(index: &Index, seed: u64, role: Role) -> Vec<String> {
     let keys: Vec<Key> = runs(seed, 40).iter().map(|run| run.key).collect();
     paths_of(index, &index.near_in_role(&keys, 72, role).unwrap())
@@ -138,7 +138,7 @@ fn crowded_benign_segments_are_merged_by_themselves() {
     }
     writer.maintain(&never).unwrap();
     let state = writer.committed().unwrap().state();
-    // Four segments of sources are not too many, five of benign material are.
+    // Four segments of sources are not too many; five of benign material are.
     assert_eq!(
         (state.segments, state.videos, state.benign_videos),
         (5, 4, 5)
@@ -159,14 +159,14 @@ fn each_is_removed_and_taken_back_as_what_it_is() {
         writer.remove_as(Role::Benign, "videos/0010.mp4").unwrap(),
         1
     );
-    // A video is in an index once, whatever for.
+    // A video is in an index only once, in any role.
     assert!(!writer.add(video(11), runs(11, 40)).unwrap());
     assert!(
         !writer
             .add_as(Role::Benign, video(1), runs(1, 40), &Motion::default())
             .unwrap()
     );
-    // What is to be removed may come back as something else in the same commit.
+    // A video marked for removal may return in another role in the same commit.
     assert!(writer.add(video(10), runs(10, 40)).unwrap());
     assert!(
         writer

@@ -1,16 +1,16 @@
-//! A search by cells finds what comparing all keys finds, but for what lies in cells that it does
-//! not look into.
+//! A search by cells finds what comparing all keys finds, except keys in cells that it does not
+//! probe.
 
 use super::*;
 
-/// What the search looks at in an index of some ten thousand keys.
+/// The screen for an index of some ten thousand keys.
 const SCREEN: Screen = Screen {
     probes: 16,
     radius: 72,
     sketch_radius: 36,
 };
 
-/// Keys in families, as in footage, and noisy copies of one in ten of them.
+/// Keys in families, as in real footage, and noisy copies of one in ten of them.
 fn keys(count: usize, seed: u64) -> (Vec<Run>, Vec<Key>) {
     let mut random = Random(seed);
     let mut all = runs(seed, count);
@@ -30,7 +30,7 @@ fn keys(count: usize, seed: u64) -> (Vec<Run>, Vec<Key>) {
     (all, queries)
 }
 
-/// An index that has been trained, of so many videos of so many keys, and its queries.
+/// A trained index of `videos` videos with `count` keys each, and its queries.
 fn trained(dir: &Path, videos: u64, count: usize) -> (Index, Vec<Key>) {
     let mut writer = Writer::open_or_create(dir, CONFIG).unwrap();
     let mut queries = Vec::new();
@@ -61,8 +61,8 @@ fn nearly_all_that_is_near_is_found_in_a_few_cells() {
             .iter()
             .all(|answer| exact.binary_search(answer).is_ok())
     );
-    // Made families are scattered evenly, which is the hardest case: the more bits a query is away,
-    // the more often another family's cells are nearer to it.
+    // Made families are spread evenly, which is the hardest case. The more bits a query is away,
+    // the more often cells of another family are nearer.
     let missed = |within: u32| {
         let count = |answers: &[(u32, String, Duration, u32)]| {
             answers.iter().filter(|a| a.3 <= within).count() as f64
@@ -120,7 +120,7 @@ fn what_is_added_later_is_found_by_the_same_cells_and_what_is_removed_is_not() {
     assert_eq!(damage(dir.path()), [""; 0]);
 }
 
-/// Copies of one key are all in one cell, which every query near it looks into.
+/// Copies of one key are all in one cell, which every query near it probes.
 #[test]
 fn a_flood_of_near_copies_neither_hides_other_keys_nor_is_compared_as_a_whole() {
     let dir = TempDir::new().unwrap();
@@ -142,7 +142,7 @@ fn a_flood_of_near_copies_neither_hides_other_keys_nor_is_compared_as_a_whole() 
     let exact = index.near(&queries, 72).unwrap();
     let screened = index.near_by_cell(&queries, &SCREEN).unwrap();
     assert!(exact.len() >= queries.len());
-    // As many as without the flood, but for a few.
+    // Nearly as many as without the flood.
     let alone = {
         let dir = TempDir::new().unwrap();
         let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap();
@@ -165,7 +165,7 @@ fn a_flood_of_near_copies_neither_hides_other_keys_nor_is_compared_as_a_whole() 
     assert!((1000..=20_000).contains(&flood.len()), "{}", flood.len());
 }
 
-/// A build that is broken off before its upkeep leaves many keys in one cell.
+/// A build that is interrupted before its upkeep leaves many keys in one cell.
 #[test]
 fn before_cells_are_trained_a_search_by_them_misses_nothing() {
     let dir = TempDir::new().unwrap();

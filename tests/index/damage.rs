@@ -1,9 +1,9 @@
-//! Damaged, foreign and unsuitable files are refused with a reason, and never believed.
+//! Damaged, foreign and unsuitable files are refused with a reason, and never trusted.
 
 use super::*;
 use std::collections::BTreeSet;
 
-/// An index of two videos, one of them removed, whose every file is small, sorted by cells.
+/// An index of two videos, one of them removed, sorted by cells. Every file is small.
 fn small_index() -> TempDir {
     let dir = TempDir::new().unwrap();
     build(dir.path(), 0..2, 6);
@@ -16,9 +16,9 @@ fn small_index() -> TempDir {
     dir
 }
 
-/// Puts other bytes into a file, asks something of the folder, and restores the file.
+/// Replaces the bytes of a file, calls `ask`, and restores the file.
 fn with<T>(dir: &Path, name: &Path, bytes: &[u8], original: &[u8], ask: impl Fn() -> T) -> T {
-    // A new file: who has the old one open keeps it.
+    // Writes a new file, so that whoever has the old one open keeps it.
     let put = |bytes: &[u8]| {
         fs::remove_file(dir.join(name)).unwrap();
         fs::write(dir.join(name), bytes).unwrap();
@@ -33,7 +33,7 @@ fn open_with(dir: &Path, name: &Path, bytes: &[u8], original: &[u8]) -> uniq::Re
     with(dir, name, bytes, original, || Index::open(dir))
 }
 
-/// All that can be asked of an index, in all ways of searching.
+/// Every answer of an index, in all ways of searching.
 fn everything(dir: &Path) -> uniq::Result<String> {
     everything_of(&Index::open(dir)?)
 }
@@ -103,10 +103,10 @@ fn every_truncation_is_an_error() {
     assert_eq!(damage(dir.path()), [""; 0]);
 }
 
-/// What a check sees that runs while somebody copies over the index, or while its disk fails.
+/// A check may run while somebody copies over the index, or while its disk fails.
 #[test]
 fn a_file_cut_or_emptied_under_an_open_index_is_an_error_and_neither_a_crash_nor_another_answer() {
-    // Of several blocks each: what opening has read already cannot be lost.
+    // Files of several blocks, since blocks already read cannot be lost.
     let dir = TempDir::new().unwrap();
     build(dir.path(), 0..2, 2500);
     Writer::open(dir.path())
@@ -128,7 +128,7 @@ fn a_file_cut_or_emptied_under_an_open_index_is_an_error_and_neither_a_crash_nor
                     Index::open(dir.path()).unwrap(),
                 );
                 everything_of(&used).unwrap();
-                // In place, as `cp` and `truncate` do it.
+                // In place, like `cp` and `truncate`.
                 write(&[&original[..length], &vec![0; zeros]].concat());
                 match everything_of(&fresh) {
                     Ok(answers) => {
@@ -228,7 +228,7 @@ fn a_missing_file_is_named() {
     }
 }
 
-/// A pipe is opened only when somebody writes into it, which may be never.
+/// Opening a pipe waits until somebody writes into it, perhaps for ever.
 #[test]
 fn what_is_no_file_in_the_place_of_one_is_named_and_not_waited_for() {
     type Make = fn(&Path);
@@ -295,8 +295,7 @@ fn what_is_no_file_in_the_place_of_one_is_named_and_not_waited_for() {
                 opened.unwrap();
             }
             match &written {
-                // What is left of a file in the making is written anew, unless it cannot be
-                // removed.
+                // An unfinished file is written again, unless it cannot be removed.
                 Err(error) if kind == "a folder" && name.contains("writing") => {
                     assert!(error.to_string().contains(".writing-"), "{error}");
                 }
@@ -417,8 +416,8 @@ fn a_folder_that_is_no_index_is_told_apart() {
     assert!(matches!(error, Error::Io { .. }), "{error}");
 }
 
-/// Opening must work where nothing may be written; that nothing is written holds whoever runs the
-/// test.
+/// Opening must work where nothing can be written. That nothing is written is checked for every
+/// user.
 #[cfg(unix)]
 #[test]
 fn a_read_only_index_opens_and_nothing_in_it_changes() {

@@ -1,4 +1,4 @@
-//! An index of every format that can be read opens and answers; those before are refused.
+//! An index of every readable format opens and answers; older ones are refused.
 
 use super::*;
 
@@ -6,8 +6,8 @@ fn golden(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("index-data/golden/v{version}"))
 }
 
-/// Commits of a golden index: of three videos, of the cells, of each video sorted by them, and the
-/// last.
+/// Commits of a golden index: three of videos, one of the cells, one for each video sorted by them,
+/// and the last.
 const GENERATION: u64 = 8;
 
 /// The content of every golden index: three videos sorted by cells, the second removed, and benign
@@ -76,8 +76,8 @@ fn every_golden_index_opens_and_answers() {
     }
 }
 
-/// Writes the golden index of the present format into the folder named by `UNIQ_GOLDEN`, when a new
-/// one is released.
+/// Writes the golden index of the present format into the folder named by `UNIQ_GOLDEN`, for a
+/// release.
 #[test]
 fn the_golden_index_can_be_written() {
     let kept = std::env::var_os("UNIQ_GOLDEN").map(PathBuf::from);

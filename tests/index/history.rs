@@ -1,5 +1,5 @@
-//! The history of commits and the roots over what is in an index: what they vouch for, and that
-//! nothing else is believed.
+//! The history of commits and the roots over the content of an index: what they prove, and that
+//! nothing else is trusted.
 
 use uniq::index::{Commit, verify};
 
@@ -43,7 +43,7 @@ fn the_same_sources_have_the_same_root_however_they_came_together() {
     let (sources, allowlist) = roots(other.path());
     assert_eq!(roots(one.path()).0, sources);
     assert_ne!(roots(one.path()).1, allowlist);
-    // SHA-256 of nothing: there is no benign material in the first.
+    // SHA-256 of nothing: the first commit has no benign material.
     assert!(
         roots(one.path())
             .1
@@ -73,7 +73,7 @@ fn every_commit_is_in_the_history_with_its_root_and_time() {
     writer.compact(&never).unwrap();
     states.push(writer.commit().unwrap());
     drop(writer);
-    // Another writer goes on where that one ended.
+    // Another writer continues there.
     let mut writer = Writer::open(dir.path()).unwrap().with_clock(clock);
     writer.add(video(7), runs(7, 10)).unwrap();
     states.push(writer.commit().unwrap());

@@ -1,10 +1,10 @@
-//! Indexes that are joined answer as one that was built of all.
+//! Joined indexes answer like one index that was built of everything.
 
 use uniq::index::Joined;
 
 use super::*;
 
-/// Everything that an index says of its live videos, apart from when they were added.
+/// Everything that an index records of its live videos, except when they were added.
 fn content(index: &Index) -> Vec<String> {
     let mut all = Vec::new();
     for role in [Role::Source, Role::Benign] {
@@ -42,7 +42,7 @@ fn joined_indexes_answer_as_one_that_was_built_of_all() {
         .unwrap();
     writer.remove("videos/0004.mp4").unwrap();
     writer.commit().unwrap();
-    // The other is sorted by cells, of which the joined one knows nothing.
+    // The other index is sorted by cells that the joined one does not know.
     writer.sort_by_cells(8, &never).unwrap();
     drop(writer);
     let before = fs::read(two.join("manifest")).unwrap();
@@ -80,7 +80,7 @@ fn joined_indexes_answer_as_one_that_was_built_of_all() {
     }
     assert_eq!(damage(dirs[2].path()), [""; 0]);
 
-    // Once more, nothing is left to take.
+    // A second call finds nothing to take over.
     let root = joined.state().root.clone();
     let again = take_over(dirs[2].path(), &[one, two]);
     assert_eq!(

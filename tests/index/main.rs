@@ -1,5 +1,5 @@
-//! The index from outside: what is committed is found, by whoever opens it, and nothing else is
-//! believed.
+//! The index from outside: everybody who opens it finds what was committed, and nothing else is
+//! trusted.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod benign;
@@ -97,7 +97,7 @@ fn runs(seed: u64, count: usize) -> Vec<Run> {
         .collect()
 }
 
-/// What moves in a video: a few pictures of 15 cells.
+/// The motion of a video: a few pictures of 15 cells.
 fn motion(seed: u64) -> Motion {
     let mut random = Random(seed ^ 0x6d6f);
     let mut motion = Motion::new(5, 3, 0.2);
@@ -108,7 +108,7 @@ fn motion(seed: u64) -> Motion {
     motion
 }
 
-/// An index of the videos `seeds`, `count` runs each, one commit a video.
+/// An index of the videos `seeds` with `count` runs each, one commit per video.
 fn build(dir: &Path, seeds: impl IntoIterator<Item = u64>, count: usize) -> Index {
     let mut writer = Writer::open_or_create(dir, CONFIG).unwrap();
     for seed in seeds {
@@ -148,7 +148,7 @@ fn what_moves_in_a_video_is_kept_whatever_becomes_of_its_neighbours() {
     let index = Index::open(dir.path()).unwrap();
     assert_eq!((index.state().segments, index.state().videos), (1, 3));
     kept(&index);
-    // What waits and is taken back takes its motion with it.
+    // A waiting video that is dropped takes its motion with it.
     for seed in 5..8 {
         writer
             .add_as(Role::Source, video(seed), runs(seed, 5), &motion(seed))
@@ -170,13 +170,13 @@ fn never() -> bool {
     false
 }
 
-/// What verifying finds, as texts.
+/// The findings of a verification as text.
 fn damage(dir: &Path) -> Vec<String> {
     let found = uniq::index::verify(dir, &|_, _| (), &never).unwrap();
     found.damage.iter().map(Error::to_string).collect()
 }
 
-/// What a search means, whatever the segments: query, path, first time and distance of each run,
+/// Results of a search, independent of segments: query, path, first time and distance of each run,
 /// sorted.
 fn answers(index: &Index, queries: &[Key], radius: u32) -> Vec<(u32, String, Duration, u32)> {
     told(index, queries, &index.near(queries, radius).unwrap())
@@ -202,7 +202,7 @@ fn told(index: &Index, queries: &[Key], near: &[Neighbour]) -> Vec<(u32, String,
     answers
 }
 
-/// The files of an index other than its lock, by name.
+/// The files of an index by name, except its lock.
 fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     for folder in [dir.to_owned(), dir.join("segments")] {
@@ -218,7 +218,7 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// The files that a search needs: all but the history.
+/// The files that a search needs: all except the history.
 fn searched(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     files(dir)
         .into_iter()
@@ -512,7 +512,7 @@ fn the_lock_of_a_dead_process_is_taken_over() {
     assert_eq!(writer.commit().unwrap().generation, 1);
 }
 
-/// The command `flock` of util-linux stands for another process.
+/// The command `flock` of util-linux plays another process.
 #[cfg(target_os = "linux")]
 #[test]
 fn another_process_locks_out_and_its_death_lets_in() {

@@ -1,9 +1,9 @@
-//! An older state that is put back is noticed, and never written over what is newer.
+//! An older state that is put back is noticed, and newer data is never overwritten by it.
 
 use super::*;
 use uniq::index::Expected;
 
-/// An index of three commits, and the manifest and the note of each.
+/// An index of three commits, with the manifest and the note of each.
 struct Commits {
     dir: TempDir,
     manifests: Vec<(Vec<u8>, Vec<u8>)>,
@@ -64,7 +64,7 @@ fn an_older_manifest_put_back_is_refused_by_who_reads_and_by_who_writes() {
         }
         let found = damage(index.dir.path());
         let newer: Vec<u64> = (commit as u64 + 1..=3).collect();
-        // The history may be a commit ahead.
+        // The history may be one commit ahead.
         let by_history = usize::from(commit == 1);
         assert_eq!(found.len(), 1 + newer.len() + by_history, "{found:?}");
         for number in newer {
@@ -131,7 +131,7 @@ fn no_number_is_used_twice_even_if_nothing_tells_that_the_manifest_is_old() {
         "{found:?}"
     );
     let before = fs::read(index.path("segments/00000002.seg")).unwrap();
-    // A number that no index reaches must not use up those that follow.
+    // A number beyond any index must not use up the numbers after it.
     let foreign = index.path("segments/18446744073709551615.seg");
     fs::write(&foreign, b"x").unwrap();
     build(index.dir.path(), [9], 6);
@@ -148,7 +148,7 @@ fn what_a_broken_off_commit_leaves_is_no_damage_and_is_not_written_over() {
     let index = Commits::new();
     let left = index.path("segments/00000004.seg");
     fs::copy(index.path("segments/00000003.seg"), &left).unwrap();
-    // The same after a commit of which the note did not come about.
+    // The same after a commit without a note.
     for (_, note) in [&index.manifests[2], &index.manifests[1]] {
         fs::write(index.path("notes/newest"), note).unwrap();
         let found = uniq::index::verify(index.dir.path(), &|_, _| (), &never).unwrap();
@@ -190,7 +190,7 @@ fn who_knows_root_or_generation_is_not_given_an_older_index_whole_as_it_is() {
     ] {
         check(root, least).unwrap();
     }
-    // Everything as it was at the second commit.
+    // Everything as at the second commit.
     index.put_back(2);
     fs::write(index.path("notes/newest"), &index.manifests[1].1).unwrap();
     fs::remove_file(index.path("segments/00000003.seg")).unwrap();

@@ -1,4 +1,4 @@
-//! The keys of one video are those that were added, whatever lies beside it in its segment.
+//! The keys of a video are exactly those that were added, whatever else is in its segment.
 
 use super::*;
 
@@ -6,7 +6,7 @@ use super::*;
 fn a_video_has_its_own_runs_and_no_others_before_and_after_its_neighbours_go() {
     let dir = TempDir::new().unwrap();
     let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap();
-    // Some keys are of several videos, several times of one, and one video has none.
+    // Several videos share keys, some keys occur several times in a video, and one video has none.
     let shared = |seed: u64| {
         let mut all = runs(seed, 3 * seed as usize);
         all.extend(runs(99, 7).into_iter().map(|run| Run {

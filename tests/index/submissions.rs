@@ -1,4 +1,4 @@
-//! An index of submissions: searched like one of sources, and never taken for one.
+//! An index of submissions is searched like one of sources, and never taken for one.
 
 use super::*;
 

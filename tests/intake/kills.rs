@@ -1,7 +1,7 @@
-//! `intake add` is killed at random moments: no row is lost that was acknowledged, and no second is
-//! paid twice.
+//! `intake add` is killed at random moments. No acknowledged row is lost, and no second is paid
+//! twice.
 //!
-//! `UNIQ_KILLS` is the number of kills (50 unless told).
+//! `UNIQ_KILLS` is the number of kills (default 50).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::shop::{Shop, text};
 use crate::support::scenes::{edit, excerpt, moving};
 
-/// A clip, who offers it, and which seconds of which recording it shows.
+/// A clip, its creator, and which seconds of which recording it shows.
 struct Offer {
     clip: PathBuf,
     by: &'static str,
@@ -36,7 +36,7 @@ fn nothing_acknowledged_is_lost_and_no_second_is_paid_twice_however_often_it_is_
     let (mut kills, mut counts) = (0, BTreeMap::<&str, u32>::new());
     while kills < wanted {
         let shop = Shop::new();
-        // How long an add takes here, so that a kill hits any part of it.
+        // Duration of an add on this machine, so that kills hit every part of it.
         let begun = Instant::now();
         shop.add(&moving(744, 5), "yan", &["--effort", "fast", "-j", "1"]);
         let mut length = begun.elapsed();
@@ -74,7 +74,7 @@ fn nothing_acknowledged_is_lost_and_no_second_is_paid_twice_however_often_it_is_
             }
             shop.must(&["intake", "verify"]);
         }
-        // What was left is taken over by who comes next.
+        // The next command finishes what was left.
         shop.add(&offers[0].clip, "zoe", &[]);
         shop.must(&["intake", "verify"]);
         for (number, said) in &acknowledged {
@@ -129,7 +129,7 @@ fn no_second_twice(shop: &Shop, offers: &[Offer]) {
             claim["start_ms"].as_u64().unwrap(),
             claim["end_ms"].as_u64().unwrap(),
         );
-        // Whole seconds: ends are known to within a part of one.
+        // Only whole seconds: ends are known to a fraction of a second.
         for second in from.div_ceil(1000)..to / 1000 {
             assert!(
                 held.insert((offer.recording, offer.start + second)),

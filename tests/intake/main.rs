@@ -1,5 +1,5 @@
-//! What the ledger of submissions must hold to, through the real program: each second is paid once,
-//! and nothing that was acknowledged is lost.
+//! The guarantees of the ledger of submissions, through the real program: each second is paid once,
+//! and nothing acknowledged is lost.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -50,7 +50,7 @@ fn a_mirrored_crop_by_another_creator_is_disputed_and_paid_to_nobody() {
     let there = disputed["there"]["start_s"].as_f64().unwrap();
     assert!((there - 2.0).abs() < 0.7, "{disputed}");
 
-    // The same by the creator is no dispute, and no second payment.
+    // The same footage by the same creator is no dispute, and not paid again.
     let again = edit(&first, "scale=480:270", &[], "mp4");
     let said = shop.add(&again, "ada", &[]);
     assert_eq!(
@@ -61,7 +61,7 @@ fn a_mirrored_crop_by_another_creator_is_disputed_and_paid_to_nobody() {
         (0.0, &"already_offered".into())
     );
 
-    // `check` does not know of submissions.
+    // `check` does not know submissions.
     let (output, said) = shop.json(&["check", "--json"], &[&stolen]);
     assert_eq!(
         (output.status.code(), &said["verdict"]),
@@ -193,7 +193,7 @@ fn a_person_decides_and_what_was_withdrawn_or_sold_stays_so() {
         "{}",
         text(&refused.stderr)
     );
-    // Its seconds may be offered again, and are sold already.
+    // Its seconds may be offered again, but are already sold.
     let again = shop.add(&clip, "ada", &[]);
     assert_eq!(
         (&again["submission"]["number"], seconds(&again)),
@@ -224,7 +224,7 @@ fn what_is_withdrawn_leaves_no_keys_and_no_pictures() {
     shop.must(&["intake", "withdraw", "1", "--by", "desk", "--why", "a test"]);
     assert!(size(&shop) < 1000, "{} bytes are left", size(&shop));
     shop.must(&["intake", "verify"]);
-    // And the ledger goes on.
+    // The ledger still works.
     assert!(seconds(&shop.add(&moving(706, 8), "bob", &[])) > MOST_S);
 }
 
@@ -388,7 +388,7 @@ fn of_two_processes_that_add_the_same_clip_at_once_exactly_one_is_first() {
         let mut both: Vec<_> = [by, "eve"]
             .map(|by| shop.start(&["intake", "add", clip, "--json", "--by", by]))
             .into();
-        // And the same creator twice.
+        // Also twice by the same creator.
         both.push(shop.start(&["intake", "add", clip, "--json", "--by", by]));
         let said: Vec<Value> = both
             .into_iter()
@@ -423,7 +423,7 @@ fn what_a_dead_worker_left_is_taken_over_or_lapses_and_blocks_nobody() {
     let (one, two) = (shop.path("one.mp4"), shop.path("two.mp4"));
     fs::copy(moving(713, 8), &one).unwrap();
     fs::copy(moving(714, 8), &two).unwrap();
-    // Killed as soon as both have their numbers.
+    // Kills both as soon as they have their numbers.
     for file in [&one, &two] {
         let mut child = shop.start(&["intake", "add", file.to_str().unwrap(), "--by", "ada"]);
         shop.wait_for_number(&mut child);

@@ -1,4 +1,4 @@
-//! The same with a ledger in PostgreSQL.
+//! The same tests with a ledger in PostgreSQL.
 
 use crate::shop::{MOST_S, Shop, seconds, text};
 use crate::support::scenes::{edit, excerpt, moving};
@@ -37,7 +37,7 @@ fn a_ledger_in_postgres_gives_the_same_answers() {
         "{}",
         text(&refused.stderr)
     );
-    // The folder of the submissions has to be named: hosts share it.
+    // The folder of the submissions must be named, because hosts share it.
     let mut unnamed = std::process::Command::new(env!("CARGO_BIN_EXE_uniq"));
     let output = unnamed
         .args(["intake", "list", "--ledger", &url])

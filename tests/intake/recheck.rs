@@ -1,4 +1,5 @@
-//! What became public after an answer is no longer offered, and nothing becomes payable by that.
+//! Seconds that became public after an answer are no longer offered, and nothing becomes payable by
+//! that.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +13,7 @@ fn publish(shop: &Shop, video: &Path) {
     shop.must(&["index", "build", video.to_str().unwrap()]);
 }
 
-/// Rechecks; gives the exit code and what is said of each submission.
+/// Rechecks; returns the exit code and the output for each submission.
 fn recheck(shop: &Shop, more: &[&str]) -> (Option<i32>, Vec<Value>) {
     let args: Vec<&str> = ["intake", "recheck", "--json"]
         .iter()
@@ -74,7 +75,7 @@ fn what_became_public_is_no_longer_offered_and_others_are_settled_again() {
     );
     assert_eq!(payable_s(&said[2]), untouched);
 
-    // The report says it, and so does the page that is made of it.
+    // The report says it, and so does the page made from it.
     let shown = show(&shop, "1");
     assert_eq!(shown["verdict"], "partly_published");
     assert!(
@@ -89,7 +90,7 @@ fn what_became_public_is_no_longer_offered_and_others_are_settled_again() {
     assert!(shown["index"]["generation"].as_u64() > answer["index"]["generation"].as_u64());
     assert!(shop.must(&["intake", "show", "1"]).contains("rechecked"));
 
-    // What was held against that state is not held against it again, and no row tells of it.
+    // A commit that was already searched is not searched again, and no row is written.
     let before = rows(&shop);
     let (code, again) = recheck(&shop, &[]);
     assert_eq!(
@@ -116,7 +117,7 @@ fn only_what_is_newer_than_the_last_recheck_is_looked_at() {
         assert!(payable_s(&said[0]) > MOST_S);
     }
     assert_eq!(rows(&shop), before, "a row was written of nothing");
-    // An index that was built anew has no such commit, and is searched as a whole.
+    // A rebuilt index has no such commit, and is searched as a whole.
     fs::remove_dir_all(shop.path("index")).unwrap();
     publish(&shop, &moving(744, 6));
     let (code, said) = recheck(&shop, &["1"]);

@@ -1,4 +1,4 @@
-//! What persons say of matches with public sources, through the program.
+//! Reviewers' decisions about matches with public sources, through the program.
 
 use serde_json::Value;
 

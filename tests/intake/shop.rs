@@ -1,4 +1,4 @@
-//! A broker's folder: an index of what is public, a ledger, and the program.
+//! A broker's folder: an index of public videos, a ledger, and the program.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::support::program::{build, must_succeed};
 use crate::support::scenes::{edited, tripod, words};
 
-/// Most of a made clip of 8 s: some seconds of such clips are unsearchable.
+/// Most of a made clip of 8 s, in seconds; the rest may be unsearchable.
 pub(crate) const MOST_S: f64 = 4.5;
 
 pub(crate) struct Shop {
@@ -20,7 +20,7 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// With one public video, and no ledger yet.
+    /// A folder with one public video and no ledger yet.
     pub(crate) fn new() -> Shop {
         let folder = TempDir::new().unwrap();
         let ledger = folder.path().join("ledger.db").to_str().unwrap().to_owned();
@@ -72,7 +72,7 @@ impl Shop {
         self.command(args).output().unwrap()
     }
 
-    /// Runs the program, which must succeed; gives what it prints.
+    /// Runs the program, which must succeed, and returns its output.
     pub(crate) fn must(&self, args: &[&str]) -> String {
         let output = self.run(args);
         assert_eq!(
@@ -84,10 +84,11 @@ impl Shop {
         text(&output.stdout)
     }
 
-    /// Runs the program with files of at most so many KiB.
+    /// Runs the program with files of at most `kilobytes` KiB.
     pub(crate) fn limited(&self, kilobytes: u32, args: &[&str]) -> Output {
         let mut command = Command::new("sh");
-        // In units of 512 bytes; a signal would end the program before it could say why.
+        // `ulimit` counts units of 512 bytes. The signal is ignored, since it would end the program
+        // before its message.
         command.args([
             "-c",
             &format!(
@@ -117,7 +118,7 @@ impl Shop {
         (output, said)
     }
 
-    /// Adds a file; gives the report.
+    /// Adds a file and returns the report.
     pub(crate) fn add(&self, file: &Path, by: &str, more: &[&str]) -> Value {
         let args: Vec<&str> = ["intake", "add", "--json", "--by", by]
             .iter()
@@ -141,7 +142,7 @@ impl Shop {
             .unwrap()
     }
 
-    /// Waits until a process has said that its clip has a number.
+    /// Waits until a process has reported the number of its clip.
     pub(crate) fn wait_for_number(&self, child: &mut Child) {
         let mut lines = BufReader::new(child.stderr.take().unwrap())
             .lines()
@@ -152,7 +153,7 @@ impl Shop {
         );
     }
 
-    /// One video after the other.
+    /// One video followed by the other.
     pub(crate) fn joined(&self, one: &Path, other: &Path) -> PathBuf {
         let mut args: Vec<std::ffi::OsString> =
             vec!["-i".into(), one.into(), "-i".into(), other.into()];
@@ -167,7 +168,7 @@ impl Shop {
     }
 }
 
-/// The index of one public video that every shop has a copy of, built once a process.
+/// An index of one public video, built once per process, which every shop copies.
 fn published() -> &'static Path {
     static INDEX: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
     let (_, index) = INDEX.get_or_init(|| {
@@ -183,7 +184,7 @@ fn published() -> &'static Path {
     index
 }
 
-/// What is payable by a report, in seconds.
+/// The payable seconds of a report.
 pub(crate) fn seconds(report: &Value) -> f64 {
     report["payable_minutes"]
         .as_f64()

@@ -1,4 +1,4 @@
-//! The ledger and the index of its submissions, each put back from a backup alone.
+//! The ledger and the index of its submissions, when only one of them is restored from a backup.
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +29,7 @@ fn an_index_that_is_older_than_its_ledger_is_refused_until_it_is_mended() {
     );
     assert_eq!(shop.run(&["intake", "verify"]).status.code(), Some(2));
 
-    // Where the clip is not at hand, nothing is mended.
+    // Without the clip, nothing is repaired.
     let elsewhere = shop.path("archive");
     fs::create_dir(&elsewhere).unwrap();
     fs::rename(&clip, elsewhere.join("renamed.mp4")).unwrap();
@@ -97,7 +97,7 @@ fn a_ledger_that_is_older_than_its_index_is_refused_until_it_is_mended() {
     assert_eq!(shop.run(&["intake", "mend"]).status.code(), Some(2));
     shop.must(&["intake", "mend", "--adopt"]);
     shop.must(&["intake", "verify"]);
-    // What was sold, and forgotten, is not paid for again.
+    // What was sold and then lost from the ledger is not paid again.
     let said = shop.add(&stolen, "bob", &[]);
     let deduction = &said["submission"]["deductions"][0];
     assert_eq!(

@@ -1,5 +1,5 @@
-//! The small pictures that a clip gives while it is decoded: their times, levels and shape, here
-//! and through a worker.
+//! The small pictures that a clip gives while it is decoded: their times, levels and shape, in this
+//! process and through a worker.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -17,14 +17,14 @@ fn fingerprint(path: &Path) -> Fingerprint {
     uniq::fingerprint(path, &Decoding::in_process(), None).unwrap()
 }
 
-/// The full-range level at a place of [`gradient`]: brighter to the right and below, and on its way
-/// to the left.
+/// The full-range level at a place of [`gradient`]: brighter to the right and below, and moving to
+/// the left.
 fn level(x: usize, y: usize, frame: usize) -> usize {
     let at = (x + 6 * frame) % 400;
     20 + at.min(400 - at) + y / 16
 }
 
-/// An uncompressed clip of two seconds in 384x216, of which small pictures have whole parts,
+/// An uncompressed clip of two seconds in 384x216, which divides evenly into small pictures,
 /// written byte by byte.
 fn gradient(folder: &Path) -> PathBuf {
     let mut bytes = b"YUV4MPEG2 W384 H216 F25:1 Ip A1:1 Cmono\n".to_vec();
@@ -215,7 +215,7 @@ fn pictures_go_on_where_a_clip_goes_on_in_another_stream_or_codec() {
     }
 }
 
-/// Wants each frame, and a small picture of each.
+/// Wants each frame and a small picture of each.
 struct Both;
 
 impl Selector for Both {

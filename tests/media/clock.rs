@@ -1,5 +1,5 @@
-//! Time stamps that lack, stand still or run backwards: what a player shows is seen, and the rest
-//! is named.
+//! Time stamps that are missing, stand still or run backwards: what a player shows is seen, and the
+//! rest is reported.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn pictures_before_time_zero_are_not_shown() {
         };
         let shown: Vec<Frame> = expected[75..].iter().map(earlier).collect();
         assert_close(ending, &frames, &shown, 0.1);
-        // What is published is looked at in fewer places, and at the same times.
+        // A source is sampled at fewer times, which are among those of a clip.
         let (sparse, decoded) = frames_of(&path, &mut corpus(0.5));
         assert!(
             sparse.iter().all(|frame| frames.contains(frame)),
@@ -51,7 +51,7 @@ fn pictures_before_time_zero_are_not_shown() {
             "{ending}"
         );
     }
-    // Where the container keeps the times of what comes before, all of it is shown.
+    // Where the container keeps the times of earlier frames, all of them are shown.
     for (input, name) in [
         (&whole, "plain.mkv"),
         (&vp8, "plain.webm"),
@@ -68,7 +68,7 @@ fn a_clock_that_stands_still_or_runs_backwards_is_damage() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let video = scene(dir, "video.mkv", 4.0, "-c:v mjpeg -q:v 2 -pix_fmt yuvj420p");
-    // Time stamps in milliseconds of the frame N, and how many seconds are lost of four.
+    // Time stamp of frame N in milliseconds, and how many of four seconds are lost.
     for (name, pts, lost) in [
         ("still", "if(lt(N,50),40*N,2000)", 1.9..2.1),
         (

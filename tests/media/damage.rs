@@ -1,5 +1,4 @@
-//! What is said of files that are no video, cannot be read, or are damaged; each one is made for
-//! the purpose.
+//! Errors for files that are no video, unreadable or damaged; each file is made by the test.
 
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
@@ -12,7 +11,7 @@ use uniq::media::{Frame, Limits, Links, Selector, Source, decode, probe};
 
 const X264: &str = "-c:v libx264 -preset ultrafast -g 25 -bf 2 -pix_fmt yuv420p";
 
-/// The error of `path`, which has to name it; probing must not panic either.
+/// The error of `path`, which must name it. Probing must not panic either.
 fn error_of(path: &Path) -> Error {
     let error = decode(path, &mut Every, &mut |_| ControlFlow::Continue(())).unwrap_err();
     assert!(error.to_string().contains(path.to_str().unwrap()));
@@ -356,7 +355,7 @@ fn damage_in_the_middle_is_reported_where_it_is() {
         assert_eq!(first.reason, "corrupt data");
         let sparse = frames_of(&path, &mut corpus(1.0)).1;
         assert!(name == "4.avi" || !sparse.undecoded.is_empty(), "{name}");
-        // An AVI numbers what is left of its frames: those after the damage move ahead.
+        // An AVI numbers its remaining frames, so those after the damage move forward.
         if name != "4.avi" {
             assert!(decoded.duration.abs_diff(Duration::from_secs(8)) < Duration::from_millis(80));
             let seen = |time: f64| {
@@ -389,15 +388,15 @@ fn sha256_is_that_of_the_bytes() {
     );
 }
 
-/// The scene for a second, then nothing new for five, and so on, as in a recording of a screen.
+/// The scene for a second, then a still for five, and so on, as in a recording of a screen.
 const PAUSES: &str = "-vf select=lt(mod(t\\,6)\\,1) -vsync vfr";
-/// One picture in five seconds, as in a slide show.
+/// One frame in five seconds, as in a slide show.
 const SLIDES: &str = "-vf select=not(mod(n\\,125)) -vsync vfr";
 
 #[test]
 fn pauses_of_a_sound_file_are_seen() {
     let dir = tempfile::tempdir().unwrap();
-    // Pictures that are never shown have packets of their own in VP8.
+    // VP8 has separate packets for frames that are never shown.
     let vp8 = "-c:v libvpx -auto-alt-ref 1 -lag-in-frames 16 -deadline good -cpu-used 5 -g 100";
     let vp9 = "-c:v libvpx-vp9 -auto-alt-ref 1 -lag-in-frames 16 -deadline good -cpu-used 8 -row-mt 0 -pix_fmt yuv420p";
     for (name, options) in [
@@ -431,10 +430,10 @@ fn pauses_of_a_sound_file_are_seen() {
     }
 }
 
-/// Turns the Matroska blocks of `times` in milliseconds into elements that say nothing, which is no
-/// fault of the file.
+/// Turns the Matroska blocks with `times` in milliseconds into void elements, which are no fault of
+/// the file.
 fn void_blocks(bytes: &mut [u8], times: std::ops::Range<u64>) {
-    // Where the body starts and ends.
+    // Start and end of the element's body.
     let element = |bytes: &[u8], at: usize, id: usize| {
         let length = bytes[at + id].leading_zeros() as usize + 1;
         let first = u64::from(bytes[at + id]) & ((1 << (8 - length)) - 1);
@@ -477,8 +476,8 @@ fn void_blocks(bytes: &mut [u8], times: std::ops::Range<u64>) {
     assert_eq!(voided, (times.end - times.start) / 40);
 }
 
-/// Hides the packets of a transport stream in the middle, from one share of the file to another,
-/// among those without a meaning.
+/// Marks packets in the middle of a transport stream, between two shares of the file, as null
+/// packets.
 fn hide_packets(bytes: &mut [u8], from: f64, to: f64) {
     let packets = bytes.len() / 188;
     let share = |share: f64| (packets as f64 * share) as usize;
@@ -510,7 +509,7 @@ fn packets_that_are_gone_without_a_word_are_missing() {
     ] {
         let path = scene(dir.path(), name, 6.0, options);
         let mut bytes = std::fs::read(&path).unwrap();
-        // The rest of a group of pictures, so that decoding goes on with a key picture.
+        // Removes the rest of a group of pictures, so that decoding continues with a key picture.
         match name.ends_with(".ts") {
             true => hide_packets(&mut bytes, 0.4, 0.6),
             false => void_blocks(&mut bytes, 2080..3000),

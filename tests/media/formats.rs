@@ -1,5 +1,4 @@
-//! What comes out of files that the `ffmpeg` command made: codecs, formats, geometry, times and
-//! damage.
+//! Frames of files that the `ffmpeg` command made: codecs, formats, geometry, times and damage.
 
 use std::time::Duration;
 
@@ -8,8 +7,8 @@ use crate::media_files::{
 };
 use uniq::media::{Frame, Selector, probe};
 
-/// Lossy coding at the qualities below was seen to cost at most 0.7 grey levels on this scene; a
-/// picture of the wrong moment or range costs more than 2.
+/// Maximum mean error in grey levels. Lossy coding at the qualities below costs at most 0.7 on this
+/// scene; a frame of the wrong moment or range costs more than 2.
 const LOSSY: f64 = 1.5;
 
 #[test]
@@ -130,7 +129,7 @@ fn a_wrong_moment_or_range_would_exceed_the_bound() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let right = all_frames(&scene(dir, "a.mkv", 0.4, "-c:v ffv1 -pix_fmt yuv420p"));
-    // Full range by its tag, limited by its contents.
+    // Full range by its tag, limited range by its contents.
     let tagged = all_frames(&scene(
         dir,
         "b.mkv",
@@ -168,7 +167,7 @@ fn black_grey_and_white_have_their_levels() {
             let input = format!("-f lavfi -i color={color}:size=64x48:rate=10 -t 0.2 {options}");
             let frames = all_frames(&footage(dir.path(), name, &input));
             for value in &frames[0].luma {
-                // The fixed palette that GIFs are made with here dithers all but black.
+                // The fixed palette of these GIFs dithers everything except black.
                 if name == "palette.gif" && level > 0 {
                     continue;
                 }
@@ -296,7 +295,7 @@ fn anamorphic_pixels_are_squared() {
             "wide.mp4",
             "-vf setsar=2 -c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p",
         ),
-        // The aspect is in the codec's data only.
+        // Only the codec's data has the aspect ratio.
         (
             "wide.h264",
             "-vf setsar=2 -c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p",
@@ -385,8 +384,7 @@ fn an_edit_list_is_obeyed_and_is_no_damage() {
         "-c:v libx264 -preset ultrafast -bf 2 -crf 10 -g 50 -pix_fmt yuv420p",
     );
     let dense = all_frames(&whole);
-    // Copied from 1.2 s on: the data start at the key frame at 0 s and an edit hides the first 1.2
-    // s.
+    // Copied from 1.2 s: the data begin at the key frame at 0 s, and an edit hides the first 1.2 s.
     let cut = footage(
         dir,
         "cut.mp4",
@@ -441,7 +439,7 @@ fn a_size_change_midway_changes_the_frames() {
             frames.len()
         );
         assert!(sizes((171, 128)) >= 49 && sizes((128, 213)) >= 49, "{name}");
-        // The second part's time stamps start again; time does not.
+        // The time stamps of the second part start again, but time continues.
         let last = frames.last().unwrap().time.as_secs_f64();
         assert!((3.8..=4.1).contains(&last), "{name}: {last}");
         assert!(
@@ -530,8 +528,8 @@ fn sparse_frames_are_a_subset_without_long_gaps() {
             assert!(sparse.len() <= (2.0 * 5.0 / interval) as usize + 2, "{name}");
         }
     }
-    // Of 125 frames only the needed ones were decoded where key packets stand alone and come often
-    // enough.
+    // Where key packets stand alone and come often enough, only the needed ones of 125 frames are
+    // decoded.
     for name in [
         "half.mp4",
         "one.mkv",
@@ -593,7 +591,7 @@ fn the_video_is_shown_and_not_its_cover() {
         &format!("-i {cover} -i {video} -map 0 -map 1 -c copy -disposition:v:0 attached_pic"),
     );
     assert!(all_frames(&covered) == plain);
-    // Of two real streams the default one, not the larger one.
+    // Of two real streams, the default one is used, not the larger one.
     let two = footage(
         dir,
         "two.mkv",

@@ -1,5 +1,5 @@
-//! Recordings that were joined byte by byte, as `cat a b` does: what players go on with is seen,
-//! and the rest is named.
+//! Recordings that were joined byte by byte, as by `cat a b`: what players continue with is seen,
+//! and the rest is reported.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::media_files::{Every, corpus, difference, footage, frames_of};
 use uniq::media::{Decoded, Frame};
 
-/// Encodes two seconds of a scene, with a second one that looks quite different.
+/// Encodes two seconds of one of two scenes, which look quite different.
 fn part(dir: &Path, name: &str, second: bool, options: &str) -> PathBuf {
     let filter = if second { "-vf hflip,negate" } else { "" };
     footage(
@@ -29,7 +29,7 @@ fn join(dir: &Path, name: &str, parts: &[&PathBuf]) -> PathBuf {
     path
 }
 
-/// Asserts that half a second into each part the picture is that of the first or second scene.
+/// Asserts that the frame half a second into each part is of the expected scene.
 fn assert_scenes(name: &str, frames: &[Frame], expected: &[&Frame]) {
     for (number, scene) in expected.iter().enumerate() {
         let time = Duration::from_millis(2000 * number as u64 + 500);
@@ -82,7 +82,7 @@ fn a_transport_stream_whose_codec_changes_is_followed() {
         assert_length(name, &decoded, 6.0);
         assert_eq!(decoded.undecoded, [], "{name}");
         assert_eq!(decoded.frames, 150, "{name}");
-        // A source is looked at in fewer places, and in both halves.
+        // A source is sampled less often, but in both halves.
         let (sparse, _) = frames_of(&joined, &mut corpus(0.5));
         assert_scenes(name, &sparse, &[&frames[0], &frames[1], &frames[0]]);
         assert!(
@@ -128,7 +128,7 @@ fn what_players_do_not_reach_of_a_joined_file_is_named() {
             );
         }
     }
-    // Another container behind it, and one alone.
+    // Followed by another container, and alone.
     let flv = part(dir, "a.flv", false, x264);
     let joined = join(dir, "b.flv", &[&flv, &part(dir, "b.mkv", true, x264)]);
     assert_length("flv-mkv", &frames_of(&joined, &mut Every).1, 4.0);

@@ -1,5 +1,4 @@
-//! How long a video is when its container says otherwise, and pictures that move in files of
-//! pictures.
+//! The length of a video whose container states another one, and motion in files of pictures.
 
 use crate::media_files::{Every, all_frames, assert_close, footage, frames_of, scene};
 use uniq::media::decode;
@@ -23,7 +22,7 @@ fn a_picture_that_begins_after_the_sound_is_whole() {
             &format!("{inputs} -map 0:v -map 1:a -c:v copy -c:a aac"),
         );
         assert_close(ending, &all_frames(&late), &reference, 0.1);
-        // A file without the end of both is cut off all the same.
+        // A file without both ends is still reported as cut off.
         if ending == "mkv" {
             let bytes = std::fs::read(&late).unwrap();
             let cut = dir.join("cut.mkv");
@@ -79,7 +78,8 @@ fn an_avi_whose_header_promises_too_much_is_whole_if_its_bytes_are() {
         let mut bytes = whole.clone();
         promise(&mut bytes, 9000);
         assert_eq!(lost(&bytes), (100, 0.0), "{}", path.display());
-        // What is cut off is lost: as much as the header says, or as the missing bytes can hold.
+        // The lost time of a cut file is what the header promises, or what the missing bytes can
+        // hold.
         let (frames, seconds) = lost(&whole[..whole.len() / 2]);
         assert!(
             frames < 60 && (1.6..2.4).contains(&seconds),
@@ -110,7 +110,7 @@ fn pictures_that_move_are_videos_or_say_what_to_do() {
             "{name}"
         );
     }
-    // The head of a WebP with the mark of an animation, and what such files have next.
+    // The head of an animated WebP, and the next parts of such a file.
     let webp = dir.join("a.webp");
     std::fs::write(
         &webp,

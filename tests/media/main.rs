@@ -1,5 +1,4 @@
-//! What the library makes of files: their frames, times, small pictures and stills, and what is
-//! said of damage.
+//! What the library reads from files: frames, times, small pictures, stills, and reports of damage.
 //!
 //! The modules are one program because linking a program for each takes longer than its tests.
 

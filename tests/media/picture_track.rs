@@ -1,4 +1,4 @@
-//! The small pictures that a source's fingerprint keeps, from files of several shapes.
+//! The small pictures in a source's fingerprint, from files of several shapes.
 
 use std::path::Path;
 use std::time::Duration;

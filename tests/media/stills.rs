@@ -1,5 +1,5 @@
-//! Colour stills show the frame that a check counts at that time, in colour and upright, wherever
-//! they are decoded.
+//! Colour stills show the frame that a check counts at that time, in colour and upright, in
+//! whichever process they are decoded.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::media_files::{all_frames, ffmpeg, footage};
 use uniq::media::{Moments, Still};
 use uniq::{Decoding, Error};
 
-/// Frames whose eight columns, bright or dark, are the bits of their number.
+/// Frames with eight columns, bright or dark, that encode the bits of the frame number.
 const NUMBERED: &str = "-f lavfi -i color=gray:s=256x64:r=25,geq=lum='16+219*mod(floor(N/pow(2,floor(X/32))),2)':cb=128:cr=128";
 
 fn numbered(dir: &Path, name: &str, seconds: u32, options: &str) -> std::path::PathBuf {
@@ -55,7 +55,7 @@ fn a_still_is_the_frame_that_a_check_sees_at_its_time() {
         ),
     ];
     for name in ["late.mp4", "late.mkv"] {
-        // Starts within a group: an edit list in one container, and pictures before time zero in
+        // Starts within a group: by an edit list in one container, by frames before time zero in
         // the other.
         let path = dir.join(name);
         ffmpeg(&format!(
@@ -140,8 +140,8 @@ fn a_moment_without_a_frame_has_no_still_and_moments_of_one_frame_share_theirs()
 fn colours_rotation_and_pixel_shape_are_those_of_a_player_and_of_the_sandbox() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    // Red above blue, in pixels twice as wide as high, stored in the range and with the matrix that
-    // its size suggests.
+    // Red above blue, in pixels twice as wide as high, in the range and with the matrix that its
+    // size suggests.
     let two = "-f lavfi -i color=red:s=320x180:r=25 -f lavfi -i color=blue:s=320x180:r=25 -filter_complex \
         [0][1]vstack,scale=320:360:out_color_matrix=bt601:out_range=tv,setsar=2 -t 1 -c:v libx264 -pix_fmt yuv420p";
     let upright = footage(dir, "upright.mp4", two);

@@ -1,4 +1,4 @@
-// Opens evidence pages in a browser and prints what is wrong with them, one line each; nothing if all is well.
+// Opens evidence pages in a browser and prints their faults, one per line; nothing if all is well.
 // Arguments: the folder of the packages axe-core and puppeteer-core, the browser, and the pages.
 
 import { createRequire } from 'node:module';
@@ -76,7 +76,7 @@ for (const file of pages) {
   }
 
   {
-    // Everything by keyboard: each link, each group of choices, each part that scrolls.
+    // Everything must work by keyboard: each link, each group of choices, each scrolling part.
     const { page, fault } = await open(file);
     const wanted = await page.evaluate(() => {
       const groups = new Set([...document.querySelectorAll('input')].map((e) => e.name));

@@ -1,7 +1,7 @@
 //! Evidence pages of made footage, written by the program and opened in a browser.
 //!
-//! `scripts/test` installs the browser and says in `UNIQ_FOREIGN` where the packages are that drive
-//! it. What is missing is passed over on a person's machine, and is a failure in CI.
+//! `scripts/test` installs the browser, and names the folder of its driver's packages in
+//! `UNIQ_FOREIGN`. A missing browser skips the test on a personal machine and fails it in CI.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
@@ -17,11 +17,11 @@ use tempfile::TempDir;
 
 const UNIQ: &str = env!("CARGO_BIN_EXE_uniq");
 
-/// A flight into the Mandelbrot set, turning: rich, and never the same twice.
+/// A rotating flight into the Mandelbrot set: detailed, and never repeating.
 const FLIGHT: &str = "mandelbrot=s=480x480:r=12:start_scale=0.04:end_scale=0.0008:end_pts=336\
     :start_x=-0.16070135:start_y=1.0375665,rotate=0.15*t,crop=426:240,hue=h=140";
 
-/// Text that would do harm if it were more than text.
+/// Text that would be malicious if it were treated as more than text.
 const HOSTILE: &str = "</bdi><script>harmed=1</script><img src=x onerror=harmed=1> \"onmouseover='harmed=1' \u{202e}gpj\u{2066}\
     javascript:harmed=1 https://elsewhere.example/x?a=1&b=2 {{ frame }} {% raw %}";
 
@@ -43,7 +43,7 @@ impl Footage {
             .unwrap()
     }
 
-    /// Runs a check that has to give an answer and no word of complaint.
+    /// Runs a check that must give an answer and print no error.
     fn check(&self, args: &[&str]) {
         let output = self.uniq(&[&["-q", "check", "--index", "index"], args].concat());
         let complaint = String::from_utf8_lossy(&output.stderr);
@@ -58,8 +58,8 @@ impl Footage {
     }
 }
 
-/// An index of a film with a hostile name and title, and of one whose file is gone; a clip of each,
-/// with a black end.
+/// An index of two films, one with a hostile name and title, one whose file is gone; and a clip of
+/// each with a black end.
 fn footage() -> &'static Footage {
     static MADE: OnceLock<Footage> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -258,7 +258,7 @@ fn a_browser_finds_nothing_wrong_with_pages_in_both_languages() {
     );
 }
 
-/// Opens pages in a browser, if there is one; in CI there has to be.
+/// Opens pages in a browser, if there is one. In CI there must be one.
 fn looked_at(footage: &Footage, pages: &[&str]) {
     let have = |what: &str, there: bool| {
         assert!(

@@ -1,4 +1,4 @@
-//! The cache: damage in it is noticed, what is open stays, and processes share it.
+//! The cache: damage is noticed, open files stay, and processes share it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -24,7 +24,7 @@ fn open_with(
     )
 }
 
-/// Changes a byte in the middle of a file; its time stays as it was if it `hides`.
+/// Changes a byte in the middle of a file. If it `hides`, the file's time is restored.
 fn spoil(path: &Path, hides: bool) {
     let time = fs::metadata(path).unwrap().modified().unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
@@ -70,13 +70,13 @@ fn a_damaged_file_in_the_cache_is_thrown_away_and_fetched_again() {
         assert_eq!(snapshot.fetched().0, 1);
         assert_same(dir.path(), snapshot.dir());
         drop(snapshot);
-        // One that was damaged without a trace is noticed when it is read as a whole,
+        // Damage without a trace is noticed when the file is read as a whole,
         spoil(&files(cache.path(), "/blobs/")[2], true);
         let snapshot = open_with(&place, cache.path(), ROOM, true).unwrap();
         assert_eq!(snapshot.fetched().0, 1);
         assert_same(dir.path(), snapshot.dir());
         drop(snapshot);
-        // and when it is linked into the next snapshot.
+        // and when the file is linked into the next snapshot.
         spoil(&files(cache.path(), "/blobs/")[0], true);
         add(dir.path(), 3..4, 300);
         place.push(dir.path()).unwrap();
@@ -93,7 +93,7 @@ fn a_snapshot_that_was_written_to_or_lost_files_is_put_right() {
         add(dir.path(), 0..3, 50);
         place.push(dir.path()).unwrap();
         let snapshot = place.open(cache.path()).unwrap().dir().to_owned();
-        // Somebody took it for a folder of his own.
+        // Somebody keeps his own files in the cache's folder.
         add(&snapshot, 9..10, 50);
         assert_ne!(root(&snapshot), root(dir.path()));
         assert_eq!(
@@ -121,7 +121,7 @@ fn a_snapshot_that_was_written_to_or_lost_files_is_put_right() {
 fn a_small_cache_lets_go_of_what_was_used_longest_ago_and_never_of_what_is_open() {
     for place in places() {
         let (dir, cache) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        // Each merge makes another file of all that is there.
+        // Each merge makes another file of everything.
         add(dir.path(), 0..2, 2_000);
         merge(dir.path());
         place.push(dir.path()).unwrap();
@@ -147,7 +147,7 @@ fn a_small_cache_lets_go_of_what_was_used_longest_ago_and_never_of_what_is_open(
         );
         assert_whole(second.dir());
         assert_whole(third.dir());
-        // Both are open: there is no room for another one, and neither is touched.
+        // Both are open, so there is no room for another one, and neither is touched.
         push_merged(12);
         let full = open_with(&place, cache.path(), room, false);
         assert_eq!(code(&full), "cache_full");
@@ -163,7 +163,7 @@ fn a_small_cache_lets_go_of_what_was_used_longest_ago_and_never_of_what_is_open(
             taken(cache.path())
         );
         assert_ne!(fourth.root(), first_root);
-        // One that never fits costs nothing that is there.
+        // A file that can never fit evicts nothing.
         let before = files(cache.path(), "/blobs/");
         let small = TempDir::new().unwrap();
         assert_eq!(
@@ -191,7 +191,7 @@ fn threads_and_stores_share_a_cache() {
             }
         });
         assert_eq!(fetched.into_inner(), 4, "each file once");
-        // The same files under another address are linked, and not fetched.
+        // The same files under another address are linked and not fetched.
         let address = format!("{}-copy", place.address());
         let other = remote::Store::open(&address, place.variables()).unwrap();
         remote::push(
@@ -217,7 +217,7 @@ fn threads_and_stores_share_a_cache() {
 fn a_transfer_that_was_stopped_goes_on_where_it_was() {
     for place in places() {
         let (dir, cache) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        // More than a part, which is 16 MiB.
+        // More than a part of 16 MiB.
         add(dir.path(), 0..1, 500_000);
         add(dir.path(), 1..6, 50);
         assert!(
@@ -275,7 +275,7 @@ fn a_transfer_that_was_stopped_goes_on_where_it_was() {
             remote::open(&store, &cached, OpenOptions::default(), Watch::none()).unwrap();
         assert_same(dir.path(), snapshot.dir());
 
-        // A part of a file that was spoilt meanwhile is no reason to fail.
+        // Damage to a partly fetched file is no reason to fail.
         let folder = TempDir::new().unwrap();
         let progress = after(Stage::Receiving, 16 << 20);
         let watch = Watch {

@@ -1,12 +1,12 @@
-//! What is missing, cut or changed in the store is an error for everybody, and never a smaller
-//! index.
+//! Objects that are missing, cut or changed in the store are an error for everybody, and never a
+//! smaller index.
 
 use tempfile::TempDir;
 use uniq::remote::{self, Watch};
 
 use crate::made::{Place, add, assert_same, code, files, places, text};
 
-/// Fails unless readers and writers are told of a damaged object, by name, and none gets an index.
+/// Fails unless readers and writers get an error that names a damaged object, and no index.
 fn assert_refused(place: &Place, name: &str, what: &str) {
     let (cache, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let opened = place.open(cache.path());
@@ -72,7 +72,7 @@ fn a_push_of_the_same_state_sends_what_the_store_lost() {
         );
         let (_cache, snapshot) = place.open_elsewhere().unwrap();
         assert_same(dir.path(), snapshot.dir());
-        // What has its name and another length is somebody else's doing.
+        // An object of the same name but another length was written by somebody else.
         place.write(&segments[1], b"short");
         let refused = place.push(dir.path());
         assert_eq!(code(&refused), "corrupt_store");
@@ -130,7 +130,7 @@ fn a_commit_of_a_newer_layout_and_foreign_names_are_told_from_damage() {
             "a commit under a name above its generation"
         );
         place.delete("manifests/00000000000000000002");
-        // An index is not made of an address that was mistyped.
+        // A mistyped address creates no index.
         let nothing =
             uniq::remote::Store::open(&format!("{}x", place.address()), place.variables()).unwrap();
         assert_eq!(

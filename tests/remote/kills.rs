@@ -1,5 +1,5 @@
-//! A push or pull that is killed anywhere leaves the old state or the new one, and the next goes
-//! on.
+//! A push or pull that is killed at any point leaves the old state or the new one, and the next
+//! call continues.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -27,14 +27,14 @@ fn start(place: &Place, args: &[&str]) -> Child {
         .unwrap()
 }
 
-/// How long the program takes when nobody kills it.
+/// Duration of the program without a kill.
 fn duration(place: &Place, args: &[&str]) -> Duration {
     let begun = Instant::now();
     assert!(start(place, args).wait().unwrap().success());
     begun.elapsed()
 }
 
-/// Kills the program after a while; whether it was still running.
+/// Kills the program after a while. Returns whether it was still running.
 fn kill_after(mut child: Child, time: Duration) -> bool {
     std::thread::sleep(time);
     child.kill().unwrap();
@@ -115,7 +115,7 @@ fn a_pull_that_is_killed_leaves_the_folder_as_it_was_or_whole() {
                     Ok(opened) => {
                         assert_eq!(opened.state(), Index::open(old.path()).unwrap().state())
                     }
-                    // Until there is one, there is an error.
+                    // Before the first index there is an error.
                     Err(_) => assert_eq!(folder, new.path()),
                 }
             }

@@ -1,4 +1,4 @@
-//! Indexes, places to put them, and what can be done there behind the program's back.
+//! Indexes, places to store them, and changes to these places without the program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,16 +16,16 @@ const CONFIG: IndexConfig = IndexConfig {
     fingerprint_version: FINGERPRINT_VERSION,
     interval: Duration::from_secs(1),
 };
-/// More than a test's index takes.
+/// Room for any index of the tests, in bytes.
 pub(crate) const ROOM: u64 = 1 << 30;
 
-/// Where an index is put.
+/// Where an index is stored.
 pub(crate) enum Place {
     Folder(TempDir),
     Bucket(Bucket),
 }
 
-/// A folder, and a bucket if there is a server.
+/// A folder, and a bucket if a server is installed.
 pub(crate) fn places() -> impl Iterator<Item = Place> {
     let folder = Place::Folder(TempDir::new().unwrap());
     [folder]
@@ -59,7 +59,7 @@ impl Place {
         }
     }
 
-    /// The names in a folder, sorted, each with the folder before it.
+    /// The names in a folder, sorted, each with its folder.
     pub(crate) fn list(&self, folder: &str) -> Vec<String> {
         let names = match self {
             Place::Folder(_) => {
@@ -113,7 +113,7 @@ impl Place {
         remote::push(&self.store(), dir, &by("writer"), Watch::none())
     }
 
-    /// The newest index by a cache.
+    /// The newest index, opened through a cache.
     pub(crate) fn open(&self, cache: &Path) -> uniq::Result<Snapshot> {
         remote::open(
             &self.store(),
@@ -123,14 +123,14 @@ impl Place {
         )
     }
 
-    /// The newest index on a machine that never saw one.
+    /// The newest index, opened on a machine that never saw one.
     pub(crate) fn open_elsewhere(&self) -> uniq::Result<(TempDir, Snapshot)> {
         let cache = TempDir::new().unwrap();
         self.open(cache.path()).map(|snapshot| (cache, snapshot))
     }
 }
 
-/// How `host` pushes.
+/// Options of a push by `host`.
 pub(crate) fn by(host: &str) -> PushOptions {
     let at = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     PushOptions {
@@ -172,7 +172,7 @@ pub(crate) fn copy(from: &Path) -> TempDir {
     to
 }
 
-/// Fails unless two folders hold the same index, every byte of it right.
+/// Fails unless two folders hold the same index and every byte is right.
 pub(crate) fn assert_same(dir: &Path, other: &Path) {
     let (expected, found) = (Index::open(dir).unwrap(), Index::open(other).unwrap());
     assert_eq!(found.state(), expected.state());
@@ -185,7 +185,7 @@ pub(crate) fn assert_whole(dir: &Path) {
     assert!(found.damage.is_empty(), "{:?}", found.damage);
 }
 
-/// The files of a folder of an index, with their bytes, apart from locks and notes.
+/// The root of the index in a folder, in hexadecimal.
 pub(crate) fn root(dir: &Path) -> String {
     Index::open(dir).unwrap().state().root.clone()
 }
@@ -202,7 +202,7 @@ pub(crate) fn text<T>(result: &uniq::Result<T>) -> String {
         .unwrap_or_default()
 }
 
-/// All files below a folder with this part in their path.
+/// All files below a folder whose path contains `part`.
 pub(crate) fn files(folder: &Path, part: &str) -> Vec<PathBuf> {
     let files = walkdir::WalkDir::new(folder)
         .into_iter()

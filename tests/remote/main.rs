@@ -1,7 +1,7 @@
-//! An index in object storage: one writer wins, readers see all of it or an error, and what is
-//! damaged is noticed wherever it lies.
+//! An index in object storage: one writer wins, readers see all of it or an error, and damage is
+//! noticed everywhere.
 //!
-//! Each case runs with a folder (`file://`), and with a real S3 server where one is installed.
+//! Each case runs with a folder (`file://`), and with a real S3 server if one is installed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod cache;

@@ -1,5 +1,5 @@
-//! The program: a check by way of the store gives what a check of the folder gives, and its words
-//! help.
+//! The program: a check through the store gives the same answer as a check of the folder, and its
+//! messages help.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::made::{Place, add, places};
 use crate::{seaweed, steady};
 
-/// A flight into the Mandelbrot set, turning: rich, and never the same twice.
+/// A rotating flight into the Mandelbrot set: detailed, and never repeating.
 const FLIGHT: &str = "mandelbrot=s=480x480:r=12:start_scale=0.04:end_scale=0.0008:end_pts=336\
     :start_x=-0.16070135:start_y=1.0375665,rotate=0.15*t,crop=426:240,hue=h=140";
 
@@ -38,7 +38,7 @@ impl Shop<'_> {
             .unwrap()
     }
 
-    /// What is printed by a command that has to go well, and may find copies.
+    /// The output of a command that must succeed, and may find copies.
     fn said(&self, args: &[&str]) -> String {
         let output = self.uniq(args);
         assert_ne!(
@@ -50,7 +50,7 @@ impl Shop<'_> {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The complaint of a command that has to fail.
+    /// The message of a command that must fail.
     fn complaint(&self, args: &[&str]) -> String {
         let output = self.uniq(args);
         assert_eq!(
@@ -126,7 +126,7 @@ fn a_check_by_way_of_the_store_gives_the_report_of_the_folder() {
             (&pushed["committed"], &pushed["generation"]),
             (&true.into(), &1.into())
         );
-        // The time of the check is its last field.
+        // The time of the check is the last field.
         let report = |index: &str| {
             let said = shop.said(&[
                 "-q",
@@ -143,7 +143,7 @@ fn a_check_by_way_of_the_store_gives_the_report_of_the_folder() {
         let parsed: Value = serde_json::from_str(&local).unwrap();
         assert_eq!(parsed["verdict"], "published");
         assert_eq!(remote, local);
-        // The folder that is printed is that index.
+        // The printed folder is that index.
         let printed = shop.said(&["-q", "index", "open", &address]);
         assert_eq!(report(printed.trim_end()), local);
         let stats = |index: &str| shop.said(&["index", "stats", "--json", "--index", index]);

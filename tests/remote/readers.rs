@@ -1,4 +1,4 @@
-//! Readers on other machines see the newest state, never an older one than before.
+//! Readers on other machines see the newest state, and never an older one than before.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn a_reader_that_has_seen_a_commit_refuses_an_older_one() {
             said.contains("generation is 2") && said.contains("3 or more"),
             "{said}"
         );
-        // Who never saw it cannot know.
+        // A reader that never saw the newer state cannot know.
         assert_eq!(place.open_elsewhere().unwrap().1.generation(), 2);
         for slot in [1, 2] {
             place.delete(&format!("manifests/{slot:020}"));
@@ -153,7 +153,7 @@ fn a_folder_that_lost_files_gets_them_back() {
         let whole = copy(dir.path());
         for lost in ["segments/00000002.seg", "history"] {
             fs::remove_file(dir.path().join(lost)).unwrap();
-            // Without its history nothing tells what the folder's index was before.
+            // Without its history, nothing shows what the folder's index was before.
             let pulled = remote::pull(&place.store(), dir.path(), Watch::none());
             if lost == "history" {
                 assert_eq!(code(&pulled), "corrupt_index");
@@ -162,7 +162,7 @@ fn a_folder_that_lost_files_gets_them_back() {
             assert_eq!(pulled.unwrap().files, 1);
             assert_same(whole.path(), dir.path());
         }
-        // Nor is a manifest that was lost replaced by an older one.
+        // A lost manifest is not replaced by an older one either.
         let lost = copy(whole.path());
         fs::remove_file(lost.path().join("manifest")).unwrap();
         remote::pull(&place.store(), lost.path(), Watch::none()).unwrap();

@@ -1,4 +1,4 @@
-//! Of those who push at once one wins, and what is there is never lost.
+//! Of several simultaneous pushes one wins, and nothing stored is ever lost.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use crate::made::{
     Place, ROOM, add, assert_same, assert_whole, by, code, copy, merge, places, root, text,
 };
 
-/// Pushes, and does something else after the newest commit was looked for and before its own is
-/// made.
+/// Pushes, and runs something else after the newest commit was looked up and before the push makes
+/// its own.
 fn push_while(
     place: &Place,
     dir: &std::path::Path,
@@ -109,8 +109,8 @@ fn of_two_that_push_from_the_same_state_the_second_is_told_who_won() {
         add(ours.path(), 0..2, 20);
         place.push(ours.path()).unwrap();
         let theirs = copy(ours.path());
-        // They are two commits ahead, we are one: the generations differ, and there is one winner
-        // all the same.
+        // They are two commits ahead, we are one. The generations differ, but there is still only
+        // one winner.
         add(ours.path(), 10..11, 20);
         add(theirs.path(), 20..22, 20);
         let lost = push_while(&place, ours.path(), "slow", || {
@@ -129,7 +129,7 @@ fn of_two_that_push_from_the_same_state_the_second_is_told_who_won() {
         }
         let (_cache, snapshot) = place.open_elsewhere().unwrap();
         assert_same(theirs.path(), snapshot.dir());
-        // Also when it comes later.
+        // Also if it comes later.
         let refused = place.push(ours.path());
         assert_eq!(code(&refused), "not_descended");
         assert!(
@@ -137,7 +137,7 @@ fn of_two_that_push_from_the_same_state_the_second_is_told_who_won() {
             "{}",
             text(&refused)
         );
-        // What it is told to do works.
+        // The advice in its message works.
         let fresh = TempDir::new().unwrap();
         remote::pull(&place.store(), fresh.path(), Watch::none()).unwrap();
         add(fresh.path(), 10..11, 20);
@@ -226,14 +226,14 @@ fn an_index_that_did_not_grow_from_what_is_there_is_refused_and_changes_nothing(
         add(dir.path(), 3..4, 20);
         place.push(dir.path()).unwrap();
         let before = place.objects();
-        // Behind.
+        // An older state.
         let behind = place.push(early.path());
         assert_eq!(code(&behind), "not_descended");
         assert!(
             text(&behind).contains("the store is ahead")
                 && text(&behind).contains("uniq index pull")
         );
-        // Another index altogether, with more commits.
+        // A different index with more commits.
         let other = TempDir::new().unwrap();
         add(other.path(), 50..58, 20);
         let refused = place.push(other.path());
@@ -285,7 +285,7 @@ fn pruning_keeps_what_the_last_commits_name_and_what_is_young() {
         merge(dir.path());
         place.push(dir.path()).unwrap();
         assert_eq!(place.list("manifests").len(), 7);
-        // The last two are the merged one and the one of six segments.
+        // The last two are the merged one and the one with six segments.
         let before = place.objects().len();
         assert_eq!(
             prune(2, Duration::ZERO),

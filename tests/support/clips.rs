@@ -1,4 +1,4 @@
-//! Footage to measure with: a folder with a `manifest.csv`, or made scenes.
+//! Footage for measurements: a folder with a `manifest.csv`, or made scenes.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::scenes;
 
-/// The folder that was named, else that of `UNIQ_CLIPS`.
+/// The given folder, or else that of `UNIQ_CLIPS`.
 pub fn folder(named: Option<PathBuf>) -> Option<PathBuf> {
     named.or_else(|| std::env::var_os("UNIQ_CLIPS").map(PathBuf::from))
 }
@@ -16,11 +16,11 @@ pub fn folder(named: Option<PathBuf>) -> Option<PathBuf> {
 pub struct Clip {
     /// The file.
     pub path: PathBuf,
-    /// Videos of one group show the same content; a video without a group has its own.
+    /// Videos of one group show the same content. A video without a group has unique content.
     pub group: String,
 }
 
-/// Reads the columns `file` and `group` of the folder's `manifest.csv`. Panics with the reason when
+/// Reads the columns `file` and `group` of the folder's `manifest.csv`. Panics with the reason if
 /// it is not usable.
 pub fn read(folder: &Path) -> Vec<Clip> {
     let manifest = folder.join("manifest.csv");
@@ -44,7 +44,7 @@ pub fn read(folder: &Path) -> Vec<Clip> {
     records.map(clip).collect()
 }
 
-/// Makes footage where no real clips are at hand: moving scenes, and takes of the same scene.
+/// Makes footage where no real clips are available: moving scenes, and takes of the same scene.
 pub fn made() -> Vec<Clip> {
     const SECONDS: u32 = 14;
     let mut paths: Vec<PathBuf> = (0..12)

@@ -15,8 +15,8 @@ mod steady;
 /// A moving scene with fine and coarse detail, 192x144 at 25 frames a second.
 pub(crate) const SCENE: &str = "testsrc2=size=192x144:rate=25";
 
-/// Runs `ffmpeg` with arguments separated by blanks, and fails the test with its message if it
-/// fails.
+/// Runs `ffmpeg` with arguments separated by blanks, and fails the test with its message on
+/// failure.
 pub(crate) fn ffmpeg(arguments: &str) {
     run(arguments.split_whitespace().map(str::to_owned));
 }
@@ -64,7 +64,7 @@ impl Selector for Every {
     }
 }
 
-/// A grid for published videos, which leaves undecoded what is not needed.
+/// A grid for sources, which skips decoding what it does not need.
 pub(crate) fn corpus(seconds: f64) -> Grid {
     Grid::corpus(Duration::from_secs_f64(seconds)).unwrap()
 }
@@ -89,7 +89,7 @@ pub(crate) fn all_frames(path: &Path) -> Vec<Frame> {
     frames
 }
 
-/// The mean absolute difference of two pictures of the same size, in grey levels.
+/// The mean absolute difference of two frames of the same size, in grey levels.
 pub(crate) fn difference(a: &Frame, b: &Frame) -> f64 {
     assert_eq!((a.width, a.height), (b.width, b.height));
     let sum: u64 = a

@@ -1,7 +1,7 @@
 //! What the tests and benches share: made footage, edits of it, real footage, and the program under
 //! test.
 
-// Each test and bench is a crate of its own that uses only a part of this.
+// Each test and bench is a crate of its own and uses only a part of this.
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

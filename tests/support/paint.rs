@@ -1,8 +1,8 @@
 //! Paints textured sprites and whole frames: noise, shapes, and blitting with motion.
 //!
-//! Pure and seeded: the same calls give the same bytes. Pictures are small (320x180) because the
-//! detector looks at a short side of 128 px; what is finer is added by the encoder's noise filter.
-//! Inlining is forced where each pixel passes, since tests are hardly optimised.
+//! Pure and seeded: the same calls give the same bytes. Frames are small (320x180) because the
+//! detector uses a short side of 128 px; the encoder's noise filter adds finer detail. Functions
+//! for each pixel are always inlined, since tests are hardly optimised.
 
 /// A small generator of random numbers (SplitMix64), so that footage does not depend on another
 /// crate's stream.
@@ -57,7 +57,7 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// Draws a field of its own from `random`.
+    /// Draws a new field from `random`.
     pub fn new(random: &mut Random, octaves: u32, roughness: f32) -> Noise {
         let seed = random.bits() as u32;
         Noise {
@@ -74,7 +74,7 @@ impl Noise {
             sum += amplitude * self.cell(x, y, octave);
             total += amplitude;
             amplitude *= self.roughness;
-            // Turning each octave keeps the lattice from showing as a grid.
+            // Rotating each octave keeps the lattice from showing as a grid.
             (x, y) = (1.6 * x + 1.2 * y + 7.3, 1.6 * y - 1.2 * x + 3.1);
         }
         1.8 * sum / total
@@ -106,7 +106,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// A polygon, a blob or an ellipse of its own.
+    /// A random polygon, blob or ellipse.
     pub fn any(random: &mut Random) -> Shape {
         match random.below(5) {
             0 => Shape::Ellipse,
@@ -154,7 +154,7 @@ impl Shape {
 /// Luma, two chroma values and opacity of one point.
 pub type Texel = [u8; 4];
 
-/// A painted picture with opacity, from which frames are put together.
+/// A painted picture with opacity, from which frames are composed.
 #[derive(Clone, Debug)]
 pub struct Sprite {
     width: usize,
@@ -162,7 +162,7 @@ pub struct Sprite {
     texels: Vec<Texel>,
 }
 
-/// How strongly and in which tones a sprite is textured.
+/// Strength and tones of a sprite's texture.
 #[derive(Clone, Debug)]
 pub struct Look {
     /// Mean luma, 16 to 235.
@@ -171,12 +171,12 @@ pub struct Look {
     pub contrast: f32,
     /// Cells of the coarsest noise octave across the sprite.
     pub grain: f32,
-    /// How many marks (ellipses, polygons) of other tones lie on it.
+    /// Number of marks (ellipses, polygons) of other tones on it.
     pub marks: usize,
 }
 
 impl Look {
-    /// A look drawn at random, from dull to striking.
+    /// A random look, from dull to striking.
     pub fn any(random: &mut Random) -> Look {
         Look {
             tone: random.between(45.0, 205.0),
@@ -188,8 +188,7 @@ impl Look {
 }
 
 impl Sprite {
-    /// Paints a thing of the given size in pixels: noise, shading from one side, and marks of its
-    /// own.
+    /// Paints a thing of the given size in pixels: noise, shading from one side, and random marks.
     pub fn thing(
         random: &mut Random,
         shape: &Shape,
@@ -262,7 +261,7 @@ impl Sprite {
                 let (x, y) = (column as f32 / scale, row as f32 / scale);
                 let fold = bend.at(1.1 * x, 1.1 * y);
                 let plain = 1.9 + 1.9 * plains.at(0.6 * x + 0.3 * fold, 0.6 * y - 0.3 * fold);
-                // Plains meet at edges about two pixels wide, as walls and horizons do.
+                // Plains meet at edges about two pixels wide, like walls and horizons.
                 let (low, edge) = (
                     plain.clamp(0.0, 2.99).floor(),
                     plain.clamp(0.0, 2.99).fract(),
@@ -297,7 +296,7 @@ impl Sprite {
         (self.width as f32, self.height as f32)
     }
 
-    /// Puts another sprite onto this one for good.
+    /// Puts another sprite onto this one permanently.
     pub fn stamp(&mut self, thing: &Sprite, place: &Placement) {
         place.walk(thing, self.width, self.height, |column, row, texel| {
             let under = &mut self.texels[row * self.width + column];
@@ -308,7 +307,7 @@ impl Sprite {
         });
     }
 
-    /// The point between texels, blended from its four neighbours; `None` outside.
+    /// The value at a point between texels, blended from its four neighbours; `None` outside.
     #[inline(always)]
     fn sample(&self, x: f32, y: f32) -> Option<Texel> {
         if x < 0.0 || y < 0.0 {
@@ -334,7 +333,7 @@ impl Sprite {
     }
 }
 
-/// Where and how a sprite is put: its centre, turn, stretch and bend.
+/// Placement of a sprite: its centre, turn, stretch and bend.
 #[derive(Clone, Debug)]
 pub struct Placement {
     /// Centre in pixels of the target.
@@ -422,8 +421,8 @@ impl Frame {
         }
     }
 
-    /// Fills the frame with the part of `ground` that a camera sees: its centre there, pixels a
-    /// step, and roll.
+    /// Fills the frame with the part of `ground` that a camera sees, given its centre there, pixels
+    /// a step, and roll.
     pub fn look_at(&mut self, ground: &Sprite, centre: (f32, f32), step: f32, roll: f32) {
         let (sin, cos) = roll.sin_cos();
         let (w, h) = ground.size();
@@ -440,7 +439,7 @@ impl Frame {
         }
     }
 
-    /// Puts a sprite over what is there.
+    /// Puts a sprite over the frame.
     pub fn blit(&mut self, thing: &Sprite, place: &Placement) {
         let (width, height) = (self.width, self.height);
         place.walk(thing, width, height, |column, row, texel| {
@@ -505,7 +504,7 @@ fn ease(t: f32) -> f32 {
     t * t * (3.0 - 2.0 * t)
 }
 
-/// A periodic bump between -1 and 1 with period 2, much cheaper than a sine for every pixel.
+/// A periodic bump between -1 and 1 with period 2, much cheaper than a sine for each pixel.
 #[inline(always)]
 fn wave(x: f32) -> f32 {
     let t = (x * 0.5 - (x * 0.5).floor()) * 4.0;

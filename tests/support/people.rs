@@ -1,4 +1,5 @@
-//! People before a static camera: the case in which two takes share everything but the moment.
+//! People in front of a static camera: the case in which two takes share everything except the
+//! moment.
 
 use std::f32::consts::TAU;
 
@@ -15,7 +16,7 @@ fn room(random: &mut Random, furniture: usize, softness: f32) -> Frame {
     frame
 }
 
-/// A person of jointed parts before a room.
+/// A person of jointed parts in front of a room.
 pub struct Walker {
     room: Frame,
     head: Sprite,
@@ -64,7 +65,7 @@ impl Walker {
         }
     }
 
-    /// Paints the picture at a time.
+    /// Paints the frame at a time.
     pub fn paint(&self, seconds: f32) -> Frame {
         let mut frame = self.room.clone();
         let scale = 1.08 + self.depth.at(seconds);
@@ -73,7 +74,7 @@ impl Walker {
             0.5 * WIDTH as f32 + self.across.at(seconds),
             120.0 + 3.0 * (2.0 * (self.stride.0 * seconds + self.stride.1)).sin(),
         );
-        // A body that turns shows less of its width, and its clothes fold.
+        // A turning body shows less of its width, and its clothes fold.
         let breadth = 0.95 - self.facing.at(seconds).abs();
         let lean = self.lean.at(seconds);
         let along = |from: (f32, f32), angle: f32, length: f32| {
@@ -150,7 +151,7 @@ impl Walker {
     }
 }
 
-/// A head with shoulders before a blurred room.
+/// A head with shoulders in front of a blurred room.
 pub struct Speaker {
     room: Frame,
     body: Sprite,
@@ -200,7 +201,7 @@ impl Speaker {
         }
     }
 
-    /// Paints the picture at a time.
+    /// Paints the frame at a time.
     pub fn paint(&self, seconds: f32) -> Frame {
         let mut frame = self.room.clone();
         let (x, y) = (

@@ -1,5 +1,5 @@
-//! A PostgreSQL server for tests, if one is installed: started by the first that asks, and ended
-//! with the process.
+//! A PostgreSQL server for tests, if one is installed. The first test that needs it starts it, and
+//! it ends with the process.
 
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
@@ -12,15 +12,14 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// A server that is ended when the pipe to its shell is closed, which happens at the latest when
-/// this process ends.
+/// A server that ends when the pipe to its shell is closed, at the latest at the end of this
+/// process.
 struct Server {
     folder: PathBuf,
     _shell: Child,
 }
 
-/// The URL of a new database, or `None` where no server is installed, which is an error if `CI` is
-/// set.
+/// The URL of a new database; `None` if no server is installed, which is an error if `CI` is set.
 pub fn database() -> Option<String> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -62,7 +61,7 @@ impl Server {
     fn start() -> Option<Server> {
         let (initdb, postgres) = (program("initdb")?, program("postgres")?);
         program("psql")?;
-        // A socket's path may have a hundred characters.
+        // A socket's path is limited to about a hundred characters.
         let folder = tempfile::Builder::new()
             .prefix("uniq-pg-")
             .tempdir_in("/tmp")
@@ -131,7 +130,7 @@ fn is_up(folder: &Path) -> bool {
     asked.is_ok_and(|answer| answer.status.success())
 }
 
-/// A program of PostgreSQL, which Debian keeps out of the way.
+/// A program of PostgreSQL, which Debian keeps outside of PATH.
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let versions = fs::read_dir("/usr/lib/postgresql")
@@ -145,7 +144,7 @@ fn program(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// The server does not run as root: the user and group that it runs as then.
+/// The user and group that the server runs as, since it refuses to run as root.
 fn owner() -> Option<(u32, u32)> {
     let is_root = fs::metadata("/proc/self")
         .map(|of| std::os::unix::fs::MetadataExt::uid(&of))

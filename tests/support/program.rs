@@ -1,4 +1,4 @@
-//! Runs the program under test and reads what it says.
+//! Runs the program under test and reads its output.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// One line of `uniq check --json`: the fields that are judged; a field that is absent reads as
+/// One line of `uniq check --json`, with the fields that tests read; an absent field reads as
 /// empty.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -17,11 +17,11 @@ pub struct Report {
     /// `unpublished`, `partly_published`, `published` or `inconclusive`; empty when the line
     /// reports an error.
     pub verdict: String,
-    /// Why the verdict is what it is.
+    /// The reasons for the verdict.
     pub reasons: Vec<Value>,
-    /// The clip's seconds by what is known of them.
+    /// The clip's seconds by their state.
     pub seconds: Seconds,
-    /// Copies and related scenes.
+    /// Copies and same scenes.
     pub matches: Vec<Match>,
     /// The best candidate that was not counted.
     pub nearest_non_match: Option<Value>,
@@ -33,7 +33,7 @@ pub struct Report {
 pub struct Checked {
     /// As given on the command line.
     pub path: String,
-    /// Of the clip's bytes.
+    /// SHA-256 of the clip's bytes.
     pub sha256: String,
     /// Length in seconds.
     pub duration_s: f64,
@@ -61,9 +61,9 @@ pub struct Match {
     pub clip: Span,
     /// Where in the published video.
     pub reference: Span,
-    /// Weight of all that agrees, in bits.
+    /// Evidence of everything that agrees, in bits.
     pub evidence_bits: f64,
-    /// Weight of what does not recur in the published video, in bits.
+    /// Evidence of what does not recur in the published video, in bits.
     pub moment_bits: f64,
     /// `copy` or `same_scene`.
     pub kind: String,
@@ -72,7 +72,7 @@ pub struct Match {
     pub turned_degrees: u32,
     /// Speed of the clip relative to the published video.
     pub speed: f64,
-    /// How the two frames lie over each other.
+    /// How the two frames overlap.
     pub geometry: Geometry,
 }
 
@@ -90,7 +90,7 @@ pub struct Geometry {
 pub struct Source {
     /// The file that was indexed.
     pub path: String,
-    /// Of its bytes.
+    /// SHA-256 of its bytes.
     pub sha256: String,
     /// Where it was published.
     pub url: Option<String>,
@@ -137,7 +137,7 @@ pub fn build(program: &Path, index: &Path, videos: &[&Path]) -> Output {
     run(program, &args)
 }
 
-/// Panics with the program's words unless it ended well.
+/// Panics with the program's output unless it succeeded.
 pub fn must_succeed(output: &Output) {
     assert!(
         output.status.success(),

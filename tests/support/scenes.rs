@@ -1,8 +1,8 @@
-//! Makes the footage of the tests through the `ffmpeg` command: no binary assets, the same pictures
+//! Makes the footage of the tests with the `ffmpeg` command: no binary assets, and the same frames
 //! on each run.
 //!
-//! What was made once is kept under cargo's folder for temporary files of tests, named after all
-//! that decides its bytes; a file appears there complete or not at all, so that tests may run in
+//! Footage is kept in cargo's folder for temporary files of tests, under a name made of everything
+//! that decides its bytes. A file appears there complete or not at all, so that tests may run in
 //! parallel and in several processes.
 
 use std::collections::HashMap;
@@ -20,8 +20,7 @@ pub use super::shots::Scene;
 use super::shots::{HEIGHT, RATE, WIDTH};
 use super::steady::{EXACT_SCALING, ffmpeg, ffmpeg_of_raw_pictures};
 
-/// To be raised whenever the painting or the way of encoding changes, so that stale footage is not
-/// used.
+/// Raise this whenever the painting or the encoding changes, so that stale footage is not used.
 const PAINTING: u32 = 2;
 
 /// How a scene is encoded.
@@ -39,7 +38,7 @@ pub struct Encoding {
 }
 
 impl Default for Encoding {
-    /// 640x360 H.264 in MP4, as most platforms deliver.
+    /// 640x360 H.264 in MP4, as most platforms deliver it.
     fn default() -> Encoding {
         Encoding {
             size: (640, 360),
@@ -51,7 +50,7 @@ impl Default for Encoding {
 }
 
 impl Encoding {
-    /// The default picture in another codec: encoder arguments separated by blanks, and the
+    /// The default frame size in another codec, given encoder arguments separated by blanks and the
     /// extension.
     pub fn with(args: &str, extension: &str) -> Encoding {
         Encoding {
@@ -67,7 +66,7 @@ pub fn moving(seed: u64, seconds: u32) -> PathBuf {
     make(&Scene::Moving { seed }, seconds, &Encoding::default())
 }
 
-/// A person walking before a static camera; takes of one scene share the room and the person.
+/// A person walking in front of a static camera; takes of one scene share room and person.
 pub fn tripod(scene: u64, take: u64, seconds: u32) -> PathBuf {
     make(
         &Scene::Tripod { scene, take },
@@ -76,8 +75,8 @@ pub fn tripod(scene: u64, take: u64, seconds: u32) -> PathBuf {
     )
 }
 
-/// A head with shoulders, speaking before a static camera; takes of one scene share the room and
-/// the person.
+/// A head with shoulders, speaking in front of a static camera; takes of one scene share room and
+/// person.
 pub fn talking_head(scene: u64, take: u64, seconds: u32) -> PathBuf {
     make(
         &Scene::TalkingHead { scene, take },
@@ -91,7 +90,7 @@ pub fn black(seconds: u32) -> PathBuf {
     make(&Scene::Black, seconds, &Encoding::default())
 }
 
-/// One rich picture, held.
+/// One detailed picture, held.
 pub fn frozen(seed: u64, seconds: u32) -> PathBuf {
     make(&Scene::Frozen { seed }, seconds, &Encoding::default())
 }
@@ -112,7 +111,7 @@ pub fn with_black_part(seed: u64, seconds: u32, from_s: u32, to_s: u32) -> PathB
     make(&scene, seconds, &Encoding::default())
 }
 
-/// Makes any scene in any encoding, or finds it made.
+/// Makes any scene in any encoding, or finds it already made.
 pub fn make(scene: &Scene, seconds: u32, encoding: &Encoding) -> PathBuf {
     let key = format!("{PAINTING} {scene:?} {seconds} {encoding:?}");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scenes");
@@ -174,7 +173,8 @@ pub fn make(scene: &Scene, seconds: u32, encoding: &Encoding) -> PathBuf {
 
 /// Applies a chain of video filters to a video and encodes it again; `args` follow the filters.
 ///
-/// An empty chain leaves the picture as it is. Without encoder arguments it is H.264 at crf 23.
+/// An empty chain leaves the frames unchanged. Without encoder arguments the result is H.264 at crf
+/// 23.
 pub fn edit(input: &Path, filters: &str, args: &[&str], extension: &str) -> PathBuf {
     let mut command: Vec<OsString> = vec!["-i".into(), input.into()];
     if !filters.is_empty() {
@@ -192,17 +192,17 @@ pub fn edit(input: &Path, filters: &str, args: &[&str], extension: &str) -> Path
     edited(&folder, &[input], &command, extension)
 }
 
-/// Cuts `length_s` seconds from `start_s` on out of a video, encoded again so that the cut is
-/// exact.
+/// Cuts `length_s` seconds out of a video, beginning at `start_s`. It is encoded again so that the
+/// cut is exact.
 pub fn excerpt(input: &Path, start_s: f64, length_s: f64) -> PathBuf {
     let (start, length) = (format!("{start_s:.3}"), format!("{length_s:.3}"));
     edit(input, "", &["-ss", &start, "-t", &length, "-an"], "mp4")
 }
 
-/// Runs ffmpeg with `args` (all but the output), or finds in `folder` what it made of the same
-/// inputs before.
+/// Runs ffmpeg with `args` (all except the output), or finds in `folder` the earlier result for the
+/// same inputs.
 ///
-/// The result is named after the inputs' bytes and the arguments, wherever the inputs lie.
+/// The result is named after the inputs' bytes and the arguments, wherever the inputs are.
 pub fn edited(folder: &Path, inputs: &[&Path], args: &[OsString], extension: &str) -> PathBuf {
     let mut key = Sha256::new_with_prefix(PAINTING.to_string());
     for argument in args {
@@ -227,7 +227,7 @@ pub fn edited(folder: &Path, inputs: &[&Path], args: &[OsString], extension: &st
     })
 }
 
-/// The SHA-256 of a file as lower-case hexadecimal, read once a process.
+/// The SHA-256 of a file as lower-case hexadecimal, read once per process.
 pub fn digest(path: &Path) -> String {
     static KNOWN: OnceLock<Mutex<HashMap<PathBuf, String>>> = OnceLock::new();
     let known = KNOWN.get_or_init(Mutex::default);
@@ -246,12 +246,12 @@ pub fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Returns `target`, having `make` write it first when it does not exist.
+/// Returns `target`, which `make` writes first if it does not exist.
 fn kept(target: &Path, make: impl FnOnce(&Path)) -> PathBuf {
     static MAKING: OnceLock<Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>> = OnceLock::new();
     static ATTEMPT: AtomicU32 = AtomicU32::new(0);
-    // Two threads that want the same file: the second waits. Two processes: both make it, and the
-    // last rename wins.
+    // If two threads want the same file, the second waits. Two processes both make it, and the last
+    // rename wins.
     let making = MAKING
         .get_or_init(Mutex::default)
         .lock()
@@ -267,7 +267,7 @@ fn kept(target: &Path, make: impl FnOnce(&Path)) -> PathBuf {
     fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     let attempt = ATTEMPT.fetch_add(1, Ordering::Relaxed);
-    // The extension stays last: ffmpeg chooses the container by it.
+    // The extension stays last, because ffmpeg chooses the container by it.
     let partial = folder.join(format!(".part-{}-{attempt}-{name}", std::process::id()));
     make(&partial);
     fs::rename(&partial, target).unwrap_or_else(|error| panic!("{}: {error}", target.display()));

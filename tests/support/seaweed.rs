@@ -1,8 +1,8 @@
-//! An S3 server for tests, if one is installed: started by the first that asks, and ended with the
-//! process.
+//! An S3 server for tests, if one is installed. The first test that needs it starts it, and it ends
+//! with the process.
 //!
-//! `scripts/setup` installs it and says in `UNIQ_FOREIGN` where. Its files can be reached past S3,
-//! so that tests can do what nobody should.
+//! `scripts/setup` installs it and names the folder in `UNIQ_FOREIGN`. Tests can reach its files
+//! without S3, to change them in ways that nobody should.
 
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
@@ -16,12 +16,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// The secret with which the server is asked.
+/// The secret key for the server.
 pub const SECRET: &str = "hidden-word-of-tests";
 const KEY: &str = "AKIDOFTESTS";
 
-/// A server that is ended when the pipe to its shell is closed, which happens at the latest when
-/// this process ends.
+/// A server that ends when the pipe to its shell is closed, at the latest at the end of this
+/// process.
 #[derive(Debug)]
 pub struct Server {
     s3: u16,
@@ -29,14 +29,14 @@ pub struct Server {
     _shell: Child,
 }
 
-/// An empty bucket of a server.
+/// A bucket of a server, empty at first.
 #[derive(Debug)]
 pub struct Bucket {
     pub server: &'static Server,
     pub name: String,
 }
 
-/// A new bucket, or `None` where no server is installed, which is an error if `CI` is set.
+/// A new bucket; `None` if no server is installed, which is an error if `CI` is set.
 pub fn bucket() -> Option<Bucket> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -59,7 +59,7 @@ pub fn bucket() -> Option<Bucket> {
 }
 
 impl Bucket {
-    /// The variables of the environment by which it is reached.
+    /// The environment variables by which a program reaches it.
     pub fn variables(&self) -> Vec<(String, String)> {
         let endpoint = format!("http://127.0.0.1:{}", self.server.s3);
         let variables = [
@@ -74,13 +74,13 @@ impl Bucket {
             .to_vec()
     }
 
-    /// The bytes of an object, past S3.
+    /// The bytes of an object, read without S3.
     pub fn read(&self, name: &str) -> Option<Vec<u8>> {
         let (status, bytes) = self.server.ask("GET", &self.path(name), b"");
         (status == 200).then_some(bytes)
     }
 
-    /// Writes an object, past S3.
+    /// Writes an object without S3.
     pub fn write(&self, name: &str, bytes: &[u8]) {
         let (status, answer) = self.server.ask("PUT", &self.path(name), bytes);
         assert!(
@@ -90,7 +90,7 @@ impl Bucket {
         );
     }
 
-    /// Deletes an object, past S3.
+    /// Deletes an object without S3.
     pub fn delete(&self, name: &str) {
         let (status, answer) = self.server.ask("DELETE", &self.path(name), b"");
         assert!(
@@ -172,7 +172,7 @@ impl Server {
             "-s3.port.iceberg=0".to_owned(),
             "-s3.port.lance=0".to_owned(),
             format!("-s3.config={}/s3.json", folder.display()),
-            // As many as there is room for: each bucket takes several.
+            // No limit except disk space, since each bucket takes several volumes.
             "-volume.max=0".to_owned(),
             "-master.volumeSizeLimitMB=64".to_owned(),
         ];
@@ -196,7 +196,7 @@ impl Server {
             _shell: shell,
         };
         let begun = Instant::now();
-        // Once the S3 side answers and the other takes a file, all of it is there.
+        // The server is ready once S3 answers and the file server accepts a file.
         while TcpStream::connect(("127.0.0.1", s3)).is_err() || !server.is_up() {
             let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
             assert!(
@@ -224,7 +224,7 @@ impl Server {
     }
 }
 
-/// One request over plain HTTP 1.0, which is answered without chunks.
+/// One request over plain HTTP 1.0, so that the answer has no chunks.
 fn send(stream: &mut TcpStream, method: &str, path: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
     let head = format!(
         "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\
@@ -245,7 +245,7 @@ fn send(stream: &mut TcpStream, method: &str, path: &str, body: &[u8]) -> Option
     Some((status, answer[end + 4..].to_vec()))
 }
 
-/// Ports that nobody listens at now.
+/// Ports that are free now.
 fn free_ports<const N: usize>() -> [u16; N] {
     let listeners: [TcpListener; N] =
         std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());

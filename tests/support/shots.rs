@@ -1,7 +1,7 @@
-//! Stages what the footage shows, frame by frame: cut shots, static cameras, and the hard cases
+//! Stages the content of the footage, frame by frame: cut shots, static cameras, and hard cases
 //! without content.
 //!
-//! A [`Film`] is a pure function of its description: frame `n` is painted the same on each run.
+//! A [`Film`] is a pure function of its description: frame `n` is the same on each run.
 
 use std::f32::consts::TAU;
 
@@ -20,50 +20,50 @@ pub const RATE: u32 = 25;
 pub enum Scene {
     /// Shots of 3 to 6 s with a moving camera and dozens of moving things.
     Moving {
-        /// Chooses everything that is seen.
+        /// Determines everything visible.
         seed: u64,
     },
-    /// A static camera and a person who walks and waves before it.
+    /// A static camera and a person who walks and waves in front of it.
     Tripod {
-        /// Chooses the place and the person.
+        /// Determines the place and the person.
         scene: u64,
-        /// Chooses the movements.
+        /// Determines the movements.
         take: u64,
     },
     /// A static camera and a head with shoulders that sways and speaks.
     TalkingHead {
-        /// Chooses the place and the person.
+        /// Determines the place and the person.
         scene: u64,
-        /// Chooses the movements.
+        /// Determines the movements.
         take: u64,
     },
     /// Nothing but black.
     Black,
-    /// One rich picture, held.
+    /// One detailed picture, held.
     Frozen {
-        /// Chooses the picture.
+        /// Determines the picture.
         seed: u64,
     },
     /// Colour bars with a few lines that look like text, held.
     Slate,
     /// A white page on which lines are drawn one after the other.
     LineDrawing {
-        /// Chooses the lines.
+        /// Determines the lines.
         seed: u64,
     },
     /// [`Scene::Moving`] with black from one second to another.
     PartlyBlack {
-        /// Chooses everything that is seen.
+        /// Determines everything visible.
         seed: u64,
         /// First black second.
         from_s: u32,
-        /// First second that is not black again.
+        /// First second after the black part.
         to_s: u32,
     },
 }
 
 impl Scene {
-    /// Whether a sensor would add its noise: not to what a computer drew or holds.
+    /// Whether a sensor would add noise: not to computer drawings and stills.
     pub fn is_filmed(&self) -> bool {
         matches!(
             self,
@@ -96,9 +96,9 @@ impl Scene {
     }
 }
 
-/// A scene that is ready to be painted frame by frame, in order.
+/// A scene that can be painted frame by frame, in order.
 pub enum Film {
-    /// Shots one after the other, and the frames that are black instead.
+    /// Consecutive shots, and the range of frames that are black instead.
     Cut(Reel, std::ops::Range<u32>),
     /// See [`Scene::Tripod`].
     Walker(Box<Walker>),
@@ -130,7 +130,7 @@ impl Film {
     }
 }
 
-/// Shots in a row, each painted when its time comes.
+/// Consecutive shots, each painted when its time comes.
 pub struct Reel {
     random: Random,
     shot: Shot,
@@ -189,7 +189,7 @@ impl Sway {
     }
 }
 
-/// A thing that moves through a shot in its own way.
+/// A thing that moves through a shot on its own path.
 struct Actor {
     sprite: Sprite,
     start: (f32, f32),
@@ -198,7 +198,7 @@ struct Actor {
     turn: (f32, f32),
     growth: f32,
     bend: (f32, f32),
-    /// How much of the camera's motion it shows: 1 at the ground's distance, more in front of it.
+    /// Share of the camera's motion that it shows: 1 at the ground's distance, more in front of it.
     nearness: f32,
 }
 
@@ -307,8 +307,8 @@ impl Actor {
     }
 }
 
-/// Puts `count` unmoving things of `smallest..largest` pixels onto the ground, each with a look of
-/// its own.
+/// Puts `count` still things of `smallest..largest` pixels onto the ground, each with a random
+/// look.
 pub fn furnish(
     ground: &mut Sprite,
     random: &mut Random,
@@ -381,7 +381,7 @@ impl Pen {
     }
 }
 
-/// Bars of seven colours over a dark field with rows of strokes of uneven length, as words are.
+/// Bars of seven colours above a dark field with rows of strokes as long as words.
 fn slate() -> Frame {
     let bars = [
         [180, 128, 128],

@@ -1,11 +1,12 @@
-//! What was made and measured before: fingerprints of edited excerpts, indexes, and what was found.
+//! Caches what was made and measured before: fingerprints of edited excerpts, indexes, and
+//! observations.
 //!
-//! - `fingerprints/KEY.uniq` and `KEY.pictures`, which its small pictures are kept in: named by the
-//!   version of the fingerprint, the clips' bytes, the part, the filters and the encoding. The
-//!   edited video itself is deleted as soon as its fingerprint is made.
-//! - `indexes/KEY/`: named by the versions of fingerprint and index, and the bytes of the videos in
-//!   it.
-//! - `reports/observations-PROGRAM.jsonl`: named by the bytes of this program; one line an excerpt.
+//! - `fingerprints/KEY.uniq` and `KEY.pictures` (its small pictures): named by the version of the
+//!   fingerprint, the clips' bytes, the part, the filters and the encoding. The edited video itself
+//!   is deleted as soon as its fingerprint is made.
+//! - `indexes/KEY/`: named by the versions of fingerprint and index, and the bytes of its videos.
+//! - `reports/observations-PROGRAM.jsonl`: named by the bytes of this program; one line per
+//!   excerpt.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ use uniq::{Fingerprint, Index};
 use crate::excerpt::Excerpt;
 use crate::footage::{Clip, decoding, sha256};
 
-/// The folder of all this.
+/// A cache folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     folder: PathBuf,
@@ -32,7 +33,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Uses a folder, which is made if there is none.
+    /// Uses a folder, and creates it if it is missing.
     pub(crate) fn new(folder: PathBuf) -> anyhow::Result<Cache> {
         for folder in ["fingerprints", "indexes", "reports", "videos"].map(|name| folder.join(name))
         {
@@ -44,7 +45,7 @@ impl Cache {
         Ok(Cache { folder, program })
     }
 
-    /// The fingerprint of an edited excerpt, and whether it was made just now.
+    /// The fingerprint of an edited excerpt, and whether it was just made.
     pub(crate) fn fingerprint(
         &self,
         excerpt: &Excerpt,
@@ -72,7 +73,7 @@ impl Cache {
         Ok((fingerprint, true))
     }
 
-    /// The fingerprint of this name, if it was made, without its small pictures.
+    /// The fingerprint with this name, without its small pictures, if it exists.
     pub(crate) fn known_fingerprint(&self, name: &str) -> uniq::Result<Fingerprint> {
         Fingerprint::load(
             &self
@@ -84,7 +85,7 @@ impl Cache {
         )
     }
 
-    /// The file of what was observed of excerpts by this program.
+    /// The file of this program's observations.
     pub(crate) fn observations(&self) -> PathBuf {
         self.folder
             .join("reports")
@@ -115,7 +116,8 @@ impl Cache {
                 .arg(&excerpt.clip.path);
             "null"
         } else {
-            // FFmpeg may miss the time by seconds where it has to guess: all before it is decoded.
+            // Without an exact index FFmpeg may miss the time by seconds, so everything before it
+            // is decoded.
             command.arg("-i").arg(&excerpt.clip.path);
             &format!(
                 "trim={:.3}:{:.3},setpts=PTS-STARTPTS",
@@ -146,8 +148,8 @@ impl Cache {
             "-vsync",
             "vfr",
         ]);
-        // Else Matroska gives each file a number of its own, and the frames that are looked at are
-        // drawn by the file's bytes.
+        // Otherwise Matroska writes a random id into each file, and a file's bytes determine which
+        // of its frames are sampled.
         command.args(["-fflags", "+bitexact", "-flags:v", "+bitexact"]);
         command.args(excerpt.edit.encoding.split(' ')).arg(&target);
         run(command)
@@ -155,7 +157,7 @@ impl Cache {
         Ok(target)
     }
 
-    /// Cuts out a part of a clip, in good quality, and keeps it.
+    /// Cuts out a part of a clip in good quality, and keeps it.
     pub(crate) fn part(&self, clip: &Clip, (from, to): (f64, f64)) -> anyhow::Result<PathBuf> {
         let name = digest(&["part", &clip.sha256, &format!("{from:.3} {to:.3}")]);
         let target = self.folder.join("videos").join(format!("{name}.mp4"));
@@ -191,7 +193,7 @@ impl Cache {
         Ok(target)
     }
 
-    /// An index of these videos and no others; what is missing in it is added.
+    /// An index of exactly these videos; missing ones are added.
     pub(crate) fn index(&self, videos: &[PathBuf], cancel: &AtomicBool) -> anyhow::Result<Index> {
         let mut digests = videos
             .iter()
@@ -227,8 +229,8 @@ impl Cache {
     }
 }
 
-/// The small pictures of a clip as bytes: columns and rows u16, then of each its time in
-/// milliseconds u32 and its levels.
+/// The small pictures of a clip as bytes: columns and rows as u16, then for each picture its time
+/// in milliseconds as u32 and its levels.
 fn picture_bytes(pictures: &[Thumbnail]) -> Vec<u8> {
     let Some(first) = pictures.first() else {
         return Vec::new();
@@ -266,7 +268,7 @@ fn read_pictures(file: &Path) -> Option<Vec<Thumbnail>> {
     rest.chunks(4 + width * height).map(picture).collect()
 }
 
-/// Names an edited excerpt by all that its fingerprint depends on.
+/// Names an edited excerpt by everything that its fingerprint depends on.
 pub(crate) fn key(excerpt: &Excerpt) -> String {
     let part = format!("{:.3} {:.3}", excerpt.cut_s.0, excerpt.cut_s.1);
     let other = excerpt.other.as_ref().map_or(String::new(), |other| {
@@ -292,7 +294,7 @@ fn digest(parts: &[&str]) -> String {
     hex::encode(&hasher.finalize()[..12])
 }
 
-/// Whether FFmpeg finds a time in a file of this kind exactly.
+/// Whether FFmpeg seeks exactly in a file of this kind.
 fn has_exact_index(file: &Path) -> bool {
     let ending = file
         .extension()
@@ -301,7 +303,7 @@ fn has_exact_index(file: &Path) -> bool {
     ["mp4", "m4v", "mov", "mkv", "webm"].contains(&ending.as_str())
 }
 
-/// Fails with what to do if the `ffmpeg` command cannot be run.
+/// Fails with advice if the `ffmpeg` command cannot be run.
 pub(crate) fn need_editor() -> anyhow::Result<()> {
     let mut command = Command::new("ffmpeg");
     command.args(["-nostdin", "-v", "error", "-version"]);
@@ -333,7 +335,7 @@ fn run(mut command: Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The default folder: the user's cache, under the name of `uniq`.
+/// The default folder: `uniq` in the user's cache.
 pub(crate) fn default_folder() -> anyhow::Result<PathBuf> {
     use etcetera::BaseStrategy as _;
     let strategy = etcetera::choose_base_strategy().map_err(|_| {

@@ -1,29 +1,29 @@
-//! What publishers do to footage: the one table of edits, with their FFmpeg filters and parameters.
+//! Edits of footage as publishers make them: a table with FFmpeg filters and parameters.
 //!
 //! In a filter, `{w}` and `{h}` are the even size of the excerpt in pixels, `{cx}` and `{cy}` the
-//! factors 0 or 1 of the corner that chance chose for the clip, `{disc}` the diameter of a disc of
-//! a quarter of the picture's area, and `{fade}` the second at which a fade out begins.
+//! factors 0 or 1 of the corner drawn for the clip, `{disc}` the diameter of a disc with a quarter
+//! of the frame's area, and `{fade}` the second at which a fade-out begins.
 
 /// One way to change an excerpt.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Edit {
-    /// What kind of change it is: the power of a second is told by family.
+    /// The kind of change. The power of a second is reported by family.
     pub(crate) family: &'static str,
     /// The short name, on command lines and in tables.
     pub(crate) name: &'static str,
-    /// What it does, for a person.
+    /// A description for people.
     pub(crate) about: &'static str,
-    /// How the picture is made.
+    /// How the frames are made.
     pub(crate) picture: Picture,
-    /// What happens to time.
+    /// Change of time.
     pub(crate) time: Time,
     /// How it is encoded.
     pub(crate) encoding: &'static str,
-    /// Whether the edit is looked for by the thorough effort only.
+    /// Whether only the thorough effort looks for this edit.
     pub(crate) thorough: bool,
 }
 
-/// How the picture of an edit is made.
+/// How the frames of an edit are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Picture {
     /// A chain of filters.
@@ -35,12 +35,12 @@ pub(crate) enum Picture {
     Mixed(&'static str),
 }
 
-/// What an edit does to time.
+/// An edit's change of time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Time {
-    /// Nothing.
+    /// None.
     Kept,
-    /// Plays it so many times as fast.
+    /// Plays it this many times as fast.
     Speed(f64),
     /// Plays it backwards.
     Reversed,
@@ -50,12 +50,12 @@ pub(crate) enum Time {
     Shuffled,
 }
 
-/// Seconds of the clip in [`Time::Inside`].
+/// Length of the excerpt in [`Time::Inside`], in seconds.
 pub(crate) const INSIDE_S: f64 = 3.0;
-/// Seconds of the whole in [`Time::Inside`].
+/// Total length in [`Time::Inside`], in seconds.
 pub(crate) const AROUND_S: f64 = 12.0;
-/// Which fifth of the excerpt comes when in [`Time::Shuffled`]; none after the one that it follows,
-/// so that each is a piece.
+/// Order of the fifths of the excerpt in [`Time::Shuffled`]. None follows its predecessor, so that
+/// each is a separate piece.
 pub(crate) const ORDER: [usize; 5] = [3, 0, 4, 2, 1];
 
 /// The families.
@@ -387,12 +387,12 @@ pub(crate) const EDITS: &[Edit] = &[
 ];
 
 impl Edit {
-    /// The edit of that name.
+    /// The edit with this name.
     pub(crate) fn named(name: &str) -> Option<Edit> {
         EDITS.iter().copied().find(|edit| edit.name == name)
     }
 
-    /// Whether other footage is needed.
+    /// Whether it needs other footage.
     pub(crate) fn mixes(&self) -> bool {
         matches!(self.picture, Picture::Mixed(_))
     }

@@ -4,49 +4,50 @@ use crate::edits::{AROUND_S, Edit, INSIDE_S, ORDER, Picture, Time};
 use crate::footage::Clip;
 use crate::random::{Random, fold};
 
-/// A clip of which less can be cut out is left out, in seconds.
+/// Minimum length of an excerpt, in seconds; shorter clips are skipped.
 pub(crate) const SHORTEST_S: f64 = 3.0;
 
-/// Excerpts are edited at this short side in pixels at most.
+/// Maximum short side of an edited excerpt, in pixels.
 const SHORT_SIDE_MAX: u32 = 480;
 
-/// Length of a fade in seconds.
+/// Length of a fade, in seconds.
 const FADE_S: f64 = 1.5;
 
-/// What is not used at the end of a part, in seconds: the last frame of many clips is a little
-/// earlier than their length says.
+/// Unused end of a part, in seconds, because the last frame of many clips is a little earlier than
+/// their length says.
 const UNUSED_S: f64 = 0.04;
 
-/// A part of a clip, changed, and where it truly comes from.
+/// An edited part of a clip, and where it really comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Excerpt {
-    /// The clip that it is cut from.
+    /// The source clip.
     pub(crate) clip: Clip,
-    /// What is done to it.
+    /// The edit.
     pub(crate) edit: Edit,
-    /// Length that was asked for, in seconds.
+    /// Requested length, in seconds.
     pub(crate) wanted_s: f64,
-    /// From when to when it is cut out, in seconds.
+    /// Start and end in the clip, in seconds.
     pub(crate) cut_s: (f64, f64),
-    /// Other footage that is mixed with it.
+    /// Other footage mixed with it.
     pub(crate) other: Option<Clip>,
-    /// What of it is where, in the order of the result.
+    /// What of the clip is where in the result, in the result's order.
     pub(crate) truth: Vec<Piece>,
     corner: usize,
 }
 
-/// A part of the result and the part of the clip that it shows.
+/// A part of the result, and the part of the clip that it shows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Piece {
-    /// Of the result, in seconds.
+    /// Start and end in the result, in seconds.
     pub(crate) clip_s: (f64, f64),
-    /// Of the clip that it was cut from, or of the part of it that is indexed alone, in seconds.
+    /// Start and end, in seconds, in the source clip, or in the part of it that is indexed alone.
     pub(crate) reference_s: (f64, f64),
 }
 
 impl Excerpt {
-    /// Chooses the part of `clip` by its bytes and `seed`; `None` if the clip is too short for the
-    /// length or the edit, or if other footage is needed and `others` has none of another group.
+    /// Chooses the part of `clip` by its bytes and `seed`. Returns `None` if the clip is too short
+    /// for the length or the edit, or if the edit needs other footage and `others` has none of
+    /// another group.
     pub(crate) fn plan(
         clip: &Clip,
         edit: Edit,
@@ -57,7 +58,7 @@ impl Excerpt {
         Excerpt::chosen(clip, edit, wanted_s, (0.0, clip.duration_s), others, seed)
     }
 
-    /// The same from a part of the clip, for edits without other footage.
+    /// As [`Excerpt::plan`], from a part of the clip, for edits without other footage.
     pub(crate) fn plan_within(
         clip: &Clip,
         edit: Edit,
@@ -68,8 +69,8 @@ impl Excerpt {
         Excerpt::chosen(clip, edit, wanted_s, part, &[], seed)
     }
 
-    /// As much as `most_s` of the part of the clip that is `kept`, and of what adjoins it on the
-    /// longer side; what is kept is the truth.
+    /// An excerpt across one end of the part `kept`, the end beyond which more of the clip is left:
+    /// up to `most_s` on either side of that end. The true copy is what lies in `kept`.
     pub(crate) fn across(
         clip: &Clip,
         edit: Edit,
@@ -121,8 +122,8 @@ impl Excerpt {
         let corner = random.below(4);
         let before =
             ((0.25 + 0.5 * random.ratio()) * (AROUND_S - INSIDE_S) * 100.0).round() / 100.0;
-        // Ranking by both keeps the pairing when the set of candidates changes, and with it what is
-        // cached.
+        // Ranks by both digests, so that the pairing, and with it the cache, survives changes of
+        // the candidates.
         let other = others
             .iter()
             .filter(|other| {
@@ -171,12 +172,12 @@ impl Excerpt {
         })
     }
 
-    /// Seconds of other footage that are mixed with it.
+    /// Seconds of other footage in the result.
     pub(crate) fn other_s(&self) -> f64 {
         (self.cut_s.1 - self.cut_s.0).max(AROUND_S)
     }
 
-    /// Even width and height at which the excerpt is edited.
+    /// Even width and height of the edited excerpt.
     fn size(&self) -> (u32, u32) {
         let (width, height) = self.clip.size;
         let short = width.min(height).max(1);
@@ -185,8 +186,8 @@ impl Excerpt {
         (even(width), even(height))
     }
 
-    /// The graph of filters that makes it, from the inputs 0 (the clip, cut out) and 1 (other
-    /// footage, looped).
+    /// The graph of filters that makes it, from the inputs 0 (the cut clip) and 1 (other footage,
+    /// looped).
     pub(crate) fn graph(&self) -> String {
         let (width, height) = self.size();
         let length = self.cut_s.1 - self.cut_s.0;

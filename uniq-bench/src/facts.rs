@@ -1,10 +1,10 @@
-//! Tells how often the facts that make a price are right: on excerpts of footage that are changed
-//! in known ways.
+//! Measures how often the facts that determine a price are right, on excerpts that are changed in
+//! known ways.
 //!
-//! Of each video that is large enough an excerpt is reduced, and so native at that size. It is then
-//! upscaled with several filters, some of them sharpened; its frame rate raised by repetition and
-//! by blending; bars, a logo or a caption put on it. All of them are encoded again, and measured as
-//! a check measures a clip.
+//! An excerpt of each large enough video is reduced, so that it is native at that size. It is then
+//! upscaled with several filters, some of them with sharpening; its frame rate is raised by
+//! repetition and by blending; bars, a logo or a caption are added. All of these are encoded again,
+//! and measured as in a check.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     each: bool,
 }
 
-/// Measures all videos and prints a table; returns what could not be measured.
+/// Measures all videos and prints a table. Returns what could not be measured.
 pub(crate) fn facts(args: &Args) -> anyhow::Result<Vec<String>> {
     let mut clips = Vec::new();
     let mut failed = Vec::new();
@@ -127,7 +127,7 @@ impl Count {
     }
 }
 
-/// A way to change an excerpt, and how its facts are judged.
+/// A change of an excerpt, and how its facts are judged.
 struct Variant {
     kind: &'static str,
     name: String,
@@ -193,7 +193,7 @@ impl Variant {
     }
 }
 
-/// All that is made of a clip.
+/// All variants of a clip.
 fn variants(clip: &Clip) -> Vec<Variant> {
     let mut all = sizes(clip);
     if clip.duration_s >= 3.0 {
@@ -205,15 +205,15 @@ fn variants(clip: &Clip) -> Vec<Variant> {
     all
 }
 
-/// Native at a smaller size, and upscaled to that.
+/// Variants that are native at a smaller size, and upscaled from there.
 fn sizes(clip: &Clip) -> Vec<Variant> {
     let (width, height) = clip.size;
     let short = width.min(height);
     if short < SHORT_MIN {
         return Vec::new();
     }
-    // An even size of two thirds: whatever the video itself was made of, it is native there, or
-    // nearly.
+    // An even size of two thirds, at which the video is native or nearly so, whatever it was made
+    // from.
     let even = |side: u32, share: f64| (f64::from(side) * share / 2.0).round() as u32 * 2;
     let share = if short >= 700 { 0.6 } else { 0.5 };
     let (across, down) = (even(width, share), even(height, share));
@@ -257,7 +257,7 @@ fn sizes(clip: &Clip) -> Vec<Variant> {
     all
 }
 
-/// Original rates, and raised ones.
+/// Variants with original and raised frame rates.
 fn rates() -> Vec<Variant> {
     let judged = |expected: RateState, most: f64| {
         move |quality: &Quality| match quality.frame_rate.state {
@@ -305,7 +305,7 @@ fn rates() -> Vec<Variant> {
     ]
 }
 
-/// Clean, and with bars, a logo and captions.
+/// Variants that are clean, or have bars, a logo and captions.
 fn overlays(clip: &Clip) -> Vec<Variant> {
     let found = |kind: OverlayKind| {
         move |quality: &Quality| {
@@ -369,7 +369,7 @@ fn overlays(clip: &Clip) -> Vec<Variant> {
     ]
 }
 
-/// Kind, factor, filter, whether it is sharpened, and rate factor.
+/// Kind, factor, filter, whether it is sharpened, and x264's rate factor.
 const UPSCALED: [(&str, f64, &str, bool, u32); 8] = [
     ("upscaled", 2.0, "bicubic", false, 18),
     ("upscaled", 2.0, "lanczos", false, 23),
@@ -380,7 +380,7 @@ const UPSCALED: [(&str, f64, &str, bool, u32); 8] = [
     ("upscaled and sharpened", 1.5, "lanczos", true, 18),
     ("upscaled and sharpened", 1.5, "bicubic", true, 23),
 ];
-/// Shortest side of a video of which sizes are made, in pixels.
+/// Minimum short side of a video from which sizes are made, in pixels.
 const SHORT_MIN: u32 = 480;
-/// Rate factor of x264 where it is not what is measured.
+/// Rate factor of x264 in variants that do not measure it.
 const RATE_FACTOR: u32 = 23;

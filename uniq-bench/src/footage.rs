@@ -1,4 +1,4 @@
-//! Footage to measure with: a folder of videos, and what its manifest says.
+//! Footage to measure with: a folder of videos and its manifest.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -7,15 +7,15 @@ use anyhow::{Context, bail};
 use uniq::Decoding;
 use uniq::media::{self, Limits, Links};
 
-/// A video and what is known of it.
+/// A video with its known facts.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Clip {
     /// The file.
     pub(crate) path: PathBuf,
     /// SHA-256 of its bytes, in hexadecimal.
     pub(crate) sha256: String,
-    /// Videos of one group show the same content, maybe shifted in time; one without a group has
-    /// its own.
+    /// Videos of one group show the same content, perhaps shifted in time. One without a group has
+    /// unique content.
     pub(crate) group: String,
     /// Length in seconds.
     pub(crate) duration_s: f64,
@@ -34,10 +34,10 @@ impl Clip {
     }
 }
 
-/// Reads a folder: the files of its `manifest.csv` (columns `file` and `group`, `duration_s` for
-/// files that do not tell their length), or without one all videos in it, each a group of its own.
-/// Files that cannot be read are left out, and come second with the reason; files of the same bytes
-/// are told and left out.
+/// Reads a folder: the files of its `manifest.csv` (columns `file` and `group`, and `duration_s`
+/// for files without a length), or without one all videos in it, each a group of its own.
+/// Unreadable files are skipped and returned second, with the reason. Files with the same bytes are
+/// reported and skipped.
 pub(crate) fn read(folder: &Path) -> anyhow::Result<(Vec<Clip>, Vec<String>)> {
     let manifest = folder.join("manifest.csv");
     let (listed, mut left_out) = if manifest.is_file() {
@@ -132,8 +132,8 @@ fn found(folder: &Path) -> anyhow::Result<(Listed, Vec<String>)> {
     ))
 }
 
-/// Decodes the footage here: it is the user's own, wherever it lies, and a busy machine is no
-/// reason to give up.
+/// Decodes in this process without a time limit: the footage is the user's own, and a busy machine
+/// is no reason to give up.
 pub(crate) fn decoding() -> Decoding {
     let limits = Limits {
         time_floor: Limits::default().time_ceiling,
@@ -157,7 +157,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A clip of 30 s that does not exist.
+    /// A made-up clip of 30 s.
     pub(crate) fn clip(name: &str, group: &str) -> Clip {
         Clip {
             path: PathBuf::from(name),

@@ -1,4 +1,4 @@
-//! Measures the library `uniq` on footage of one's own: a tool for those who develop or judge it.
+//! Measures the library `uniq` on the user's own footage, for people who develop or evaluate it.
 
 #![allow(clippy::print_stderr, reason = "talks to the person who runs it")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]

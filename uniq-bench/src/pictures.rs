@@ -1,4 +1,4 @@
-//! How many bytes the small pictures of sources take, and how true they are to the frames.
+//! Measures the size of sources' small pictures, and how close they are to the frames.
 
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
@@ -12,7 +12,7 @@ use uniq::sample::{CORPUS_INTERVAL, Grid};
 use crate::footage::{self, Clip};
 use crate::statistics::{quantile, sorted};
 
-/// Measures all videos of a folder and prints a few lines; returns what could not be measured.
+/// Measures all videos of a folder and prints a few lines. Returns what could not be measured.
 pub(crate) fn pictures(folder: &Path) -> anyhow::Result<Vec<String>> {
     let (clips, mut failed) = footage::read(folder)?;
     let mut all = Measured::default();
@@ -31,17 +31,17 @@ pub(crate) fn pictures(folder: &Path) -> anyhow::Result<Vec<String>> {
     Ok(failed)
 }
 
-/// What was measured of the videos so far.
+/// The measurements so far.
 #[derive(Default)]
 struct Measured {
     pictures: usize,
     bytes: usize,
     seconds: f64,
-    /// Of each video, in MB an hour.
+    /// Size for each video, in MB an hour.
     rates: Vec<f64>,
-    /// Of each picture, in dB.
+    /// Quality of each picture, in dB.
     psnr: Vec<f64>,
-    /// Of each window of ten seconds.
+    /// Correlation in each window of ten seconds.
     correlations: Vec<f64>,
 }
 
@@ -77,7 +77,7 @@ impl Measured {
     }
 }
 
-/// Looks at a video as at a source.
+/// Measures a video as a source.
 fn measure(clip: &Clip, all: &mut Measured) -> uniq::Result<()> {
     let decoding = footage::decoding();
     let source = decoding.open(&clip.path)?;
@@ -112,7 +112,7 @@ fn measure(clip: &Clip, all: &mut Measured) -> uniq::Result<()> {
     Ok(())
 }
 
-/// Compares the pictures of a video with what is decoded of them.
+/// Compares the pictures of a video with their decoded copies.
 fn compare(originals: &[Thumbnail], track: &PictureTrack, all: &mut Measured) {
     let decoded: Vec<Thumbnail> = track.pictures(0..track.len()).collect();
     for (original, decoded) in originals.iter().zip(&decoded) {
@@ -138,8 +138,8 @@ fn compare(originals: &[Thumbnail], track: &PictureTrack, all: &mut Measured) {
     }
 }
 
-/// The correlation of the deviations of the most active cells from their mean over time; none where
-/// the pictures' shape changes, and where nothing moves.
+/// The correlation of the most active cells' deviations from their mean over time; `None` if the
+/// pictures' shape changes or nothing moves.
 fn correlation(originals: &[Thumbnail], decoded: &[Thumbnail]) -> Option<f64> {
     let cells = originals.first()?.luma.len();
     let shape = |picture: &Thumbnail| (picture.width, picture.height);
@@ -181,13 +181,13 @@ fn product(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Length of a window in seconds.
+/// Length of a window, in seconds.
 const WINDOW_S: f64 = 10.0;
 
 /// Share of the cells that are compared, in percent.
 const ACTIVE_PERCENT: usize = 30;
 
-/// Fewest pictures of a window.
+/// Minimum number of pictures in a window.
 const PICTURES_MIN: usize = 5;
 
 #[cfg(test)]
@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    /// A square that moves one pixel a picture, darker or brighter than its ground.
+    /// A square that moves one pixel per picture, darker or brighter than its ground.
     fn pictures(gain: i32) -> Vec<Thumbnail> {
         let picture = |i: usize| {
             let inside = |at: usize| (i..i + 4).contains(&(at % 16)) && at / 16 < 4;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// A picture of some curves.
+/// A plot of curves.
 #[derive(Debug, Clone)]
 pub(crate) struct Chart {
     pub(crate) title: String,
@@ -10,7 +10,7 @@ pub(crate) struct Chart {
     pub(crate) about: Vec<String>,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
-    /// A dashed line from one corner to the other: where predicted and observed are the same.
+    /// A dashed diagonal, where predicted and observed values are equal.
     pub(crate) diagonal: bool,
     pub(crate) curves: Vec<Curve>,
 }
@@ -20,21 +20,21 @@ pub(crate) struct Chart {
 pub(crate) struct Axis {
     pub(crate) name: &'static str,
     pub(crate) scale: Scale,
-    /// What is marked, from the least to the greatest that is drawn; all are shares.
+    /// The marked values, from the minimum to the maximum of the axis; all are shares.
     pub(crate) ticks: &'static [f64],
 }
 
-/// How an axis is divided.
+/// Scale of an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scale {
     Linear,
     Logarithmic,
-    /// By the quantiles of the normal distribution: errors of two normal scores are a straight
+    /// By the quantiles of the normal distribution, on which two normal scores give a straight
     /// line.
     Probit,
 }
 
-/// A curve, or points.
+/// A curve or points.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Curve {
     pub(crate) name: String,
@@ -42,17 +42,17 @@ pub(crate) struct Curve {
     pub(crate) points: Vec<Point>,
 }
 
-/// A point with an interval and a word beside it.
+/// A point with an interval and a label.
 #[derive(Debug, Clone)]
 pub(crate) struct Point {
     pub(crate) at: (f64, f64),
-    /// Of the y axis.
+    /// Interval on the y axis.
     pub(crate) interval: Option<(f64, f64)>,
     pub(crate) word: String,
 }
 
 impl Axis {
-    /// Where a value lies, from 0 to 1; what lies beyond is drawn at the end.
+    /// Position of a value, from 0 to 1; values beyond the axis are drawn at its end.
     fn place(&self, value: f64) -> f64 {
         let (low, high) = (self.ticks[0], self.ticks[self.ticks.len() - 1]);
         let of = |value: f64| match self.scale {
@@ -177,7 +177,7 @@ fn draw(svg: &mut String, curve: &Curve, colour: &str, at: &dyn Fn((f64, f64)) -
                 x - 4.0
             );
         }
-        // Words stand on the inner side, beside a line that rises.
+        // Labels are on the inner side, next to a rising line.
         let (dx, dy, anchor) = if x > MARGIN + 0.9 * SIDE {
             (-9.0, -6.0, "end")
         } else {
@@ -198,8 +198,8 @@ fn percent(share: f64) -> String {
     format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
 }
 
-/// The quantile of the normal distribution, to 4.5e-4: enough for a plot (Abramowitz and Stegun
-/// 1964, 26.2.23).
+/// The quantile of the normal distribution, to 4.5e-4, which is enough for a plot (Abramowitz and
+/// Stegun 1964, 26.2.23).
 fn probit(share: f64) -> f64 {
     if share > 0.5 {
         return -probit(1.0 - share);
@@ -210,12 +210,12 @@ fn probit(share: f64) -> f64 {
     above / below - t
 }
 
-/// Length of either axis, room left of it and right of it, in pixels.
+/// Length of both axes, and space left and right of them, in pixels.
 const SIDE: f64 = 420.0;
 const MARGIN: f64 = 76.0;
 const NAMES: f64 = 250.0;
 
-/// Told apart also by people who do not see red and green (Okabe and Ito 2008).
+/// Distinguishable with red-green colour blindness too (Okabe and Ito 2008).
 const COLOURS: [&str; 5] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000"];
 
 #[cfg(test)]

@@ -1,28 +1,28 @@
 //! Average precision over segments, by the formula of the Video Similarity Challenge 2022 (matching
-//! track), which took it from VCSL (He et al. 2022): so that figures compare.
+//! track), which took it from VCSL (He et al. 2022). So figures are comparable.
 //!
-//! Predictions are added from the highest score down. After each, precision and recall are lengths
-//! of time: for each axis (query and reference) the predicted time of every pair is laid over the
-//! true time of that pair, as far as it belongs to a true segment that some prediction of the pair
-//! overlaps on both axes. Both axes are joined by the geometric mean, and precision is summed over
-//! the growth of recall. Predictions of one score count together.
+//! Predictions are added from the highest score down. After each, precision and recall are computed
+//! from lengths of time. For each axis (query and reference), the predicted time of every pair is
+//! intersected with its true time. Only true segments count that some prediction of the pair
+//! overlaps on both axes. The geometric mean joins both axes, and precision is summed over the
+//! growth of recall. Predictions with equal scores count together.
 
 use std::collections::HashMap;
 
-/// A stretch of a query that equals a stretch of a reference.
+/// A part of a query that equals a part of a reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Segment {
     /// Number of the query and of the reference.
     pub(crate) pair: (usize, usize),
-    /// Of the query, in seconds.
+    /// Start and end in the query, in seconds.
     pub(crate) query: (f64, f64),
-    /// Of the reference, in seconds.
+    /// Start and end in the reference, in seconds.
     pub(crate) reference: (f64, f64),
-    /// How sure a prediction is; not looked at in truths.
+    /// Score of a prediction; unused in truths.
     pub(crate) score: f64,
 }
 
-/// Micro-averaged precision over segments, 0..=1; `None` without any true segment.
+/// Micro-averaged precision over segments, 0..=1; `None` without true segments.
 pub(crate) fn micro_average(truths: &[Segment], predictions: &[Segment]) -> Option<f64> {
     let mut pairs: HashMap<(usize, usize), Pair> = HashMap::new();
     for truth in truths {
@@ -73,7 +73,7 @@ pub(crate) fn micro_average(truths: &[Segment], predictions: &[Segment]) -> Opti
 struct Pair {
     truths: Vec<Segment>,
     predictions: Vec<Segment>,
-    /// By axis: predicted time that is true, and predicted time.
+    /// For each axis: correctly predicted time, and predicted time.
     lengths: [(f64, f64); 2],
 }
 
@@ -95,7 +95,7 @@ fn overlap(a: &Segment, b: &Segment) -> bool {
     meet(a.query, b.query) && meet(a.reference, b.reference)
 }
 
-/// Time that segments cover on an axis: 0 the query, 1 the reference.
+/// Time that segments cover on an axis: 0 for the query, 1 for the reference.
 fn length(segments: &[Segment], axis: usize) -> f64 {
     let spans: Vec<(f64, f64)> = segments
         .iter()
@@ -110,7 +110,7 @@ fn length(segments: &[Segment], axis: usize) -> f64 {
     merged(&spans).iter().map(|span| span.1 - span.0).sum()
 }
 
-/// The same time as spans that do not overlap, in order.
+/// The same time as ordered spans without overlap.
 fn merged(spans: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut sorted = spans.to_vec();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -177,14 +177,14 @@ mod tests {
 
     #[test]
     fn too_much_on_one_axis_costs_the_root_of_its_precision() {
-        // Query exact; reference twice as long: precision sqrt(1 * 0.5), recall 1.
+        // Query exact, reference twice as long: precision sqrt(1 * 0.5), recall 1.
         let long = segment((0, 0), (0.0, 10.0), (20.0, 40.0), 1.0);
         assert!((average(&[TRUTH], &[long]) - 0.5_f64.sqrt()).abs() < 1e-9);
     }
 
     #[test]
     fn the_right_time_in_the_wrong_place_is_not_true() {
-        // The reference time does not meet the truth, so that the query's time is not true either.
+        // The reference time misses the truth, so the query's time does not count either.
         assert_eq!(
             average(&[TRUTH], &[segment((0, 0), (0.0, 10.0), (50.0, 60.0), 1.0)]),
             0.0

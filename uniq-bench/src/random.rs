@@ -1,6 +1,6 @@
 //! Seeded random numbers, the same on every machine (SplitMix64; Steele, Lea and Flood 2014).
 
-/// A stream of numbers that its seed fixes.
+/// A stream of numbers determined by its seed.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 

@@ -7,18 +7,18 @@ pub(crate) fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
     values
 }
 
-/// The nearest-rank quantile of sorted values; none of none.
+/// The nearest-rank quantile of sorted values; `None` if there are none.
 pub(crate) fn quantile(sorted: &[f64], ratio: f64) -> Option<f64> {
     let rank = (ratio * sorted.len() as f64).ceil().max(1.0) as usize;
     sorted.get(rank - 1).copied()
 }
 
-/// `part` of `whole`, 0..=1; zero of nothing.
+/// `part` divided by `whole`, 0..=1; 0 if `whole` is 0.
 pub(crate) fn ratio(part: usize, whole: usize) -> f64 {
     part as f64 / whole.max(1) as f64
 }
 
-/// The 95 % interval of a proportion (Wilson 1927), which stays honest at none and at all of few.
+/// The 95 % interval of a proportion (Wilson 1927), which is valid even for none or all of a few.
 pub(crate) fn wilson(part: usize, whole: usize) -> (f64, f64) {
     const Z: f64 = 1.959_964;
     if whole == 0 {
@@ -30,7 +30,7 @@ pub(crate) fn wilson(part: usize, whole: usize) -> (f64, f64) {
     ((centre - half).max(0.0), (centre + half).min(1.0))
 }
 
-/// Predicted probabilities beside observed shares, by tenths of the prediction.
+/// Predicted probabilities and observed shares, by tenths of the prediction.
 #[derive(Debug, Default)]
 pub(crate) struct Tenths([(usize, f64, usize); 10]);
 
@@ -45,14 +45,14 @@ impl Tenths {
         );
     }
 
-    /// Of each tenth that has cases: the mean prediction, the observed share with its interval, and
+    /// For each tenth with cases: the mean prediction, the observed share with its interval, and
     /// the number of cases.
     pub(crate) fn shares(&self) -> impl Iterator<Item = (f64, f64, (f64, f64), usize)> {
         let tenths = self.0.iter().filter(|tenth| tenth.0 > 0);
         tenths.map(|&(n, sum, hits)| (sum / n as f64, ratio(hits, n), wilson(hits, n), n))
     }
 
-    /// A line for each tenth that has cases.
+    /// One line for each tenth with cases.
     pub(crate) fn text(&self) -> String {
         let line = |(n, sum, hits): &(usize, f64, usize)| {
             format!(

@@ -1,4 +1,4 @@
-//! `uniq-bench` on made scenes: what it prints, draws and remembers, and how it fails.
+//! `uniq-bench` on made scenes: its output, plots, cache and errors.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -13,7 +13,7 @@ use support::scenes;
 
 const BENCH: &str = env!("CARGO_BIN_EXE_uniq-bench");
 
-/// A folder of ten scenes of so many seconds.
+/// A folder of ten scenes of `seconds` seconds.
 fn footage(seconds: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut manifest = String::from("file,group\n");
@@ -85,7 +85,7 @@ fn it_finds_copies_draws_its_errors_and_remembers_what_it_saw() {
     let again = bench("model", folder.path(), &cache, &["--most", "8"]);
     assert_eq!(String::from_utf8_lossy(&again.stdout), text);
     assert_eq!(reports().collect::<Vec<_>>(), known, "observed again");
-    // Its gates are for more footage than this.
+    // The gates need more footage than this.
     let gate = bench("gate", folder.path(), &cache, &[]);
     assert_eq!(gate.status.code(), Some(2));
     assert!(said(&gate).contains("excerpts too few"), "{}", said(&gate));

@@ -1,5 +1,5 @@
-//! Which of the folders' clips are published, which of them are treated, and which are a cheat's
-//! own footage.
+//! Decides which clips of the folders are published, which of them are treated, and which are a
+//! cheat's own footage.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,24 +18,24 @@ use crate::support::random::Random;
 #[derive(Clone, Debug)]
 pub struct Clip {
     pub path: PathBuf,
-    /// Clips of one group show the same content; a clip without a group has its own.
+    /// Clips of one group show the same content. A clip without a group has unique content.
     pub group: String,
     pub probe: Probe,
 }
 
-/// The clips, divided.
+/// The clips by use.
 #[derive(Debug)]
 pub struct Corpus {
-    /// All that is indexed.
+    /// All indexed clips.
     pub published: Vec<Clip>,
-    /// What is treated, with the group that it belongs to and that of the other film.
+    /// Treated clips, with their own group and that of the other film.
     pub treated: Vec<(Material, [String; 2])>,
-    /// What is not indexed.
+    /// Clips that are not indexed.
     pub own: Vec<Clip>,
 }
 
 impl Corpus {
-    /// Divides the clips of `folders`; the same for the same seed.
+    /// Divides the clips of `folders`; the same seed gives the same division.
     pub fn new(folders: &[PathBuf], count: usize, seed: u64, cache: &Path) -> Corpus {
         let mut clips: Vec<Clip> = folders.iter().flat_map(|folder| read(folder)).collect();
         clips.sort_by(|a, b| a.path.cmp(&b.path));
@@ -50,7 +50,7 @@ impl Corpus {
         (1..shuffled.len())
             .rev()
             .for_each(|last| shuffled.swap(last, random.below(last + 1)));
-        // Own footage has no other clip of its group that would be indexed.
+        // Own footage has no indexed clip in its group.
         let suits = |clip: &&Clip| {
             sizes[&clip.group] == 1 && clip.probe.duration_s >= OWN_S && clip.probe.width >= WIDE
         };
@@ -110,8 +110,8 @@ impl Corpus {
         }
     }
 
-    /// Builds the index of what is published, or opens the one that a run with the same code and
-    /// clips built.
+    /// Builds the index of the published clips, or opens the one from an earlier run with the same
+    /// code and clips.
     pub fn index(&self, cache: &Path, tag: &str) -> Index {
         let mut hash = Sha256::new();
         hash.update(tag);
@@ -133,7 +133,7 @@ impl Corpus {
                 .map(|clip| clip.path.clone())
                 .collect::<Vec<_>>();
             let sources = ingest::sources(&sources).expect("the clips are files");
-            // Under another name until it is whole.
+            // Built under another name until it is complete.
             let part = cache.join(format!("index-{digest}.part"));
             _ = fs::remove_dir_all(&part);
             let options = BuildOptions::new(Decoding::in_process());
@@ -167,7 +167,7 @@ fn read(folder: &Path) -> Vec<Clip> {
             .get(&file)
             .cloned()
             .unwrap_or_else(|| path.to_string_lossy().into_owned());
-        // Pictures and text are "video" to ffprobe too, without a length.
+        // To ffprobe, pictures and text are "video" too, but without a length.
         let probe = probe_of(&path).filter(|probe| probe.duration_s > 0.5)?;
         Some(Clip { path, group, probe })
     };
@@ -179,7 +179,7 @@ fn read(folder: &Path) -> Vec<Clip> {
         .collect()
 }
 
-/// The columns `file` and `group` of a list; nothing without one.
+/// The columns `file` and `group` of a list; empty without a list.
 fn groups(manifest: &Path) -> HashMap<String, String> {
     let Ok(mut reader) = csv::ReaderBuilder::new().flexible(true).from_path(manifest) else {
         return HashMap::new();
@@ -190,13 +190,13 @@ fn groups(manifest: &Path) -> HashMap<String, String> {
     named.filter(|(_, group)| !group.is_empty()).collect()
 }
 
-/// Length of an excerpt in seconds; shorter clips are taken whole.
+/// Length of an excerpt, in seconds; shorter clips are used whole.
 const EXCERPT_S: f64 = 8.0;
-/// Shortest clip that is treated, in seconds.
+/// Minimum length of a treated clip, in seconds.
 const LEAST_S: f64 = 4.0;
-/// Columns of what is treated.
+/// Width of treated clips, in pixels.
 const WIDE: u32 = 426;
 const WIDEST: u32 = 1280;
-/// Shortest clip that is own footage, in seconds, and how many clips are.
+/// Minimum length of own footage, in seconds, and the number of such clips.
 const OWN_S: f64 = 6.0;
 const OWN_CLIPS: usize = 3;

@@ -1,4 +1,4 @@
-//! Reads what FFmpeg's commands say of a file, and cuts excerpts.
+//! Reads file facts with FFmpeg's commands, and cuts excerpts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,19 +14,19 @@ pub struct Probe {
     /// Frames a second, as a fraction.
     pub rate: (u32, u32),
     pub duration_s: f64,
-    /// As the container counts them; 0 if it does not.
+    /// Number of frames by the container; 0 if it does not say.
     pub frames: usize,
 }
 
-/// An excerpt, cut and brought to a common form once.
+/// An excerpt, cut and converted to a common form once.
 #[derive(Clone, Debug)]
 pub struct Film {
     pub path: PathBuf,
-    /// Name of the clip that it is of.
+    /// Name of its clip.
     pub name: String,
     pub width: u32,
     pub height: u32,
-    /// As FFmpeg writes a rate.
+    /// The frame rate as FFmpeg writes it.
     pub fps: String,
     pub frames: usize,
 }
@@ -43,8 +43,8 @@ impl Film {
         self.frames as f64 / self.frames_a_second()
     }
 
-    /// Cuts `seconds` of a video from `start_s` on, at most 640 columns and 30 frames a second;
-    /// made once.
+    /// Cuts `seconds` of a video from `start_s`, with at most 640 columns and 30 frames a second.
+    /// Each excerpt is made once.
     pub fn cut(video: &Path, probe: &Probe, start_s: f64, seconds: f64, folder: &Path) -> Film {
         let rate = f64::from(probe.rate.0) / f64::from(probe.rate.1);
         let fps = if rate > 30.5 {
@@ -104,7 +104,7 @@ impl Film {
         }
     }
 
-    /// A picture from its middle.
+    /// A frame from its middle.
     pub fn photo(&self, folder: &Path) -> PathBuf {
         let path = folder.join(format!(
             "{}--{}.png",
@@ -123,7 +123,7 @@ impl Film {
     }
 }
 
-/// What a file holds; `None` if it is no video.
+/// Facts about a file; `None` if it is no video.
 pub fn probe_of(path: &Path) -> Option<Probe> {
     let entries = "stream=width,height,avg_frame_rate,nb_frames:format=duration";
     let output = Command::new("ffprobe")
@@ -161,7 +161,7 @@ pub fn probe_of(path: &Path) -> Option<Probe> {
     })
 }
 
-/// Twelve digits that change with a file's path and length, and with how it is used.
+/// Twelve digits that depend on a file's path, its length, and its use.
 pub fn digest(path: &Path, usage: &str) -> String {
     let length = fs::metadata(path).map_or(0, |metadata| metadata.len());
     let mut hash = Sha256::new();
@@ -179,5 +179,5 @@ fn run(command: &mut Command) {
     assert!(status.success(), "{command:?}: {status}");
 }
 
-/// Most columns of an excerpt.
+/// Maximum width of an excerpt, in pixels.
 const WIDTH: u32 = 640;

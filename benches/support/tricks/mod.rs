@@ -1,4 +1,4 @@
-//! Tricks on published films: which there are, how they are made, on what, and what became of them.
+//! Tricks on published films: their list, their making, their material, and their results.
 
 #![allow(unreachable_pub)]
 #![allow(

@@ -35,7 +35,7 @@ pub enum Shown {
 }
 
 impl Shown {
-    /// The intervals that show it of a clip of `duration_s`, in seconds.
+    /// The intervals of a clip of `duration_s` that show it, in seconds.
     pub fn intervals(self, duration_s: f64) -> Vec<(f64, f64)> {
         match self {
             Shown::Always => vec![(0.0, duration_s)],
@@ -50,7 +50,7 @@ impl Shown {
     }
 }
 
-/// What a trick is done to.
+/// The material of a trick.
 #[derive(Clone, Debug)]
 pub struct Material {
     /// The published excerpt.
@@ -64,8 +64,8 @@ pub struct Material {
 }
 
 impl Trick {
-    /// Makes the treated clip in `folder`, unless it is there, and gives its path; or what FFmpeg
-    /// said.
+    /// Makes the treated clip in `folder` unless it exists, and returns its path, or FFmpeg's
+    /// error.
     pub fn make(&self, material: &Material, folder: &Path) -> Result<PathBuf, String> {
         let film = &material.film;
         let (mut inputs, mut graph) = (vec![("-i", film.path.as_path())], String::new());
@@ -77,7 +77,7 @@ impl Trick {
             ("[other]", "-stream_loop -1 -i", &material.other),
         ] {
             if self.graph.contains(label) {
-                // Covers the film's picture, and lasts as long.
+                // Covers the film's frame, with the same length.
                 graph += &format!(
                     ";[{}:v]fps={fps},scale={w}:{h}:force_original_aspect_ratio=increase,crop={w}:{h},setsar=1,\
                      format=yuv420p,trim=end={length:.3},{SAME_CLOCK}{label}",
@@ -112,8 +112,8 @@ impl Trick {
             return Ok(made);
         }
 
-        // Renamed once it is complete: a run that was stopped leaves nothing that a later one would
-        // take for whole.
+        // Renamed once it is complete, so that a stopped run leaves nothing that a later run would
+        // take for complete.
         let part = made.with_extension("part.mkv");
         let mut command = Command::new("ffmpeg");
         command.args([
@@ -146,7 +146,7 @@ impl Trick {
     }
 }
 
-/// Puts a film's figures in the place of a recipe's words in braces.
+/// Replaces the words in braces of a recipe by the film's figures.
 fn expanded(graph: &str, film: &Film) -> String {
     let (mut text, mut rest) = (String::new(), graph);
     while let Some((before, after)) = rest.split_once('{') {
@@ -169,7 +169,7 @@ fn value(word: &str, film: &Film) -> String {
         "fps" => film.fps.clone(),
         _ => {
             if let Some(rows) = number("px") {
-                // Some filters take whole numbers only.
+                // Some filters accept only whole numbers.
                 let scaled = rows * f64::from(film.height) / 360.0;
                 if scaled >= 2.0 {
                     format!("{scaled:.0}")
@@ -197,7 +197,7 @@ fn value(word: &str, film: &Film) -> String {
     }
 }
 
-/// The film's frames in pieces of so many seconds, the last one shorter.
+/// The film's frames in pieces of `seconds` seconds; the last one may be shorter.
 fn pieces(film: &Film, seconds: f64) -> Vec<std::ops::Range<usize>> {
     let length = ((seconds * film.frames_a_second()).round() as usize).max(1);
     (0..film.frames)
@@ -206,7 +206,7 @@ fn pieces(film: &Film, seconds: f64) -> Vec<std::ops::Range<usize>> {
         .collect()
 }
 
-/// A filter that gives the frames in this order.
+/// A filter that puts the frames in this order.
 fn order(pieces: &[std::ops::Range<usize>]) -> String {
     let frames: Vec<String> = pieces
         .iter()
@@ -217,10 +217,10 @@ fn order(pieces: &[std::ops::Range<usize>]) -> String {
     format!("shuffleframes={}", frames.join("|"))
 }
 
-/// Starts at 0.
+/// Makes the time start at 0.
 const SAME_CLOCK: &str = "setpts=PTS-STARTPTS";
-/// Sides that any encoder takes, and square pixels.
+/// Even sides, which every encoder accepts, and square pixels.
 const EVEN: &str = "scale=trunc(iw/2)*2:trunc(ih/2)*2,setsar=1,format=yuv420p";
-/// How treated clips are encoded: as a phone app does, and fast.
+/// Encoding of treated clips: as by a phone app, and fast.
 const USUAL: &str = "-an -c:v libx264 -threads 1 -preset veryfast -crf 23";
 const SHUFFLE_SEED: u64 = 11;

@@ -1,4 +1,4 @@
-//! What became of a treated clip (pure).
+//! The result of a treated clip (pure).
 
 use std::collections::BTreeMap;
 
@@ -15,27 +15,26 @@ pub struct Row {
     pub clip: String,
     /// The treated clip.
     pub path: String,
-    /// None if it could not be made or checked.
+    /// `None` if it could not be made or checked.
     pub verdict: Option<Verdict>,
     pub error: Option<String>,
     /// Seconds that show published content.
     pub copied_s: f64,
-    /// Of them, found published.
+    /// Copied seconds that were found published.
     pub published_s: f64,
-    /// Of them, those that nothing is said of, or that are unpublished by a verdict that pays
-    /// nothing.
+    /// Copied seconds without an answer, or unpublished by a verdict that pays nothing.
     pub inconclusive_s: f64,
-    /// Of them, those that would be paid for.
+    /// Copied seconds that would be paid for.
     pub paid_s: f64,
-    /// The report's payable minutes, in seconds: with what is own.
+    /// The report's payable minutes, in seconds, including own footage.
     pub payable_s: f64,
     /// Whether nearly all of the copied seconds would be paid for.
     pub paid_whole: bool,
-    /// All seconds of which nothing is said, by their reason.
+    /// All seconds without an answer, by their reason.
     pub reasons: BTreeMap<String, f64>,
-    /// The match with most evidence.
+    /// The match with the most evidence.
     pub best_match: Option<Found>,
-    /// The strongest alignment that was not enough.
+    /// The strongest alignment that was no match.
     pub nearest_non_match: Option<Found>,
 }
 
@@ -44,7 +43,7 @@ pub struct Row {
 pub struct Found {
     pub kind: String,
     pub source: String,
-    /// Whether the source shows what was treated.
+    /// Whether the source shows the treated content.
     pub right: bool,
     pub evidence_bits: f64,
     pub moment_bits: f64,
@@ -120,7 +119,7 @@ impl Row {
         row
     }
 
-    /// A clip that could not be made or checked: nothing is paid for it, and it counts in no sum.
+    /// A clip that could not be made or checked: nothing is paid for it, and no sum counts it.
     pub fn failed((trick, clip): (&str, &str), error: String) -> Row {
         Row {
             trick: trick.to_owned(),
@@ -141,5 +140,5 @@ impl Row {
     }
 }
 
-/// Share of the copied seconds from which on a clip counts as paid whole.
+/// Share of the copied seconds from which a clip counts as paid whole.
 const WHOLE: f64 = 0.9;

@@ -1,14 +1,14 @@
-//! The tricks, one a line.
+//! The tricks, one per line.
 //!
-//! A recipe is a filter graph of FFmpeg. Without labels of its own it is applied to the film; with
-//! them, `[film]` is the published excerpt, `[own]` moving footage that is not in the index,
-//! `[photo]` one frame of it, `[other]` another published film; all have the film's size, frame
-//! rate and length. `{w}`, `{h}`, `{fps}` are those of the film; `{px8}` is 8 pixels of a picture
-//! of 360 rows; `{shuffle1}` and `{halves0.5}` take pieces of so many seconds in another order.
+//! A recipe is an FFmpeg filter graph. Without labels it is applied to the film. With labels,
+//! `[film]` is the published excerpt, `[own]` moving footage that is not in the index, `[photo]`
+//! one frame of that, and `[other]` another published film; all have the film's size, frame rate
+//! and length. `{w}`, `{h}` and `{fps}` are those of the film. `{px8}` is 8 pixels of a frame with
+//! 360 rows. `{shuffle1}` and `{halves0.5}` reorder pieces of that many seconds.
 
 use super::recipe::{Shown, Trick};
 
-/// A trick with the usual encoding that shows the film all the time.
+/// A trick with the usual encoding that always shows the film.
 const fn trick(name: &'static str, graph: &'static str) -> Trick {
     Trick {
         name,
@@ -22,7 +22,7 @@ const fn encoded(trick: Trick, encoding: &'static str) -> Trick {
     Trick { encoding, ..trick }
 }
 
-/// The film is visible in the second half of each period of so many seconds only.
+/// The film is visible only in the second half of each period of `period_s` seconds.
 const fn by_turns(trick: Trick, period_s: f64) -> Trick {
     Trick {
         shown: Shown::SecondHalves { period_s },
@@ -30,7 +30,7 @@ const fn by_turns(trick: Trick, period_s: f64) -> Trick {
     }
 }
 
-/// All tricks, in the order in which they are shown.
+/// All tricks, in display order.
 #[rustfmt::skip]
 pub const TRICKS: &[Trick] = &[
     trick("re-encoded", "null"),
@@ -81,7 +81,7 @@ pub const TRICKS: &[Trick] = &[
     trick("old-film", "eq=brightness='0.08*sin(n*1.9)':contrast=1.3:eval=frame,colorchannelmixer=.393:.769:.189:0:.349:.686:.168:0:.272:.534:.131,noise=alls=30:allf=t,vignette=PI/4"),
     trick("motion-only", "tblend=all_mode=difference,eq=contrast=3:brightness=0.3"),
     trick("trails", "lagfun=decay=0.95"),
-    // Parts of the picture.
+    // Parts of the frame.
     trick("crop-80-centre", "crop=iw*0.8:ih*0.8"),
     trick("crop-80-corner", "crop=iw*0.8:ih*0.8:0:0"),
     trick("crop-60-centre", "crop=iw*0.6:ih*0.6"),
@@ -94,7 +94,7 @@ pub const TRICKS: &[Trick] = &[
     trick("crop-30-corner", "crop=iw*0.3:ih*0.3:0:0"),
     trick("vertical", "crop='min(iw,ih*9/16)':ih"),
     trick("vertical-blurred", "split[a][b];[a]scale=360:640:force_original_aspect_ratio=increase,crop=360:640,gblur=sigma=20[c];[b]scale=360:640:force_original_aspect_ratio=decrease[d];[c][d]overlay=(W-w)/2:(H-h)/2"),
-    // Other material beside and over it.
+    // Other material next to it and over it.
     trick("letterbox", "crop=iw:ih*0.75,pad=iw:{h}:0:(oh-ih)/2"),
     trick("border", "scale=iw/2:ih/2,pad={w}:{h}:iw/2:ih/2:color=0x204060"),
     trick("pip-50", "[film]scale=iw*0.5:-2[a];[own][a]overlay=W*0.4:H*0.1"),
@@ -165,7 +165,7 @@ pub const TRICKS: &[Trick] = &[
     trick("shuffled-0.5s", "{shuffle0.5}"),
     trick("halves-interleaved", "{halves0.5}"),
     by_turns(trick("intercut-1s", "[film][own]overlay=enable='lt(mod(t,2),1)'"), 2.0),
-    // Frames between.
+    // Inserted frames.
     trick("third-frame-own", "[film][own]overlay=enable='eq(mod(n,3),1)'"),
     trick("third-frame-negative", "negate=enable='eq(mod(n,3),1)'"),
     trick("sixth-frame-negative", "negate=enable='eq(mod(n,6),3)'"),

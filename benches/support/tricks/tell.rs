@@ -1,4 +1,4 @@
-//! The table: trick by trick, and in all (pure).
+//! The table of tricks and totals (pure).
 
 use std::fmt::Write as _;
 
@@ -29,7 +29,7 @@ pub fn line(name: &str, rows: &[&Row]) -> String {
     )
 }
 
-/// How near each clip came of which nothing was published, nearest first.
+/// The nearest misses of clips of which nothing was found published, nearest first.
 fn misses(rows: &[&Row]) -> String {
     let missed = rows
         .iter()
@@ -65,7 +65,7 @@ fn misses(rows: &[&Row]) -> String {
     told.join(" ")
 }
 
-/// All rows as a table, in the order of `names`, with the sums below.
+/// All rows as a table, in the order of `names`, with totals below.
 pub fn table(names: &[&str], rows: &[Row]) -> String {
     let mut text = format!("{HEAD}\n");
     for name in names {
@@ -74,7 +74,7 @@ pub fn table(names: &[&str], rows: &[Row]) -> String {
     }
     let all: Vec<&Row> = rows.iter().collect();
     let bold = line("**all**", &all);
-    // The last column of all tricks would be longer than the table.
+    // The last column of the totals would be longer than the table.
     let cut = bold.rfind("| ").map_or(bold.as_str(), |end| &bold[..end]);
     let sum = |value: fn(&Row) -> f64| rows.iter().map(value).sum::<f64>();
     let (copied, paid) = (sum(|row| row.copied_s), sum(|row| row.paid_s));

@@ -1,16 +1,16 @@
-//! Parts of requests, whose errors are problems.
+//! Extractors for parts of requests, whose errors are problems.
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts};
 
 use crate::problem::Problem;
 
-/// A body in JSON.
+/// A JSON body.
 #[derive(Clone, Copy, Debug, FromRequest)]
 #[from_request(via(axum::Json), rejection(Problem))]
 pub struct Json<T>(pub T);
 
-/// The query of an address.
+/// The query of a URL.
 #[derive(Clone, Copy, Debug, FromRequestParts)]
 #[from_request(via(axum::extract::Query), rejection(Problem))]
 pub struct Query<T>(pub T);

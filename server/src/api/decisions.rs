@@ -1,4 +1,4 @@
-//! What people decide about submissions, and the pages by which they do.
+//! People's decisions about submissions, and the pages for them.
 
 use axum::Json;
 use axum::extract::{Path, State};

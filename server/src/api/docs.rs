@@ -1,4 +1,4 @@
-//! The description of the interface as a page for people, made of the OpenAPI document.
+//! The documentation of the interface as a page for people, made from the OpenAPI document.
 
 use askama::Template;
 use axum::http::{HeaderName, header};
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::problem::Problem;
 
-/// An operation as it is shown.
+/// An operation on the page.
 struct Operation {
     id: String,
     method: String,
@@ -22,7 +22,7 @@ struct Operation {
     answers: Vec<(String, String, String)>,
 }
 
-/// A parameter: its name, where it stands, its type and what it is.
+/// A parameter: its name, location, type and description.
 struct Parameter {
     name: String,
     place: String,
@@ -37,7 +37,7 @@ struct Part {
     operations: Vec<Operation>,
 }
 
-/// A type of the bodies.
+/// A type used in bodies.
 struct Schema {
     name: String,
     text: String,
@@ -180,7 +180,7 @@ fn fields(schema: &Value) -> Vec<Parameter> {
     properties.map(field).collect()
 }
 
-/// What a schema is, in a word.
+/// The type of a schema in a word.
 fn kind_of(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str() {
         return name.rsplit('/').next().unwrap_or_default().to_owned();

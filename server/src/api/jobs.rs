@@ -1,4 +1,4 @@
-//! Work that takes long.
+//! Long-running work.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -74,7 +74,7 @@ impl From<jobs::Job> for Job {
     }
 }
 
-/// What a job has noted as its result.
+/// The result that a job has recorded.
 pub(crate) fn result(body: &str) -> Option<serde_json::Value> {
     serde_json::from_str::<serde_json::Value>(body)
         .ok()?
@@ -82,7 +82,7 @@ pub(crate) fn result(body: &str) -> Option<serde_json::Value> {
         .map(serde_json::Value::take)
 }
 
-/// The answer for a job that was made.
+/// The response for a new job.
 pub(crate) fn accepted(job: Job) -> Response {
     let location = format!("/v1/jobs/{}", job.id);
     (
@@ -106,7 +106,7 @@ async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Job>, Problem> {
-    // Who may make jobs may see them.
+    // Callers that may create jobs may see them.
     caller
         .needs(Scope::Admin)
         .or_else(|_| caller.needs(Scope::Read))?;

@@ -27,7 +27,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::problem::Problem;
 
-/// The routes, and what they are.
+/// The routes with their documentation.
 pub fn router() -> OpenApiRouter<App> {
     let mut router = OpenApiRouter::with_openapi(Description::openapi())
         .merge(submissions::router())
@@ -46,10 +46,10 @@ pub fn router() -> OpenApiRouter<App> {
     router
 }
 
-/// The description in OpenAPI, as it is committed.
+/// The OpenAPI document, as it is committed.
 ///
 /// # Errors
-/// If it cannot be written as JSON.
+/// If it cannot be serialised.
 pub fn document() -> serde_json::Result<String> {
     let mut text = serde_json::to_string_pretty(router().get_openapi())?;
     text.push('\n');
@@ -99,7 +99,7 @@ impl Modify for Keys {
     }
 }
 
-/// What every operation that takes a key can be refused for.
+/// Errors of every operation that needs a key.
 pub(crate) struct Refusals;
 
 impl IntoResponses for Refusals {
@@ -117,8 +117,8 @@ impl IntoResponses for Refusals {
     }
 }
 
-/// Describes the answers that are described nowhere by what their status means: OpenAPI asks for a
-/// description of each.
+/// Describes each response that has no description by the meaning of its status, since OpenAPI
+/// requires one.
 fn name_answers(document: &mut utoipa::openapi::OpenApi) {
     let operations = document.paths.paths.values_mut().flat_map(|item| {
         let methods = [
@@ -140,7 +140,7 @@ fn name_answers(document: &mut utoipa::openapi::OpenApi) {
     }
 }
 
-/// What a status means here.
+/// The meaning of a status here.
 fn meaning(status: &str) -> &'static str {
     match status {
         "400" => "The request is not valid",
@@ -151,7 +151,7 @@ fn meaning(status: &str) -> &'static str {
         "413" => "The body is too long",
         "422" => "The content is not valid",
         "429" => "This key makes too many requests",
-        // Of tus.
+        // Defined by tus.
         "460" => "The checksum does not match",
         "503" => "The service cannot do this now",
         "507" => "There is no room",

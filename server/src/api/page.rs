@@ -1,4 +1,4 @@
-//! Pages of lists: a cursor says where the next one begins.
+//! Pages of lists; a cursor says where the next page begins.
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -1,4 +1,4 @@
-//! The corpus of public video: sources are listed, added and removed by the operator.
+//! The corpus of public videos: the operator lists, adds and removes sources.
 
 use std::path::{Component, Path as FilePath, PathBuf};
 
@@ -359,7 +359,7 @@ async fn remove(
     made(&app, caller, Kind::RemoveSource, sha256, "{}".to_owned()).await
 }
 
-/// Makes a job, and answers with it.
+/// Creates a job and returns it.
 pub(crate) async fn made(
     app: &App,
     caller: Caller,
@@ -375,10 +375,10 @@ pub(crate) async fn made(
     Ok(accepted(job.into()))
 }
 
-/// The path of what lies below one of these folders, without a symbolic link on the way.
+/// The path of a file or folder below one of these folders, without symbolic links on the way.
 ///
 /// # Errors
-/// A reason in words, which does not tell what else there is on this machine.
+/// A message that reveals nothing else about this machine.
 pub(crate) fn within(folders: &[PathBuf], path: &FilePath) -> Result<PathBuf, String> {
     let outside = || {
         "path: name what lies below a folder that the configuration names (corpus.folders)"

@@ -1,4 +1,4 @@
-//! Server-sent events: what happens to the tenant's submissions, as it happens.
+//! Server-sent events about a tenant's submissions, as they happen.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -27,11 +27,11 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(follow))
 }
 
-/// How many streams each key has.
+/// Number of streams of each key.
 #[derive(Debug, Default)]
 pub struct Streams(Mutex<HashMap<String, usize>>);
 
-/// One of them; given back when dropped.
+/// A place for one stream, freed when dropped.
 struct Place(App, String);
 
 impl Place {
@@ -62,7 +62,7 @@ impl Drop for Place {
     }
 }
 
-/// A row of the chain, as the tenant sees it.
+/// A row of the chain as the tenant sees it.
 struct Told {
     seq: u64,
     name: &'static str,
@@ -140,14 +140,14 @@ struct Follower {
     app: App,
     tenant: String,
     key: String,
-    /// The row up to which everything was told.
+    /// The last row that was sent.
     after: u64,
     changed: broadcast::Receiver<()>,
     _place: Place,
 }
 
 impl Follower {
-    /// Waits for what comes next; `None` at the end of the stream.
+    /// Waits for the next events; `None` at the end of the stream.
     async fn next(&mut self) -> Option<Vec<Told>> {
         loop {
             if self.app.stopping.load(Ordering::Relaxed) {
@@ -159,7 +159,7 @@ impl Follower {
                 if tables.query(valid, &[(&*key).into()])?.is_empty() {
                     return Ok(None);
                 }
-                // All up to here is seen by this transaction.
+                // This transaction sees everything up to here.
                 let last = last(tables)?;
                 if last <= after {
                     return Ok(Some((Vec::new(), after)));
@@ -185,7 +185,7 @@ impl Follower {
                         return Some(told);
                     }
                 }
-                // The client comes again with the last id that it has seen.
+                // The client reconnects with the last id that it has seen.
                 Err(_) => return None,
             }
             tokio::select! {
@@ -219,7 +219,7 @@ fn told(tables: &mut dyn Tables, tenant: &str, after: u64) -> uniq::Result<Vec<T
     Ok(told.collect())
 }
 
-/// What a kind of rows is called here; empty for what is not told.
+/// Event name for a kind of row; empty for rows that are not sent.
 fn name_of(kind: &str) -> &'static str {
     match kind {
         "received" => "submission.received",
@@ -239,14 +239,14 @@ fn name_of(kind: &str) -> &'static str {
 /// Maximum number of streams of one key at a time.
 const STREAMS_MAX: usize = 8;
 
-/// Rows that are read at a time.
+/// Number of rows that are read at a time.
 const ROWS_MAX: u64 = 200;
 
-/// Between two comments while nothing happens.
+/// Time between two comments while nothing happens.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Between two looks, which also notice what other services do, and keys that are revoked.
+/// Time between two looks, which also notice changes by other services and revoked keys.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What happens within so short a time is looked for once.
+/// Events within this time are looked up together.
 const GATHER: Duration = Duration::from_millis(50);

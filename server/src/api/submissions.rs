@@ -112,7 +112,7 @@ impl From<Listed> for Submission {
             reference: of.reference,
             kind: of.kind,
             state,
-            // What failed says which file; clients know that by its id.
+            // The error names the file, which clients only know by the id.
             reason: of.reason.map(|reason| without_path(&reason).to_owned()),
             received_at: moment(of.received_ms),
             sha256: of.sha256,
@@ -437,7 +437,7 @@ async fn report(
     let mut report = report
         .await?
         .ok_or_else(|| Problem::conflict("there is no answer; see the submission's state"))?;
-    // Where sources lie is the operator's alone.
+    // Only the operator may see where sources are.
     let sources = report
         .matches
         .iter_mut()
@@ -492,7 +492,7 @@ async fn certificate(
     Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response())
 }
 
-/// The submission of an id, if it is of the caller's tenant.
+/// The submission with this id, if it belongs to the caller's tenant.
 pub(crate) async fn found(app: &App, caller: &Caller, id: &str) -> Result<Listed, Problem> {
     if !is_id(id) {
         return Err(Problem::not_found("submission"));
@@ -505,7 +505,7 @@ pub(crate) async fn found(app: &App, caller: &Caller, id: &str) -> Result<Listed
     found.ok_or_else(|| Problem::not_found("submission"))
 }
 
-/// An answer with its `ETag`, or that it is as the client has it.
+/// A response with its `ETag`, or 304 if the client already has it.
 fn tagged(headers: &HeaderMap, value: &impl Serialize) -> Response {
     let Ok(body) = serde_json::to_vec(value) else {
         return Problem::internal().into_response();

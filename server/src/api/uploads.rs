@@ -1,4 +1,4 @@
-//! Uploads that can be resumed: tus 1.0.0.
+//! Resumable uploads: tus 1.0.0.
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Path, Request, State};
@@ -25,7 +25,7 @@ pub fn router() -> OpenApiRouter<App> {
         .layer(middleware::from_fn(spoken))
 }
 
-/// Says in each answer which version of the protocol is spoken.
+/// Adds the version of the protocol to each response.
 async fn spoken(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let is_refused = response.status() == StatusCode::PRECONDITION_FAILED;
@@ -121,7 +121,7 @@ async fn create(
     } else {
         Ok(opened.upload)
     };
-    // Of what went wrong after it was made, the client can go on.
+    // The client can resume the new upload after an error.
     let mut response = match made {
         Ok(upload) => (StatusCode::CREATED, state(&app, &upload)).into_response(),
         Err(problem) => problem.into_response(),
@@ -369,7 +369,7 @@ fn opened(app: &App, caller: &Caller, id: &str) -> Result<Found, Problem> {
     storage::open(app, &caller.tenant, &id.to_ascii_lowercase())
 }
 
-/// Writes a body to an upload. It goes on if the client goes: what came is kept.
+/// Writes a body to an upload. It finishes even if the client disconnects, and keeps what arrived.
 async fn filled(
     app: &App,
     opened: Opened,
@@ -393,7 +393,7 @@ async fn filled(
     writing.await.unwrap_or_else(|_| Err(Problem::internal()))
 }
 
-/// The headers that tell how far an upload is.
+/// The headers that describe the progress of an upload.
 fn state(app: &App, upload: &Upload) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let offset = if upload.submission.is_some() {
@@ -415,7 +415,7 @@ fn state(app: &App, upload: &Upload) -> HeaderMap {
     headers
 }
 
-/// A time in milliseconds since 1970 as HTTP writes it.
+/// A time in milliseconds since 1970 in HTTP's format.
 fn http_date(ms: u64) -> String {
     let at = jiff::Timestamp::from_millisecond(ms.min(i64::MAX as u64) as i64)
         .unwrap_or(jiff::Timestamp::MAX);

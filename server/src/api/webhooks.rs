@@ -1,4 +1,4 @@
-//! Webhooks: where events are sent to.
+//! Webhooks: the endpoints to which events are sent.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -333,7 +333,7 @@ async fn again(
     Ok((StatusCode::ACCEPTED, Json(delivery.into())))
 }
 
-/// The endpoint of an id, if it is the caller's to change.
+/// The endpoint with this id, if the caller may change it.
 async fn found(app: &App, caller: &Caller, id: &str) -> Result<webhooks::Webhook, Problem> {
     caller.needs(Scope::Admin)?;
     if !is_id(id) {
@@ -367,13 +367,14 @@ async fn altered(
     changed.await?.ok_or_else(|| Problem::not_found("webhook"))
 }
 
-/// Fails for an address that is not to be sent to; one whose name is not known now may be later.
+/// Fails for an address that must not be sent to. A name that cannot be resolved now is accepted,
+/// since it may be later.
 async fn check_url(app: &App, url: &str) -> Result<(), Problem> {
     let rules = &app.config.webhooks;
     let refused = |reason: String| Problem::invalid(format!("url: {reason}"));
     let target = Target::parse(url, rules).map_err(refused)?;
-    // A look-up takes a thread until it ends, however short one waits. What is not looked at now is
-    // when something is sent.
+    // A look-up occupies a thread until it ends, even if the caller stops waiting. An address that
+    // is not checked now is checked when something is sent.
     let Ok(turn) = LOOK_UPS.try_acquire() else {
         return Ok(());
     };
@@ -416,11 +417,11 @@ fn names(events: &[EventName]) -> Result<String, Problem> {
     Ok(names.collect::<Vec<_>>().join(" "))
 }
 
-/// How long messages are signed with the secret before the newest too, in milliseconds.
+/// How long messages are signed with the previous secret too, in milliseconds.
 const OLD_SECRET_MS: u64 = 24 * 3_600_000;
 
-/// Look-ups of names of new addresses at a time.
+/// Maximum number of simultaneous look-ups of new addresses.
 static LOOK_UPS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(8);
 
-/// For the look-up of the name of a new address.
+/// Time limit to look up the name of a new address.
 const LOOK_UP: std::time::Duration = std::time::Duration::from_secs(3);

@@ -1,4 +1,4 @@
-//! Calls to the provider: few, small, and never redirected.
+//! Requests to the provider: few, small, and without redirects.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::tls;
 
-/// Calls over HTTPS, or to this host itself.
+/// Client for HTTPS, and for HTTP to this host.
 #[derive(Clone)]
 pub(super) struct Http {
     tls: Option<TlsConnector>,
 }
 
-/// Whether an address may be called: over HTTPS, or on this host.
+/// Whether a URL may be requested: by HTTPS, or on this host.
 pub fn may_call(address: &str) -> bool {
     let Ok(uri) = address.parse::<Uri>() else {
         return false;
@@ -135,7 +135,7 @@ where
     Ok((status, body.to_bytes().to_vec()))
 }
 
-/// How long an answer is waited for.
+/// Time limit of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Maximum length of an answer in bytes.

@@ -1,7 +1,7 @@
-//! Reviewers who log in at a provider: OpenID Connect, authorization code flow with PKCE.
+//! Log-in of reviewers at a provider: OpenID Connect, authorization code flow with PKCE.
 //!
-//! The provider is the one that the operator names; where it is, and its keys, are as it says
-//! itself. An ID token counts only if [`token::verify`] finds nothing wrong with it.
+//! The operator names the provider. Its endpoints and keys come from its own metadata. An ID token
+//! counts only if [`token::verify`] accepts it.
 
 mod http;
 pub mod token;
@@ -24,7 +24,7 @@ use crate::problem::Problem;
 
 pub use self::http::may_call;
 
-/// A provider; clones share what is known of it.
+/// A provider; clones share its cached metadata.
 #[derive(Clone)]
 pub struct Oidc(Arc<Inner>);
 
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Oidc {
     }
 }
 
-/// What the provider says of itself.
+/// The provider's metadata and keys.
 #[derive(Clone, Debug)]
 struct Known {
     provider: Provider,
@@ -69,32 +69,32 @@ struct Tokens {
 /// What the browser brings back from the provider.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Answer {
-    /// What can be exchanged for tokens.
+    /// The code to be exchanged for tokens.
     pub code: Option<String>,
-    /// What the browser was sent away with.
+    /// The state with which the browser was sent away.
     pub state: Option<String>,
     /// Why there is no code.
     pub error: Option<String>,
-    /// Who answers, of providers that say so.
+    /// The issuer, from providers that send it.
     pub iss: Option<String>,
 }
 
-/// Who logged in.
+/// The person who logged in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Person {
-    /// The provider's name for the person, which does not change.
+    /// The provider's permanent id of the person.
     pub subject: String,
-    /// The name for people.
+    /// Display name.
     pub name: String,
     /// The tenant.
     pub tenant: String,
 }
 
 impl Oidc {
-    /// The provider of some settings.
+    /// The provider in the settings.
     ///
     /// # Errors
-    /// If this host has no certificates of authorities.
+    /// If this host has no root certificates.
     pub fn new(config: OidcConfig) -> anyhow::Result<Oidc> {
         Ok(Oidc(Arc::new(Inner {
             http: Http::new(),
@@ -103,10 +103,10 @@ impl Oidc {
         })))
     }
 
-    /// The address at the provider where a person logs in.
+    /// The URL at the provider where a person logs in.
     ///
     /// # Errors
-    /// 503 if the provider does not answer as it has to.
+    /// 503 if the provider does not answer properly.
     pub async fn address(
         &self,
         redirect: &str,
@@ -135,11 +135,11 @@ impl Oidc {
         Ok(format!("{}{joint}{query}", provider.authorization_endpoint))
     }
 
-    /// Who has logged in, by the answer that the browser brought back.
+    /// The person who has logged in, from the answer that the browser brought back.
     ///
     /// # Errors
-    /// 403 if the token is not as it has to be, or the person is no reviewer; 503 if the provider
-    /// does not answer as it has to.
+    /// 403 if the token is invalid or the person is no reviewer; 503 if the provider does not
+    /// answer properly.
     pub async fn person(
         &self,
         answer: &Answer,
@@ -187,7 +187,7 @@ impl Oidc {
         };
         let mut claims = token::verify(&tokens.id_token, &self.known(KNOWN).await?.keys, &expected);
         if matches!(claims, Err(Invalid::UnknownKey)) {
-            // The provider may have other keys by now.
+            // The provider may have new keys.
             claims = token::verify(&tokens.id_token, &self.known(ANEW).await?.keys, &expected);
         }
         let claims = claims.map_err(|invalid| {
@@ -236,7 +236,7 @@ impl Oidc {
         })
     }
 
-    /// What is known of the provider, and not for longer than this.
+    /// The provider's metadata, at most this old.
     async fn known(&self, at_most: Duration) -> Result<Known, Problem> {
         let mut known = self.0.known.lock().await;
         if let Some(known) = known.as_ref().filter(|known| known.at.elapsed() < at_most) {
@@ -298,8 +298,8 @@ fn unreachable(error: anyhow::Error) -> Problem {
     )
 }
 
-/// How long what a provider says of itself is believed.
+/// How long the provider's metadata are cached.
 const KNOWN: Duration = Duration::from_secs(3_600);
 
-/// How long at least, even if a token names a key that is not known.
+/// Minimum age of cached metadata before an unknown key makes us request them again.
 const ANEW: Duration = Duration::from_secs(1);

@@ -1,10 +1,10 @@
-//! Verifies ID tokens (pure): signed by a key of the provider, for this service, now, for this
-//! log-in.
+//! Verifies ID tokens (pure): they must be signed by the provider, for this service and this
+//! log-in, and be valid now.
 //!
-//! A token is a JSON Web Signature of three parts. Only RS256 and ES256 count, each with a key of
-//! its own kind, so that no token chooses how it is verified. The signatures are verified by
-//! `ring`, which the connections to the provider use too; the crates that know tokens as a whole
-//! bring the crate `rsa` along, which leaks by time (RUSTSEC-2023-0071).
+//! A token is a JSON Web Signature of three parts. Only RS256 and ES256 are accepted, each with its
+//! own kind of key, so that a token cannot choose its verification. `ring` verifies the signatures;
+//! the connections to the provider use it too. Crates for whole tokens depend on the crate `rsa`,
+//! which has a timing leak (RUSTSEC-2023-0071).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,7 +32,7 @@ enum Numbers {
 }
 
 impl Key {
-    /// Reads a key; `None` for one that signs nothing that counts here.
+    /// Parses a key; `None` if its kind or use is not accepted here.
     pub fn of(json: &Value) -> Option<Key> {
         let text = |name: &str| json.get(name).and_then(Value::as_str);
         let bytes = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).ok();
@@ -89,29 +89,29 @@ struct Header {
     crit: Option<Value>,
 }
 
-/// What a token has to say.
+/// Required claims of a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Expected<'a> {
-    /// Who issues it.
+    /// The issuer.
     pub issuer: &'a str,
-    /// For whom.
+    /// The client that it is for.
     pub client: &'a str,
-    /// For which log-in.
+    /// The nonce of the log-in.
     pub nonce: &'a str,
     /// The time in seconds since 1970.
     pub now_s: u64,
 }
 
-/// What is wrong with a token.
+/// Why a token is invalid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Invalid {
-    /// It is no token, or asks for what is not known here.
+    /// It is not a token, or uses an unsupported feature.
     Form,
-    /// No key that is known has its name.
+    /// No known key has its key id.
     UnknownKey,
     /// Its signature is not by that key.
     Signature,
-    /// A claim is missing or another one.
+    /// A claim is missing or wrong.
     Claim(&'static str),
 }
 
@@ -126,10 +126,10 @@ impl std::fmt::Display for Invalid {
     }
 }
 
-/// The claims of a token.
+/// Verifies a token and returns its claims.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Why it is invalid.
 pub fn verify(
     token: &str,
     keys: &[Key],
@@ -159,7 +159,7 @@ pub fn verify(
         .iter()
         .any(|key| key.has_signed(said.alg, message, &signature))
     {
-        // Without a name it may be by a key that came since.
+        // Without a key id, it may be signed by a newer key.
         return Err(if said.kid.is_none() {
             Invalid::UnknownKey
         } else {
@@ -210,7 +210,7 @@ fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(), Inv
     must(text("sub").is_some_and(|sub| !sub.is_empty()), "sub")
 }
 
-/// How far the clocks of provider and service may differ, in seconds.
+/// Maximum difference between the clocks of provider and service, in seconds.
 const LEEWAY_S: f64 = 60.0;
 
 #[cfg(test)]

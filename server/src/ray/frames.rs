@@ -1,25 +1,26 @@
-//! What goes between the service and its helper: a line of JSON, and then as many bytes as it says.
+//! Frames between the service and its helper: a line of JSON, and then as many bytes as it
+//! announces.
 //!
-//! `python/uniq/questions.py` has the whole protocol.
+//! `python/uniq/questions.py` describes the whole protocol.
 
 use std::io::{self, BufRead, Read as _};
 
 use serde::{Deserialize, Serialize};
 
-/// The line of JSON before what the service sends.
+/// The JSON line of a frame from the service.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub(super) struct Question {
     pub(super) id: u64,
     pub(super) ask: &'static str,
-    /// Seconds in which the answer is wanted.
+    /// Time limit for the answer, in seconds.
     pub(super) seconds: f64,
     pub(super) sizes: Vec<usize>,
 }
 
-/// The line of JSON before what the helper sends.
+/// The JSON line of a frame from the helper.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 pub(super) struct Answer {
-    /// Of the question; none in the first frame.
+    /// Id of the question; absent in the first frame.
     pub(super) id: Option<u64>,
     /// The version of the protocol, in the first frame.
     pub(super) speaks: Option<u32>,
@@ -29,10 +30,10 @@ pub(super) struct Answer {
     sizes: Vec<u64>,
 }
 
-/// What is wrong, as the helper has it.
+/// An error reported by the helper.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub(super) struct Wrong {
-    /// As [`uniq::Error::code`] has them.
+    /// A code as in [`uniq::Error::code`].
     pub(super) code: String,
     pub(super) message: String,
 }
@@ -40,7 +41,7 @@ pub(super) struct Wrong {
 /// Reads a frame; `None` at the end.
 ///
 /// # Errors
-/// If it is cut, no frame, or too long, and those of the system.
+/// If it is cut, malformed or too long, and those of the system.
 pub(super) fn read(input: &mut impl BufRead) -> io::Result<Option<(Answer, Vec<Vec<u8>>)>> {
     let mut line = Vec::new();
     input.take(LINE_MAX).read_until(b'\n', &mut line)?;
@@ -61,7 +62,7 @@ pub(super) fn read(input: &mut impl BufRead) -> io::Result<Option<(Answer, Vec<V
     }
     let mut parts = Vec::with_capacity(answer.sizes.len());
     for size in &answer.sizes {
-        // What is said is not yet there: room is made as it comes.
+        // The length is not trusted: the buffer grows as bytes arrive.
         let mut part = Vec::new();
         input.take(*size).read_to_end(&mut part)?;
         if part.len() as u64 != *size {
@@ -91,7 +92,7 @@ fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-/// Maximum length of the line in bytes; thousands of parts fit.
+/// Maximum length of the line, in bytes; thousands of parts fit.
 const LINE_MAX: u64 = 1 << 20;
 
 /// Maximum length of all parts in bytes.

@@ -1,4 +1,4 @@
-//! The process that asks the cluster: started, asked side by side, and ended.
+//! The process that connects to the cluster: starts it, sends questions in parallel, and ends it.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read, Write as _};
@@ -14,24 +14,24 @@ use std::time::{Duration, Instant};
 use super::frames::{self, Wrong};
 use crate::config::RayConfig;
 
-/// A helper that has reached the cluster.
+/// A helper that is connected to the cluster.
 #[derive(Debug)]
 pub(super) struct Helper {
     child: Mutex<Child>,
-    /// Frames to send; none once it is to end.
+    /// Frames to send; `None` once it should end.
     input: Mutex<Option<Sender<Vec<u8>>>>,
     waiting: Arc<Waiting>,
     numbers: AtomicU64,
 }
 
-/// An answer: its parts, or what is wrong.
+/// An answer: its parts, or an error.
 pub(super) type Answered = Result<Vec<Vec<u8>>, Wrong>;
 
-/// Who waits for an answer.
+/// The questions that wait for an answer.
 #[derive(Debug)]
 struct Waiting(Mutex<Result<HashMap<u64, Sender<Answered>>, String>>);
 
-/// What became of a question.
+/// Outcome of a question.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Answered(Vec<Vec<u8>>),
@@ -40,15 +40,15 @@ pub(super) enum Outcome {
     Late,
     /// The helper has ended.
     Ended(String),
-    /// The caller does not want it any more.
+    /// The caller no longer wants the answer.
     Cancelled,
 }
 
 impl Helper {
-    /// Starts a helper, and waits until it has reached the cluster.
+    /// Starts a helper, and waits until it is connected to the cluster.
     ///
     /// # Errors
-    /// What is wrong, and what to do.
+    /// A message with the fault and the remedy.
     pub(super) fn start(
         config: &RayConfig,
         index: &Path,
@@ -65,7 +65,7 @@ impl Helper {
         if let Some(holders) = config.holders {
             command.args(["--holders", &holders.to_string()]);
         }
-        // A key that stops the service must not stop it: checks are given back first.
+        // In its own process group: Ctrl-C must not kill it, because checks are released first.
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -118,7 +118,7 @@ impl Helper {
         }
     }
 
-    /// Asks, and waits for the answer.
+    /// Sends a question and waits for the answer.
     pub(super) fn ask(
         &self,
         what: &'static str,
@@ -133,7 +133,7 @@ impl Helper {
             Err(why) => return Outcome::Ended(why.clone()),
         }
         let frame = frames::write(id, what, at_most.as_secs_f64(), parts);
-        // Sent by a thread of its own: who does not read must not hold up whoever asks.
+        // A separate thread sends it, so that a helper that does not read cannot block the caller.
         if let Some(input) = &*self.input.lock().unwrap_or_else(PoisonError::into_inner) {
             let _ = input.send(frame);
         }
@@ -167,9 +167,9 @@ impl Helper {
         }
     }
 
-    /// Asks it to end, and ends it after a while.
+    /// Asks the helper to end, and kills it after a while.
     pub(super) fn end(&self, grace: Duration) {
-        // Its standard input ends.
+        // Closes its standard input.
         drop(
             self.input
                 .lock()
@@ -206,7 +206,7 @@ impl Waiting {
     }
 
     fn answer(&self, id: u64, answer: Answered) {
-        // Nobody waits for an answer that is late.
+        // Nobody waits for a late answer.
         if let Ok(waiting) = &mut *self.lock()
             && let Some(who) = waiting.remove(&id)
         {
@@ -215,7 +215,7 @@ impl Waiting {
     }
 }
 
-/// Hands out answers until the helper ends, or sends what is no frame.
+/// Delivers answers until the helper ends or sends something malformed.
 fn dispatch(output: ChildStdout, hello: Sender<Result<(), String>>, waiting: Arc<Waiting>) {
     thread::spawn(move || {
         let mut output = BufReader::new(output);
@@ -234,12 +234,12 @@ fn dispatch(output: ChildStdout, hello: Sender<Result<(), String>>, waiting: Arc
                 (None, None) => break "it sent an answer to no question".to_owned(),
             }
         };
-        // Who waits learns of it by this.
+        // This tells all that still wait.
         *waiting.lock() = Err(why);
     });
 }
 
-/// What the first frame says.
+/// Checks the first frame.
 fn greeted(first: frames::Answer) -> Result<(), String> {
     if let Some(wrong) = first.error {
         return Err(wrong.message);
@@ -254,7 +254,7 @@ fn greeted(first: frames::Answer) -> Result<(), String> {
     ))
 }
 
-/// Sends frames until there are no more, or nobody reads.
+/// Sends frames until there are no more or nobody reads.
 fn send_all(frames: Receiver<Vec<u8>>, mut input: ChildStdin) {
     thread::spawn(move || {
         for frame in frames {
@@ -269,7 +269,7 @@ fn send_all(frames: Receiver<Vec<u8>>, mut input: ChildStdin) {
     });
 }
 
-/// The last lines of what a helper says on standard error.
+/// The last lines that a helper printed on standard error.
 struct Said {
     lines: Arc<Mutex<VecDeque<String>>>,
     has_ended: Receiver<()>,
@@ -284,7 +284,7 @@ impl Said {
     }
 }
 
-/// Puts into the log what the helper says.
+/// Logs the helper's standard error.
 fn log(talk: impl Read + Send + 'static) -> Said {
     let lines = Arc::new(Mutex::new(VecDeque::new()));
     let (ended, has_ended) = mpsc::channel::<()>();
@@ -317,17 +317,17 @@ fn log(talk: impl Read + Send + 'static) -> Said {
 /// The version of the protocol.
 const SPEAKS: u32 = 1;
 
-/// Time in which a helper has to reach the cluster: Python loads Ray, and a large cluster greets.
+/// Time for a helper to connect: Python loads Ray, and a large cluster answers.
 const START_MAX: Duration = Duration::from_secs(120);
 
-/// How long what a helper said last is waited for once it has ended.
+/// How long to wait for a helper's last output after its end.
 const TALK_MAX: Duration = Duration::from_secs(1);
 
 /// Maximum length of a line of the log in bytes.
 const SAID_MAX: u64 = 4096;
 
-/// Number of lines that are kept.
+/// Number of lines to keep.
 const SAID_LINES: usize = 5;
 
-/// Between two looks at whether an answer is still wanted.
+/// Time between two checks whether an answer is still wanted.
 const PAUSE: Duration = Duration::from_millis(50);

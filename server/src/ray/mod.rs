@@ -1,11 +1,11 @@
-//! Searches the index by a Ray cluster in place of this process.
+//! Searches the index on a Ray cluster instead of in this process.
 //!
-//! The service decodes clips as ever, and asks a helper for what lies in the segments: a process of
-//! Python that is connected to the cluster (`helper`). What comes back is merged here, so that the
-//! report is that of this process, and a part that is missing, damaged or of another commit is an
-//! error: the submission waits, and is checked again.
+//! The service still decodes clips. For everything in the segments it asks a helper, a Python
+//! process that is connected to the cluster (`helper`). The parts are merged here, so that the
+//! report equals that of a search in this process. A part that is missing, damaged or of another
+//! commit is an error: the submission waits and is checked again.
 //!
-//! A helper that ends, or does not answer, is started anew. Until it can be asked, no check begins.
+//! A helper that ends or does not answer is restarted. Until it works, no check begins.
 
 mod frames;
 mod helper;
@@ -34,12 +34,12 @@ pub struct Ray {
 #[derive(Debug)]
 struct Now {
     helper: Option<Arc<Helper>>,
-    /// Why it cannot be asked, if it cannot.
+    /// Why it cannot be used, if so.
     wrong: Option<String>,
 }
 
 impl Ray {
-    /// A cluster that nobody has called yet.
+    /// A cluster that is not connected yet.
     pub fn new(config: RayConfig, index: &Path) -> Ray {
         Ray {
             config,
@@ -51,10 +51,10 @@ impl Ray {
         }
     }
 
-    /// Reaches the cluster, and keeps it in reach until `stopping` is set.
+    /// Connects to the cluster, and stays connected until `stopping` is set.
     ///
     /// # Errors
-    /// What is wrong, and what to do.
+    /// A message with the fault and the remedy.
     pub fn start(self: &Arc<Ray>, stopping: Arc<AtomicBool>) -> anyhow::Result<JoinHandle<()>> {
         let helper = Helper::start(&self.config, &self.index, &|| false)
             .map_err(|wrong| anyhow::anyhow!("ray: {wrong}"))?;
@@ -70,7 +70,7 @@ impl Ray {
         self.now().wrong.is_none()
     }
 
-    /// Looks after the helper.
+    /// Watches and restarts the helper.
     fn keep(&self, stopping: &AtomicBool) {
         let is_stopping = || stopping.load(Ordering::Relaxed);
         let mut failing: Option<Instant> = None;
@@ -100,7 +100,7 @@ impl Ray {
             if is_lost {
                 failing = None;
                 self.set(None, wrong);
-                // Whoever still waits for an answer learns that none will come.
+                // Tells all that still wait that no answer will come.
                 helper.end(Duration::ZERO);
             } else {
                 self.set(Some(helper), wrong);
@@ -132,7 +132,7 @@ impl Ray {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An error that leaves a submission as it was.
+    /// An error that leaves a submission unchanged.
     fn lacking(&self, why: &str) -> Error {
         Error::IncompleteAnswer {
             path: self.index.clone(),
@@ -168,7 +168,7 @@ impl Shards for Ray {
                 .map(|part| Candidates::from_bytes(part))
                 .collect(),
             Outcome::Cancelled => Err(Error::Cancelled),
-            // It is the clip that takes too long, and would again.
+            // The clip itself takes too long, and would again.
             Outcome::Wrong(wrong) if wrong.code == "limit_exceeded" => Err(Error::LimitExceeded {
                 path: PathBuf::new(),
                 limit: "time",
@@ -191,7 +191,7 @@ impl Shards for Ray {
     }
 }
 
-/// Waits, but not beyond the end of the service.
+/// Waits, but stops with the service.
 fn wait(at_most: Duration, is_stopping: &dyn Fn() -> bool) {
     let begun = Instant::now();
     while begun.elapsed() < at_most && !is_stopping() {
@@ -199,22 +199,22 @@ fn wait(at_most: Duration, is_stopping: &dyn Fn() -> bool) {
     }
 }
 
-/// Between two looks at the helper.
+/// Time between two checks of the helper.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Time in which a helper has to say how the cluster is. It waits for the cluster for 5 s itself,
-/// and has more because the host may be busy.
+/// Time limit for a helper to report the state of the cluster. The helper waits 5 s for the
+/// cluster; the rest is for a busy host.
 const LOOK_MAX: Duration = Duration::from_secs(20);
 
-/// After this time without a sound cluster another helper is started: Ray replaces actors and
+/// Time without a sound cluster after which the helper is restarted. Ray replaces actors and
 /// machines by itself in less.
 const FAILING_MAX: Duration = Duration::from_secs(30);
 
-/// After the start of a helper, whatever came of it.
+/// Pause after starting a helper, successfully or not.
 const REST: Duration = Duration::from_secs(2);
 
-/// Time in which a helper has to end by itself.
+/// Time for a helper to end by itself.
 const GRACE: Duration = Duration::from_secs(8);
 
-/// Between two looks at whether the service stops.
+/// Time between two checks whether the service stops.
 const PAUSE: Duration = Duration::from_millis(50);

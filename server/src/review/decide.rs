@@ -1,4 +1,4 @@
-//! Records a decision: in the log of the service and in the ledger, in one transaction.
+//! Records a decision in the service's log and in the ledger, in one transaction.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,17 +13,17 @@ use crate::problem::Problem;
 use crate::store::reviews::{self, Review};
 use crate::store::submissions::Listed;
 
-/// Who decides.
+/// The person or key that decides.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Actor {
-    /// For programs: `key:` and the id of a key, or `oidc:` and what the provider says.
+    /// Id for programs: `key:` and the id of a key, or `oidc:` and the provider's id.
     pub id: String,
-    /// For people.
+    /// Name for people.
     pub name: String,
 }
 
 impl Actor {
-    /// Somebody, whose name is made one that the ledger takes.
+    /// An actor, with a name that the ledger accepts.
     pub fn new(id: String, name: &str) -> Actor {
         let seen: String = name
             .chars()
@@ -39,16 +39,15 @@ impl Actor {
     }
 }
 
-/// What is decided.
+/// A requested decision.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wish {
     /// The decision.
     pub verb: Verb,
-    /// The match that it is about: SHA-256 of the source, and the seconds of the clip in
+    /// The match that it is about: SHA-256 of the source, and start and end in the clip in
     /// milliseconds.
     pub of_match: Option<(String, (u64, u64))>,
-    /// The number of the submission with which this one makes the pair that it is about; of the
-    /// same tenant.
+    /// The number of the other submission of the pair that it is about; of the same tenant.
     pub other: Option<u64>,
     /// The decision that it is about.
     pub about: Option<String>,
@@ -59,8 +58,8 @@ pub struct Wish {
 /// Records a decision about a submission. Blocks.
 ///
 /// # Errors
-/// 400 for a reason that is none, 404 for what is not there, 409 for what cannot be decided so, and
-/// those of the database.
+/// 400 for an invalid reason, 404 for something that does not exist, 409 for a decision that is not
+/// possible, and those of the database.
 pub fn decide(app: &App, actor: &Actor, of: &Listed, wish: &Wish) -> Result<Review, Problem> {
     check_reason(&wish.why)?;
     let id = of.id.clone();
@@ -95,7 +94,7 @@ pub fn decide(app: &App, actor: &Actor, of: &Listed, wish: &Wish) -> Result<Revi
     };
     match effect {
         Some(effect) if !row.waits => {
-            // The other person's name stands beside the first one's.
+            // The second person's name is added to the first one's.
             let by = match (wish.verb, about) {
                 (Verb::Confirm, Some(first)) => {
                     format!("{}, confirmed by {}", first.name, actor.name)
@@ -115,7 +114,7 @@ pub fn decide(app: &App, actor: &Actor, of: &Listed, wish: &Wish) -> Result<Revi
     Ok(row)
 }
 
-/// What a decision does to the ledger.
+/// Effect of a decision on the ledger.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Effect {
     Match(Ruling, String, (u64, u64)),
@@ -124,7 +123,7 @@ enum Effect {
     Sell,
 }
 
-/// The row that a decision is about, and what it does.
+/// The row that a decision is about, and its effect.
 fn effect<'a>(
     app: &App,
     actor: &Actor,
@@ -143,7 +142,7 @@ fn effect<'a>(
         Verb::Refuse => Ok((Some(waiting().ok_or_else(gone)?), None)),
         Verb::Confirm => {
             let row = waiting().ok_or_else(gone)?;
-            // Two keys of one person are one person.
+            // Two keys of one person count as one person.
             if row.actor == actor.id || row.name == actor.name {
                 return Err(Problem::conflict(
                     "another person has to confirm it: nobody confirms their own decision",
@@ -260,7 +259,7 @@ pub(crate) fn millis(of: &uniq::report::Interval) -> (u64, u64) {
 }
 
 impl Effect {
-    /// Does it, and adds a row to the log in the same transaction.
+    /// Applies it, and adds a row to the log in the same transaction.
     fn apply(&self, app: &App, of: &Listed, row: &Review, by: &str) -> Result<(), Problem> {
         let why = row.why.as_str();
         let (number, kind) = match self {
@@ -314,7 +313,7 @@ impl Effect {
                 uniq::ledger::withdraw(ledger, &app.database.books(), number, Some(by), Some(why))
             }
             Effect::Sell => {
-                // What is sold is not rechecked any more.
+                // Sold submissions are not rechecked any more.
                 if crate::recheck::now(app, id, number)? {
                     let reason = "more of it has become public since it was checked; look at it again, and sell what is left";
                     return Err(uniq::Error::LedgerRefused {
@@ -327,7 +326,7 @@ impl Effect {
     }
 }
 
-/// Adds a row when the ledger appends the one that it belongs to.
+/// Adds a row to the log when the ledger appends its own.
 struct Recording {
     inner: Arc<dyn Observer>,
     number: u64,
@@ -347,8 +346,8 @@ impl Observer for Recording {
     }
 }
 
-/// Adds a row, unless another has come to the log since it was read: what was decided by the old
-/// one may be another thing by the new.
+/// Adds a row, unless another one was added since the log was read: that could change the
+/// decision's meaning.
 fn add(tables: &mut dyn Tables, row: &Review) -> uniq::Result<()> {
     let log = reviews::of_submission(tables, &row.submission)?;
     if log.len() as u64 != row.item {
@@ -360,7 +359,7 @@ fn add(tables: &mut dyn Tables, row: &Review) -> uniq::Result<()> {
     reviews::add(tables, row)
 }
 
-/// Fails unless a text is a reason that the ledger takes.
+/// Fails unless a text is a reason that the ledger accepts.
 ///
 /// # Errors
 /// 400.

@@ -1,4 +1,4 @@
-//! The evidence page of a submission: made once for each state of ledger and index, and kept.
+//! The evidence page of a submission, made once for each state of ledger and index, and stored.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::store::submissions::Listed;
 /// # Errors
 /// 409 if there is no answer, and those of the ledger and the index.
 pub(crate) async fn page(app: &App, of: &Listed, lang: Lang) -> Result<Response, Problem> {
-    // Frames are decoded for it: one page at a time.
+    // Frames are decoded for it, so only one page is made at a time.
     let _turn = MAKING.acquire().await;
     let (making, of) = (app.clone(), of.clone());
     let html = blocking(move || made(&making, &of, lang)).await?;
@@ -76,8 +76,7 @@ fn made(app: &App, of: &Listed, lang: Lang) -> Result<String, Problem> {
     Ok(page)
 }
 
-/// The policy that the page itself asks for, and that nobody else may frame it or run anything in
-/// it.
+/// The page's own content security policy, plus rules against framing and scripts.
 fn policy(html: &str) -> Option<HeaderValue> {
     let (_, rest) = html.split_once("Content-Security-Policy\" content=\"")?;
     let (own, _) = rest.split_once('"')?;
@@ -109,5 +108,5 @@ fn file(app: &App, id: &str, lang: Lang) -> PathBuf {
     ))
 }
 
-/// Pages that are made at a time.
+/// Limits pages that are made at a time.
 static MAKING: Semaphore = Semaphore::const_new(1);

@@ -1,5 +1,4 @@
-//! Text that others wrote, as it can stand in a page: that of evidence pages, of other lengths
-//! (pure).
+//! Text that others wrote, made safe for a page as on evidence pages, with other lengths (pure).
 
 use uniq::evidence_page::Text;
 
@@ -8,7 +7,7 @@ pub(super) fn foreign(text: &str) -> Text {
     Text::foreign_within(text, CHARACTERS_MAX)
 }
 
-/// The same without an element around it: for titles and attributes.
+/// The same without an element, for titles and attributes.
 pub(super) fn bare(text: &str) -> Text {
     Text::bare_within(text, CHARACTERS_MAX)
 }

@@ -1,12 +1,12 @@
-//! What a log of decisions comes to (pure).
+//! Evaluates a log of decisions (pure).
 //!
-//! A row of the log has an effect at once, or waits for another person. Rows that are about another
-//! row confirm, refuse or undo it. No row is ever changed.
+//! A row of the log takes effect at once, or waits for a second person. Rows about another row
+//! confirm, refuse or undo it. No row is ever changed.
 
 use crate::config::Second;
 use crate::store::reviews::Review;
 
-/// What can be decided.
+/// Kinds of decisions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verb {
     /// A match is the same recording.
@@ -21,22 +21,22 @@ pub enum Verb {
     Distinct,
     /// The submission is kept out of sale.
     Dispute,
-    /// A person has looked, and agrees.
+    /// A person has looked and agrees.
     Accept,
-    /// The submission is taken back.
+    /// The submission is withdrawn.
     Withdraw,
-    /// What it offers was bought.
+    /// Its offered seconds were bought.
     Sold,
-    /// Another decision holds no more.
+    /// Another decision is undone.
     Undo,
-    /// A decision of another person that waits is to hold.
+    /// A waiting decision of another person is confirmed.
     Confirm,
-    /// A decision that waits is not to hold.
+    /// A waiting decision is refused.
     Refuse,
 }
 
 impl Verb {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Verb; 12] = [
         Verb::Copy,
         Verb::SameScene,
@@ -52,7 +52,7 @@ impl Verb {
         Verb::Refuse,
     ];
 
-    /// How it is written.
+    /// Its name in requests and answers.
     pub fn name(self) -> &'static str {
         match self {
             Verb::Copy => "copy",
@@ -70,7 +70,7 @@ impl Verb {
         }
     }
 
-    /// What a name stands for.
+    /// The kind with this name.
     pub fn of(name: &str) -> Option<Verb> {
         Verb::ALL.into_iter().find(|verb| verb.name() == name)
     }
@@ -91,17 +91,17 @@ impl Verb {
     }
 }
 
-/// How a submission stands by its log.
+/// State of a submission by its log.
 #[derive(Clone, Debug, Default)]
 pub struct Stand<'a> {
-    /// Decisions that hold, in order.
+    /// Decisions in effect, in order.
     pub holding: Vec<&'a Review>,
-    /// Decisions that wait for another person, in order.
+    /// Decisions that wait for a second person, in order.
     pub waiting: Vec<&'a Review>,
 }
 
 impl<'a> Stand<'a> {
-    /// Reads a log.
+    /// Evaluates a log.
     pub fn of(log: &'a [Review]) -> Stand<'a> {
         let mut stand = Stand::default();
         for row in log {
@@ -128,8 +128,8 @@ impl<'a> Stand<'a> {
                 let Some(of) = self.holding.iter().copied().find(|of| of.id == about) else {
                     return;
                 };
-                // Of a match, all that was said before goes with it; of a pair or the whole, what
-                // was said before holds again.
+                // For a match, undoing drops all earlier decisions too. For a pair or the whole,
+                // the earlier decision takes effect again.
                 let is_of_match = of.source.is_some();
                 self.holding.retain(|other| {
                     other.id != of.id && !(is_of_match && is_same_thing(other, of))
@@ -140,7 +140,7 @@ impl<'a> Stand<'a> {
         }
     }
 
-    /// The last decision about the submission as a whole that holds: to accept or to dispute it.
+    /// The last decision in effect about the submission as a whole: to accept or to dispute it.
     pub fn on_the_whole(&self) -> Option<(Verb, &'a Review)> {
         let verbs = self
             .holding
@@ -164,7 +164,7 @@ impl<'a> Stand<'a> {
             .is_some_and(|(verb, _)| verb == Verb::Accept)
     }
 
-    /// The last decision about a match that holds.
+    /// The last decision in effect about a match.
     pub fn on_match(&self, source: &str, here: (u64, u64)) -> Option<&'a Review> {
         self.holding
             .iter()
@@ -173,7 +173,7 @@ impl<'a> Stand<'a> {
             .find(|of| of.source.as_deref() == Some(source) && of.here == Some(here))
     }
 
-    /// The last decision about a pair that holds.
+    /// The last decision in effect about a pair.
     pub fn on_pair(&self, other: u64) -> Option<&'a Review> {
         self.holding
             .iter()
@@ -182,7 +182,7 @@ impl<'a> Stand<'a> {
             .find(|of| of.other == Some(other))
     }
 
-    /// The decision about the same pair that holds if this one does not.
+    /// The earlier decision about the same pair, which takes effect if this one is undone.
     pub fn before(&self, of: &Review) -> Option<&'a Review> {
         self.holding
             .iter()
@@ -191,10 +191,10 @@ impl<'a> Stand<'a> {
             .find(|other| other.item < of.item && is_same_thing(other, of))
     }
 
-    /// Whether a decision can be undone, or why not.
+    /// The decision with this id, if it can be undone.
     ///
     /// # Errors
-    /// The reason.
+    /// The reason why it cannot.
     pub fn may_undo(&self, id: &str) -> Result<&'a Review, &'static str> {
         let Some(of) = self.holding.iter().copied().find(|of| of.id == id) else {
             return Err("there is no such decision that holds");
@@ -224,14 +224,14 @@ impl<'a> Stand<'a> {
             Verb::Undo => about.is_some_and(|of| match Verb::of(&of.verb) {
                 Some(Verb::Copy | Verb::Same | Verb::Dispute) => true,
                 Some(Verb::Accept) => false,
-                // What was said before may hold again.
+                // The earlier decision may take effect again.
                 _ => self.before(of).is_some(),
             }),
             _ => false,
         }
     }
 
-    /// Whether a decision has to wait for another person.
+    /// Whether a decision must wait for a second person.
     pub fn has_to_wait(&self, second: Second, verb: Verb, about: Option<&Review>) -> bool {
         match second {
             Second::Never => false,

@@ -1,4 +1,4 @@
-//! Logging in, with a key or at a provider, and out.
+//! Log-in with a key or at a provider, and log-out.
 
 use axum::Router;
 use axum::extract::{Form, Query, State};
@@ -133,7 +133,7 @@ async fn logout(State(app): State<App>, Posted(reviewer, Nothing {}): Posted<Not
     response
 }
 
-/// Sends the browser to the provider.
+/// Redirects the browser to the provider.
 async fn at_provider(State(app): State<App>, visit: Visit) -> Response {
     let begun = async {
         let oidc = app
@@ -176,7 +176,7 @@ async fn at_provider(State(app): State<App>, visit: Visit) -> Response {
     }
 }
 
-/// The provider sends the browser back.
+/// Handles the browser's return from the provider.
 async fn back(State(app): State<App>, visit: Visit, Query(answer): Query<Answer>) -> Response {
     let known = async {
         let oidc = app
@@ -224,8 +224,8 @@ fn no_address() -> Problem {
     )
 }
 
-/// Where the provider sends browsers back to.
+/// Path to which the provider redirects browsers.
 const CALLBACK: &str = "/review/oidc/callback";
 
-/// How long a log-in may take, in seconds.
+/// Time limit of a log-in, in seconds.
 const LOGIN_S: u64 = 600;

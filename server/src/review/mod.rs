@@ -1,8 +1,8 @@
 //! Pages on which people review submissions, and the decisions that pages and API share.
 //!
-//! Everything works without JavaScript: pages are links and forms. A form counts only with the
-//! proof of its own session, sent from a page of our own. A reviewer sees the submissions of their
-//! tenant, and nothing of another.
+//! Everything works without JavaScript, by links and forms. A form is accepted only with the token
+//! of its own session, sent from one of our pages. A reviewer sees only the submissions of one
+//! tenant.
 
 pub mod decide;
 pub(crate) mod evidence;
@@ -62,7 +62,7 @@ pub fn router() -> Router<App> {
         )
         .layer(fixed(header::CONTENT_SECURITY_POLICY, POLICY))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
-        // Forms have to say where they come from, and no other site is told.
+        // Forms must say where they come from, but other sites must not learn the address.
         .layer(fixed(header::REFERRER_POLICY, "same-origin"))
         .layer(fixed(
             HeaderName::from_static("cross-origin-opener-policy"),
@@ -74,6 +74,6 @@ pub fn router() -> Router<App> {
         ))
 }
 
-/// What a page may load: files and frames of this service, and no code but its own file.
+/// What a page may load: files and frames of this service, and only its own script file.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; frame-src 'self'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";

@@ -1,4 +1,4 @@
-//! The pages, and what their forms do.
+//! The pages and the actions of their forms.
 
 use askama::Template;
 use axum::Router;
@@ -218,7 +218,7 @@ struct Opened {
     take: String,
 }
 
-/// Takes a submission over, or leaves it.
+/// Opens a submission for the reviewer, or releases it.
 async fn opening(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -251,7 +251,7 @@ fn opening_of(app: &App, reviewer: &Reviewer, now_ms: u64) -> Opening {
     }
 }
 
-/// The submission of an id, if it is of the reviewer's tenant.
+/// The submission with this id, if it belongs to the reviewer's tenant.
 async fn found(app: &App, reviewer: &Reviewer, id: &str) -> Result<Listed, Problem> {
     if !is_id(id) {
         return Err(Problem::not_found("submission"));
@@ -264,7 +264,7 @@ async fn found(app: &App, reviewer: &Reviewer, id: &str) -> Result<Listed, Probl
     found.ok_or_else(|| Problem::not_found("submission"))
 }
 
-/// The page on which one logs in.
+/// The log-in page.
 pub(super) fn login(visit: &Visit, csrf: &str, has_provider: bool, is_refused: bool) -> Response {
     let words = super::words::of(visit.lang);
     let page = Login {
@@ -351,7 +351,7 @@ fn rendered(visit: &Visit, status: StatusCode, page: &impl Template) -> Response
     response
 }
 
-/// Submissions on a page of the queue.
+/// Number of submissions on a page of the queue.
 const PAGE: u64 = 25;
 
 /// How long the language is kept, in seconds: a year.

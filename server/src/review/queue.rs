@@ -1,37 +1,39 @@
-//! In which order people look at submissions: money times doubt (pure).
+//! The order in which people look at submissions: money times doubt (pure).
 //!
-//! The *money* of a submission is what its seconds are worth that are payable or withheld: all that
-//! are unpublished, published or undecided. A rate card gives their price; without one each minute
-//! counts 1. The *doubt* is between 0 and 1: what is left of certainty when each doubt takes its
-//! share from it, `1 - (1 - a)(1 - b)…`, of these:
+//! The *money* of a submission is the price of its payable and withheld seconds, which are all
+//! unpublished, published or undecided ones. A rate card gives the price; without one each minute
+//! counts 1. The *doubt* is between 0 and 1. It combines single doubts as `1 - (1 - a)(1 - b)…`:
 //!
-//! | doubt | how large |
+//! | doubt | size |
 //! |---|---|
-//! | `undecided` | the share of the seconds that are withheld because of an undecided match |
-//! | `disputed` | the share that an earlier submission withholds, undecided or another creator's |
-//! | `near` | for each match and the nearest non-match that nobody has judged: how near its probability is to the limits of the policy, times its share of the seconds |
-//! | `inconclusive` | [`INCONCLUSIVE`] if the verdict is that |
+//! | `undecided` | share of the seconds that are withheld because of an undecided match |
+//! | `disputed` | share that an earlier submission withholds, undecided or another creator's |
+//! | `near` | for each match not judged, and the nearest non-match: see below |
+//! | `inconclusive` | [`INCONCLUSIVE`] for an inconclusive verdict |
 //! | `waiting` | [`WAITING`] if a decision waits for another person |
 //! | `held` | 1 if a person disputes it |
 //!
-//! A submission that a person accepted has no doubt; any other has at least [`LEAST`], so that of
-//! those without a doubt the most expensive comes first.
+//! `near` is how near the probability is to the limits of the policy, times the share of the
+//! seconds.
+//!
+//! A submission that a person accepted has no doubt. Any other has at least [`LEAST`], so that
+//! among those without a doubt the most expensive comes first.
 
 use uniq::rates::{RateCard, amount_of};
 use uniq::report::{MatchKind, NonMatch, ReasonCode, Report, SpanState, Verdict};
 
 use super::log::Stand;
 
-/// What a submission weighs.
+/// The weight of a submission.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Weighed {
-    /// The money in hundredths of the card's currency, or of a minute without a card.
+    /// The money, in hundredths of the card's currency, or of a minute without a card.
     pub cents: u64,
-    /// Length in milliseconds of what the money is for.
+    /// Length of the seconds that the money is for, in milliseconds.
     pub stake_ms: u64,
     /// The doubt, 0..=1.
     pub doubt: f64,
-    /// The names of its parts that are not 0, the largest first.
+    /// The names of its doubts that are not 0, largest first.
     pub why: Vec<&'static str>,
 }
 
@@ -42,7 +44,7 @@ impl Weighed {
     }
 }
 
-/// Weighs a submission by its report, in which what the ledger says is redacted, and by its log.
+/// Weighs a submission by its report, in which the ledger's part is redacted, and its log.
 pub fn weigh(report: &Report, stand: &Stand<'_>, card: Option<&RateCard>) -> Weighed {
     let stake = stake(report);
     let stake_ms: u64 = stake
@@ -145,7 +147,7 @@ fn stake(report: &Report) -> Vec<(f64, f64)> {
     counts.map(|span| (span.start_s, span.end_s)).collect()
 }
 
-/// What seconds would cost if nothing kept them from being paid, in hundredths.
+/// Price of these seconds if all were payable, in hundredths.
 fn price(card: &RateCard, report: &Report, stake: &[(f64, f64)]) -> u64 {
     let mut free = report.clone();
     free.verdict = Verdict::Unpublished;
@@ -155,8 +157,8 @@ fn price(card: &RateCard, report: &Report, stake: &[(f64, f64)]) -> u64 {
     amount.payable_cents.max(amount.withheld_cents)
 }
 
-/// How near a probability is to the limits: 1 between them, and less for each bit of the odds that
-/// it lies beyond them, 0 from [`FAR_BITS`] on.
+/// How near a probability is to the policy's limits: 1 between them, less for each bit of the odds
+/// beyond them, and 0 from [`FAR_BITS`].
 fn nearness(probability: f64, report: &Report) -> f64 {
     let bits =
         |of: f64| (of.clamp(1e-12, 1.0 - 1e-12) / (1.0 - of.clamp(1e-12, 1.0 - 1e-12))).log2();
@@ -178,18 +180,19 @@ fn ms(seconds: f64) -> u64 {
     (seconds * 1e3).round().max(0.0) as u64
 }
 
-/// Doubt of an inconclusive verdict, 0..=1: a person has to look at nearly all of it.
+/// Doubt of an inconclusive verdict, 0..=1: a person must look at nearly all of these.
 pub const INCONCLUSIVE: f64 = 0.5;
 
 /// Doubt of a decision that waits for another person, 0..=1.
 pub const WAITING: f64 = 0.5;
 
-/// Least doubt of what nobody has accepted, 0..=1: small beside every other doubt.
+/// Minimum doubt of a submission that nobody has accepted, 0..=1; small compared with every other
+/// doubt.
 pub const LEAST: f64 = 0.001;
 
-/// From so many bits of the odds beyond a limit on, 0.., a probability raises no doubt: a tenth of
-/// a percent of what it is at the limit.
+/// Bits of the odds beyond a limit, 0.., from which a probability raises no doubt. The odds are
+/// then a thousandth of those at the limit.
 const FAR_BITS: f64 = 10.0;
 
-/// A doubt below this, 0..=1, is not named.
+/// Doubts below this, 0..=1, are not named.
 const SHOWN: f64 = 0.005;

@@ -1,4 +1,4 @@
-//! Who is at the browser: sessions, the language, and what a form has to prove before it is taken.
+//! Sessions of browsers, the language, and the proof that a form needs.
 
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, FromRequest, FromRequestParts, Request};
@@ -18,16 +18,16 @@ use crate::database::now_ms;
 use crate::problem::Problem;
 use crate::store::sessions::{self, Session};
 
-/// What a request says before anybody is known: language, cookies, and how the service is reached.
+/// What a request says before its session is known: language, cookies, and the address of the
+/// service.
 #[derive(Clone, Debug)]
 pub(super) struct Visit {
     pub(super) lang: Lang,
-    /// Whether the language was chosen just now, and is to be kept.
+    /// Whether the language was just chosen and should be stored.
     pub(super) is_chosen: bool,
-    /// Whether cookies are for encrypted connections only.
+    /// Whether cookies are restricted to encrypted connections.
     pub(super) is_secure: bool,
-    /// How the service is reached, without a slash at the end; `None` if that is not known for
-    /// sure.
+    /// Address of the service without a final slash; `None` if it is not certain.
     pub(super) base: Option<String>,
     /// The address without its language.
     pub(super) address: String,
@@ -84,7 +84,7 @@ impl Visit {
         visit
     }
 
-    /// The language as it is written in addresses.
+    /// The language as in addresses.
     pub(super) fn lang_name(&self) -> &'static str {
         lang_name(self.lang)
     }
@@ -106,7 +106,7 @@ impl Visit {
             .next()
     }
 
-    /// A header that sets one of our cookies for so many seconds; 0 removes it.
+    /// A header that sets one of our cookies for `seconds` seconds; 0 removes it.
     pub(super) fn set_cookie(&self, name: &str, value: &str, seconds: u64) -> HeaderValue {
         let secure = if self.is_secure { "; Secure" } else { "" };
         let name = self.cookie_name(name);
@@ -115,8 +115,8 @@ impl Visit {
         HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// With the prefix, a cookie comes from this host over an encrypted connection, and from
-    /// nowhere else. Browsers take it over nothing else either.
+    /// With the prefix `__Host-`, a cookie can only come from this host over an encrypted
+    /// connection. Browsers also accept it only there.
     fn cookie_name(&self, name: &str) -> String {
         let prefix = if self.is_secure { "__Host-" } else { "" };
         match name {
@@ -125,7 +125,7 @@ impl Visit {
         }
     }
 
-    /// Fails unless a form was sent by a page of our own, as the browser says.
+    /// Fails unless the browser says that one of our pages sent a form.
     pub(super) fn check_origin(&self) -> Result<(), Problem> {
         let get = |name: &str| {
             self.headers
@@ -149,7 +149,7 @@ impl Visit {
     }
 }
 
-/// A form did not come from where it has to.
+/// A form without the required origin or token.
 pub(super) fn forged() -> Problem {
     let detail =
         "the form was not sent from a page of this service, or is too old; load the page again";
@@ -185,7 +185,7 @@ pub(super) fn lang_name(lang: Lang) -> &'static str {
     if lang == Lang::Ar { "ar" } else { "en" }
 }
 
-/// The first language of the browser that we have.
+/// The browser's first language that we support.
 fn wanted(headers: &HeaderMap) -> Lang {
     let wanted = headers
         .get(header::ACCEPT_LANGUAGE)
@@ -212,7 +212,7 @@ pub(super) struct Reviewer {
     pub(super) visit: Visit,
     pub(super) tenant: String,
     pub(super) actor: Actor,
-    /// What a form has to bring along.
+    /// The token that a form must contain.
     pub(super) csrf: String,
     /// SHA-256 of the session's secret.
     pub(super) digest: String,
@@ -262,10 +262,10 @@ impl FromRequestParts<App> for Reviewer {
     }
 }
 
-/// A form that a reviewer sent from a page of their own session.
+/// A form that a reviewer sent from a page of the same session.
 pub(super) struct Posted<T>(pub(super) Reviewer, pub(super) T);
 
-/// A form with its proof.
+/// A form with its token.
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct Proved<T> {
     #[serde(default)]
@@ -302,12 +302,12 @@ pub(super) fn unread(error: &FormRejection) -> Problem {
     )
 }
 
-/// Whether two texts are the same; how long that takes tells nothing of them.
+/// Whether two texts are equal, in constant time.
 pub(super) fn is_same(a: &str, b: &str) -> bool {
     digest_of(a) == digest_of(b)
 }
 
-/// What forms of the session with this secret bring along.
+/// The form token of the session with this secret.
 pub(super) fn csrf_of(secret: &str) -> String {
     digest_of(&format!("form {secret}"))
 }
@@ -319,7 +319,7 @@ pub(super) fn new_secret() -> Result<String, Problem> {
     Ok(URL_SAFE_NO_PAD.encode(random))
 }
 
-/// Whether a text can be such a secret.
+/// Whether a text has the form of such a secret.
 pub(super) fn is_secret(text: &str) -> bool {
     text.len() == 43
         && text
@@ -327,8 +327,8 @@ pub(super) fn is_secret(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// Begins a session, under a secret that nobody has seen before; gives the header that sets its
-/// cookie. The session that the browser had before ends.
+/// Begins a session with a new secret, and returns the header that sets its cookie. Ends the
+/// browser's earlier session.
 pub(super) async fn begin(
     app: &App,
     visit: &Visit,
@@ -358,7 +358,7 @@ pub(super) async fn begin(
     Ok(visit.set_cookie("session", &secret, app.config.review.session_hours * 3_600))
 }
 
-/// When a session that counts has begun, and was used last, at the earliest.
+/// The earliest times at which a valid session may have begun and been last used.
 fn limits(app: &App, now_ms: u64) -> (u64, u64) {
     let of = &app.config.review;
     (
@@ -367,5 +367,5 @@ fn limits(app: &App, now_ms: u64) -> (u64, u64) {
     )
 }
 
-/// How exactly it is known when a session was used last, in milliseconds.
+/// Precision of a session's last use, in milliseconds.
 const SEEN_MS: u64 = 30_000;

@@ -1,4 +1,4 @@
-//! What is seen on the pages of the queue and of a submission.
+//! Views of the queue and of a submission.
 
 mod cases;
 
@@ -19,7 +19,7 @@ use crate::store::queue::Queued;
 use crate::store::reviews::{self, Opening, Review};
 use crate::store::submissions::{self, Listed};
 
-/// What every page begins and ends with.
+/// The beginning and end of every page.
 pub(super) struct Shell {
     pub(super) words: &'static Words,
     pub(super) title: Text,
@@ -74,10 +74,10 @@ impl Shell {
     }
 }
 
-/// How submissions can stand in the queue, as the filter has it.
+/// States of submissions in the queue, as the filter names them.
 pub(super) const STANDS: [&str; 6] = ["open", "waiting", "disputed", "accepted", "closed", "all"];
 
-/// The verdicts, as the filter has them.
+/// The verdicts, as the filter names them.
 pub(super) const VERDICTS: [&str; 4] = [
     "unpublished",
     "partly_published",
@@ -85,7 +85,7 @@ pub(super) const VERDICTS: [&str; 4] = [
     "inconclusive",
 ];
 
-/// Which part of the queue is shown.
+/// The part of the queue to show.
 pub(super) struct Shown<'a> {
     pub(super) stand: &'a str,
     pub(super) verdict: &'a str,
@@ -234,7 +234,7 @@ fn item(words: &Words, reviewer: &Reviewer, of: &Queued, currency: Option<&str>)
     }
 }
 
-/// All that is known of a submission that is reviewed.
+/// Everything known about a submission under review.
 pub(super) struct Subject {
     of: Listed,
     report: Option<Report>,
@@ -313,7 +313,7 @@ struct Fact {
     value: Text,
 }
 
-/// A match or a pair, with its form.
+/// A match or a pair with its form.
 struct Case {
     anchor: String,
     class: &'static str,

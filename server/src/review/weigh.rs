@@ -1,4 +1,4 @@
-//! Keeps the weights of the queue up to date.
+//! Updates the weights of the queue.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use crate::app::App;
 use crate::store::queue::{self as store, Weight};
 use crate::store::reviews;
 
-/// Weighs the submissions of a tenant about which something is other than when they were weighed,
-/// for a while; whether some are left. Blocks.
+/// Weighs changed submissions of a tenant for a limited time. Returns whether some are left.
+/// Blocks.
 pub(super) fn refresh(app: &App, ledger: &mut Ledger, tenant: &str) -> uniq::Result<bool> {
     let card = app
         .card
@@ -80,10 +80,10 @@ fn weight(
     })
 }
 
-/// To be raised whenever [`queue::weigh`] changes.
+/// Raise this whenever [`queue::weigh`] changes.
 const VERSION: u32 = 1;
 
-/// Submissions that are weighed in one transaction.
+/// Number of submissions weighed in one transaction.
 const AT_ONCE: u64 = 100;
 
 /// How long a reviewer waits for weights.

@@ -1,4 +1,4 @@
-//! What the pages say, in each of their languages.
+//! The texts of the pages in each language.
 
 use uniq::evidence_page::Lang;
 
@@ -9,8 +9,8 @@ pub(super) fn of(lang: Lang) -> &'static Words {
     }
 }
 
-/// A table of sentences, English and Arabic side by side so that none lacks; `{name}` stands for a
-/// value.
+/// A table of sentences, English and Arabic side by side, so that none is missing; `{name}` stands
+/// for a value.
 macro_rules! words {
     ($($field:ident: $en:literal, $ar:literal;)*) => {
         #[derive(Debug)]
@@ -199,7 +199,7 @@ words! {
 }
 
 impl Words {
-    /// What a decision is called.
+    /// Name of a decision.
     pub(super) fn verb(&self, name: &str) -> &'static str {
         match name {
             "accept" => self.verb_accept,
@@ -218,7 +218,7 @@ impl Words {
         }
     }
 
-    /// What a decision means.
+    /// Meaning of a decision.
     pub(super) fn means(&self, name: &str) -> &'static str {
         match name {
             "accept" => self.means_accept,
@@ -234,7 +234,7 @@ impl Words {
         }
     }
 
-    /// What a verdict is called.
+    /// Name of a verdict.
     pub(super) fn verdict_name(&self, name: &str) -> &'static str {
         match name {
             "unpublished" => self.unpublished,
@@ -245,7 +245,7 @@ impl Words {
         }
     }
 
-    /// How a submission stands.
+    /// Name of a state.
     pub(super) fn stand(&self, name: &str) -> &'static str {
         match name {
             "open" => self.stand_open,
@@ -257,7 +257,7 @@ impl Words {
         }
     }
 
-    /// What a doubt is called.
+    /// Name of a doubt.
     pub(super) fn doubt_name(&self, name: &str) -> &'static str {
         match name {
             "undecided" => self.doubt_undecided,
@@ -269,7 +269,7 @@ impl Words {
         }
     }
 
-    /// Why seconds are deducted.
+    /// Reason for a deduction.
     pub(super) fn deducted(&self, reason: &str) -> &'static str {
         match reason {
             "already_offered" => self.deducted_already_offered,

@@ -1,4 +1,4 @@
-//! Answers to requests with an `Idempotency-Key`, kept so that the same request again has the same
+//! Stores answers to requests with an `Idempotency-Key`, so that the same request gets the same
 //! answer.
 
 use uniq::Result;
@@ -21,7 +21,7 @@ pub(super) const TABLES: &[&str] = &[
     "CREATE INDEX IF NOT EXISTS service_idempotency_by_age ON service_idempotency (made_ms)",
 ];
 
-/// Whose request it is, and what it is called.
+/// The owner and the key of a request.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Name {
     /// The id of the API key.
@@ -30,20 +30,20 @@ pub struct Name {
     pub name: String,
 }
 
-/// What is known of a request.
+/// State of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Claim {
-    /// Nothing: it is the caller's to answer.
+    /// Unknown before: the caller must answer it.
     Taken,
-    /// Somebody answers it now.
+    /// It is being answered now.
     InProgress,
-    /// The name is of another request.
+    /// The key belongs to another request.
     Other,
     /// It was answered.
     Answered(Answer),
 }
 
-/// An answer that was given.
+/// A stored answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
     /// SHA-256 of the request's body in hexadecimal.
@@ -52,11 +52,11 @@ pub struct Answer {
     pub status: u64,
     /// The headers as JSON: a list of names and values.
     pub headers: String,
-    /// The body in base64; `None` if it must not be kept.
+    /// The body in base64; `None` if it must not be stored.
     pub answer: Option<String>,
 }
 
-/// Takes a request to answer it, unless it was or is being answered.
+/// Claims a request, unless it was answered or is being answered.
 ///
 /// # Errors
 /// Those of the database.
@@ -111,7 +111,7 @@ fn answer(row: &Row) -> Answer {
     }
 }
 
-/// Keeps the answer that a holder has given.
+/// Stores a holder's answer.
 ///
 /// # Errors
 /// Those of the database.
@@ -130,7 +130,7 @@ pub fn keep(tables: &mut dyn Tables, of: &Name, holder: &str, answer: &Answer) -
     tables.execute(statement, &values).map(drop)
 }
 
-/// Forgets a request that its holder did not answer for good.
+/// Deletes a request without a final answer.
 ///
 /// # Errors
 /// Those of the database.
@@ -144,7 +144,7 @@ pub fn release(tables: &mut dyn Tables, of: &Name, holder: &str) -> Result<()> {
         .map(drop)
 }
 
-/// Renews the leases of all that holders whose names begin with this one are answering.
+/// Renews the leases of all holders whose names begin with `instance`.
 ///
 /// # Errors
 /// Those of the database.
@@ -161,7 +161,7 @@ pub fn renew(tables: &mut dyn Tables, instance: &str, lease_ms: u64, now_ms: u64
         .map(drop)
 }
 
-/// Forgets what a process of this instance that has ended was answering.
+/// Deletes unanswered requests of ended processes of this instance.
 ///
 /// # Errors
 /// Those of the database.
@@ -172,7 +172,7 @@ pub fn release_all(tables: &mut dyn Tables, instance: &str) -> Result<()> {
         .map(drop)
 }
 
-/// Forgets what is old.
+/// Deletes old answers.
 ///
 /// # Errors
 /// Those of the database.
@@ -186,5 +186,5 @@ pub fn expire(tables: &mut dyn Tables, now_ms: u64) -> Result<()> {
         .map(drop)
 }
 
-/// How long answers are kept, in milliseconds: a day, as is usual.
+/// How long answers are stored, in milliseconds: a day, as is usual.
 pub const KEPT_MS: u64 = 24 * 60 * 60 * 1000;

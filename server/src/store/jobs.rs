@@ -1,8 +1,8 @@
-//! Work that has to be done, and who does it: a table of jobs with leases.
+//! The table of jobs: work to do, with leases.
 //!
-//! A job is claimed by a worker, which renews its lease while it lives. A job whose lease has ended
-//! can be claimed again. What its own failures tell of a job is counted apart from the ends of the
-//! process that had it: those say little about the job.
+//! A worker claims a job, and renews its lease while it lives. A job whose lease has expired can be
+//! claimed again. A job's own failures are counted separately from deaths of its process, since
+//! those say little about the job.
 
 use std::time::Duration;
 
@@ -32,22 +32,22 @@ pub(super) const TABLES: &[&str] = &[
     "CREATE INDEX IF NOT EXISTS service_jobs_of_tenant ON service_jobs (tenant, id)",
 ];
 
-/// What a job is about.
+/// Kind of a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// To check a submission.
+    /// Check a submission.
     Check,
-    /// To hold what was offered against what was published since.
+    /// Compare submissions with videos that were published since.
     Recheck,
-    /// To add sources to the corpus.
+    /// Add sources to the corpus.
     AddSource,
-    /// To remove a source.
+    /// Remove a source.
     RemoveSource,
-    /// To write a snapshot of the index.
+    /// Write a snapshot of the index.
     Snapshot,
-    /// To issue another certificate of a submission whose answer became another.
+    /// Issue another certificate for a submission whose answer changed.
     Certify,
-    /// To hold a clip against the fingerprint that was submitted of it.
+    /// Compare a clip with its submitted fingerprint.
     Confirm,
 }
 
@@ -62,7 +62,7 @@ impl Kind {
         Kind::Confirm,
     ];
 
-    /// How it is written.
+    /// Its name in requests and answers.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Check => "check",
@@ -88,23 +88,23 @@ impl Kind {
 pub struct Job {
     /// Its id.
     pub id: String,
-    /// What it is about.
+    /// Its kind.
     pub kind: Kind,
-    /// Whose it is.
+    /// Its tenant.
     pub tenant: String,
-    /// The submission or source.
+    /// The id of the submission or source.
     pub subject: String,
-    /// What else is to be known, as JSON.
+    /// Further data, as JSON.
     pub body: String,
-    /// Where it stands: `queued`, `running`, `done`, `failed` or `quarantined`.
+    /// State: `queued`, `running`, `done`, `failed` or `quarantined`.
     pub state: String,
-    /// Jobs of a lower turn come first; the number of a submission.
+    /// Jobs with a lower turn come first. It is the number of a submission.
     pub turn: u64,
-    /// How often it has failed.
+    /// Number of failures.
     pub failures: u64,
     /// How often its process ended before it was done.
     pub ends: u64,
-    /// What it said last.
+    /// Its last message.
     pub message: Option<String>,
     /// When it was made, in milliseconds since 1970.
     pub made_ms: u64,
@@ -128,7 +128,7 @@ impl Job {
     }
 }
 
-/// Adds a job; gives its id.
+/// Adds a job, and returns its id.
 ///
 /// # Errors
 /// Those of the database.
@@ -178,7 +178,7 @@ pub fn is_waiting(
     Ok(!found.is_empty())
 }
 
-/// Gives the waiting job of the lowest turn to a worker.
+/// Assigns the waiting job with the lowest turn to a worker.
 ///
 /// # Errors
 /// Those of the database.
@@ -206,7 +206,7 @@ pub fn claim(
     Ok(tables.query(&statement, &values)?.first().map(Job::of))
 }
 
-/// Renews the leases of all jobs of workers whose names begin with this one.
+/// Renews the leases of all jobs of workers whose names begin with `instance`.
 ///
 /// # Errors
 /// Those of the database.
@@ -220,33 +220,33 @@ pub fn renew(tables: &mut dyn Tables, instance: &str, lease: Duration, now_ms: u
     )
 }
 
-/// Lets the jobs that an ended process of this instance has left be claimed at once.
+/// Makes the jobs of ended processes of this instance available at once.
 ///
 /// # Errors
 /// Those of the database.
 pub fn release_all(tables: &mut dyn Tables, instance: &str) -> Result<u64> {
-    // They wait again: what is left running would have its lease renewed.
+    // They must wait again, since the lease of a running job would be renewed.
     let statement = "UPDATE service_jobs SET state = 'queued', ends = ends + 1, worker = NULL, lease_until_ms = 0 \
                      WHERE state = 'running' AND worker LIKE $1";
     tables.execute(statement, &[(&*format!("{instance} %")).into()])
 }
 
-/// What became of a job.
+/// Outcome of a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End<'a> {
     /// It is done.
     Done,
     /// It cannot be done.
     Failed(&'a str),
-    /// It has failed, or its process has ended, so often that nobody tries again.
+    /// It has failed, or its process has ended, too often to try again.
     Quarantined(&'a str),
-    /// It waits again until then, because it failed for what it is.
+    /// It failed by itself, and waits until this time.
     Again(&'a str, u64),
-    /// It waits again until then, for a reason that is not its own.
+    /// It was interrupted for another reason, and waits until this time.
     Later(Option<&'a str>, u64),
 }
 
-/// Records what became of a job; `false` if the worker does not have it any more.
+/// Records the outcome of a job; `false` if the worker no longer has it.
 ///
 /// # Errors
 /// Those of the database.
@@ -290,7 +290,7 @@ pub fn find(tables: &mut dyn Tables, tenant: &str, id: &str) -> Result<Option<Jo
         .map(Job::of))
 }
 
-/// The jobs of a kind of a tenant that are done, after an id, in order.
+/// The finished jobs of a kind of a tenant after an id, in order.
 ///
 /// # Errors
 /// Those of the database.
@@ -316,7 +316,7 @@ pub fn done_of_kind(
     Ok(rows.iter().map(Job::of).collect())
 }
 
-/// Keeps what else is to be known of a job, as JSON.
+/// Stores further data of a job, as JSON.
 ///
 /// # Errors
 /// Those of the database.
@@ -329,7 +329,8 @@ pub fn note(tables: &mut dyn Tables, id: &str, body: &str) -> Result<()> {
         .map(drop)
 }
 
-/// Whether a job of a kind waits for a subject; one that runs may have seen what was before.
+/// Whether a job of a kind waits for a subject. A running job does not count, since it may have
+/// seen an earlier state.
 ///
 /// # Errors
 /// Those of the database.
@@ -341,7 +342,7 @@ pub fn waits(tables: &mut dyn Tables, kind: Kind, subject: &str) -> Result<bool>
         .is_empty())
 }
 
-/// Whether a job of a kind for a subject waits or is being done.
+/// Whether a job of a kind for a subject waits or runs.
 ///
 /// # Errors
 /// Those of the database.
@@ -352,7 +353,7 @@ pub fn is_open(tables: &mut dyn Tables, kind: Kind, subject: &str) -> Result<boo
         .is_empty())
 }
 
-/// How many jobs of a kind are open.
+/// Number of open jobs of a kind.
 ///
 /// # Errors
 /// Those of the database.
@@ -364,7 +365,7 @@ pub fn open(tables: &mut dyn Tables, kind: Kind) -> Result<u64> {
         .map_or(0, |row| row.number(0)))
 }
 
-/// How many jobs are open, by kind.
+/// Number of open jobs by kind.
 ///
 /// # Errors
 /// Those of the database.
@@ -377,7 +378,7 @@ pub fn open_by_kind(tables: &mut dyn Tables) -> Result<Vec<(String, u64)>> {
         .collect())
 }
 
-/// The condition for a job that can be claimed; `$1` is now, `$2` the highest turn.
+/// The SQL condition for a job that can be claimed; `$1` is now, `$2` the highest turn.
 fn waiting(kinds: &[Kind]) -> String {
     let kinds: Vec<String> = kinds
         .iter()

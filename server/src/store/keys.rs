@@ -1,4 +1,4 @@
-//! API keys, of which only digests are kept.
+//! API keys, of which only digests are stored.
 
 use uniq::Result;
 use uniq::ledger::{Row, Tables};
@@ -16,18 +16,18 @@ pub(super) const TABLES: &[&str] = &[
     "CREATE INDEX IF NOT EXISTS service_keys_of_tenant ON service_keys (tenant, id)",
 ];
 
-/// A key as it is kept.
+/// A stored key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Key {
     /// Its id.
     pub id: String,
-    /// Whose it is.
+    /// Its tenant.
     pub tenant: String,
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
     /// SHA-256 of the key, in hexadecimal.
     pub sha256: String,
-    /// Names of its scopes, with blanks between them.
+    /// Names of its scopes, separated by blanks.
     pub scopes: String,
     /// When it was made, in milliseconds since 1970.
     pub made_ms: u64,
@@ -65,7 +65,7 @@ pub fn add(tables: &mut dyn Tables, key: &Key) -> Result<()> {
     tables.execute(statement, &values).map(drop)
 }
 
-/// The key with a digest, if it was not revoked.
+/// The key with this digest, unless it was revoked.
 ///
 /// # Errors
 /// Those of the database.
@@ -94,7 +94,7 @@ pub fn of_tenant(
     Ok(rows.iter().map(Key::of).collect())
 }
 
-/// Revokes a key of a tenant, or of any; whether there is such a one.
+/// Revokes a key of one tenant or of any. Returns whether the key exists.
 ///
 /// # Errors
 /// Those of the database.

@@ -1,4 +1,4 @@
-//! What the service has to remember of itself: a text for each name.
+//! Facts that the service remembers about itself: a text for each name.
 
 use uniq::Result;
 use uniq::ledger::Tables;
@@ -8,7 +8,7 @@ pub(super) const TABLES: &[&str] = &["CREATE TABLE IF NOT EXISTS service_marks (
         value TEXT NOT NULL
     )"];
 
-/// What is remembered under a name.
+/// The text with this name.
 ///
 /// # Errors
 /// Those of the database.
@@ -20,7 +20,7 @@ pub fn get(tables: &mut dyn Tables, name: &str) -> Result<Option<String>> {
     Ok(rows.first().map(|row| row.text(0).to_owned()))
 }
 
-/// Remembers something under a name.
+/// Stores a text under a name.
 ///
 /// # Errors
 /// Those of the database.

@@ -1,7 +1,7 @@
-//! The tables of the service, beside those of the ledger, and the statements on them.
+//! The tables of the service, beside those of the ledger, and their statements.
 //!
-//! Each part of the service keeps its tables in a file of its own here; all names begin with
-//! `service_`. Statements are in words that SQLite and PostgreSQL both understand.
+//! Each part of the service has a file for its tables here; all names begin with `service_`.
+//! Statements use SQL that SQLite and PostgreSQL both understand.
 
 pub mod health;
 pub mod idempotency;
@@ -18,7 +18,7 @@ pub mod webhooks;
 use uniq::Result;
 use uniq::ledger::Tables;
 
-/// Makes the tables that are missing.
+/// Creates missing tables.
 pub(crate) fn prepare(tables: &mut dyn Tables) -> Result<()> {
     let all = [
         submissions::TABLES,
@@ -38,7 +38,7 @@ pub(crate) fn prepare(tables: &mut dyn Tables) -> Result<()> {
     Ok(())
 }
 
-/// A new id: a UUID of version 7, so that later ones sort behind.
+/// A new id: a UUID of version 7, so that later ids sort after earlier ones.
 pub fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }

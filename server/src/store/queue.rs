@@ -1,4 +1,4 @@
-//! What submissions weigh in the queue of the reviewers: kept until something about them is other.
+//! Weights of submissions in the reviewers' queue, stored until the submission changes.
 
 use uniq::Result;
 use uniq::ledger::{Row, Tables};
@@ -14,7 +14,7 @@ pub(super) const TABLES: &[&str] = &["CREATE TABLE IF NOT EXISTS service_weights
         why TEXT NOT NULL
     )"];
 
-/// What a submission weighs.
+/// The weight of a submission.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Weight {
     /// The submission.
@@ -23,30 +23,30 @@ pub struct Weight {
     pub mark: String,
     /// `open`, `waiting`, `disputed`, `accepted` or `closed`.
     pub stand: String,
-    /// Money times doubt: the larger, the sooner.
+    /// Money times doubt; larger ones come first.
     pub weight: u64,
     /// The money in hundredths.
     pub cents: u64,
-    /// What the money is for, in milliseconds.
+    /// Length of the seconds that the money is for, in milliseconds.
     pub stake_ms: u64,
-    /// The doubt in parts of a million.
+    /// The doubt, in parts per million.
     pub doubt_ppm: u64,
-    /// Names of the doubts, with blanks between them.
+    /// Names of the doubts, separated by blanks.
     pub why: String,
 }
 
 /// A submission in the queue.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Queued {
-    /// What it weighs.
+    /// Its weight.
     pub weight: Weight,
     /// Its number.
     pub number: u64,
-    /// Who submitted it.
+    /// Its creator.
     pub creator: String,
-    /// What the creator calls it.
+    /// The creator's own name for it.
     pub reference: Option<String>,
-    /// When it came, in milliseconds since 1970.
+    /// When it was received, in milliseconds since 1970.
     pub received_ms: u64,
     /// Its length in milliseconds.
     pub duration_ms: u64,
@@ -56,10 +56,10 @@ pub struct Queued {
     pub opened: Option<(String, String, u64)>,
 }
 
-/// A submission that has to be weighed: its id, its number and the mark of what it is now.
+/// A submission that must be weighed: its id, its number and the mark of its present state.
 ///
-/// The mark is the last row of the chain about it, the length of its log, and `of`: what else a
-/// weight depends on.
+/// The mark is the last row of the chain about it, the length of its log, and `of`: everything else
+/// that a weight depends on.
 ///
 /// # Errors
 /// Those of the database.
@@ -89,7 +89,7 @@ pub fn stale(
         .collect())
 }
 
-/// Keeps a weight.
+/// Stores a weight.
 ///
 /// # Errors
 /// Those of the database.
@@ -110,18 +110,18 @@ pub fn keep(tables: &mut dyn Tables, of: &Weight) -> Result<()> {
     tables.execute(statement, &values).map(drop)
 }
 
-/// Which part of the queue is wanted; an empty text is all.
+/// A part of the queue; an empty text means no restriction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Part<'a> {
-    /// Whose.
+    /// The tenant.
     pub tenant: &'a str,
-    /// How it stands; see [`Weight::stand`].
+    /// State; see [`Weight::stand`].
     pub stand: &'a str,
     /// Its verdict.
     pub verdict: &'a str,
 }
 
-/// How many there are.
+/// Number of submissions in a part.
 ///
 /// # Errors
 /// Those of the database.
@@ -134,7 +134,7 @@ pub fn count(tables: &mut dyn Tables, part: Part<'_>) -> Result<u64> {
     Ok(rows.first().map_or(0, |row| row.number(0)))
 }
 
-/// A page of the queue, the heaviest first.
+/// A page of the queue, heaviest first.
 ///
 /// # Errors
 /// Those of the database.

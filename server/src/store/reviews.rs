@@ -1,4 +1,4 @@
-//! What people decide: a log to which rows are only added, and who has which submission open.
+//! People's decisions: an append-only log, and who has which submission open.
 
 use uniq::Result;
 use uniq::ledger::{Row, Tables};
@@ -37,29 +37,29 @@ pub struct Review {
     pub id: String,
     /// The submission.
     pub submission: String,
-    /// Its place in the log of the submission, from 0.
+    /// Its position in the submission's log, from 0.
     pub item: u64,
-    /// Whose submission it is.
+    /// The tenant of the submission.
     pub tenant: String,
-    /// Who decided, for programs.
+    /// Id of the decider, for programs.
     pub actor: String,
-    /// Who decided, for people.
+    /// Name of the decider, for people.
     pub name: String,
-    /// When, in milliseconds since 1970.
+    /// Time in milliseconds since 1970.
     pub at_ms: u64,
-    /// What.
+    /// The decision.
     pub verb: String,
     /// SHA-256 of the source of the match that it is about.
     pub source: Option<String>,
     /// The seconds of the clip that match, in milliseconds.
     pub here: Option<(u64, u64)>,
-    /// The number of the submission with which this one makes the pair that it is about.
+    /// The number of the other submission of the pair that it is about.
     pub other: Option<u64>,
     /// The row that it is about.
     pub about: Option<String>,
     /// The reason.
     pub why: String,
-    /// Whether it has no effect until another person confirms it.
+    /// Whether it has no effect until a second person confirms it.
     pub waits: bool,
 }
 
@@ -89,7 +89,7 @@ impl Review {
 /// Adds a row at the end of its submission's log.
 ///
 /// # Errors
-/// Those of the database: also if another row has come to its place.
+/// Those of the database, also if another row has taken its position.
 pub fn add(tables: &mut dyn Tables, of: &Review) -> Result<()> {
     let statement = "INSERT INTO service_reviews (id, submission, item, tenant, actor, name, at_ms, verb, source, \
                      start_ms, end_ms, other, about, why, waits) \
@@ -131,15 +131,16 @@ pub fn of_submission(tables: &mut dyn Tables, id: &str) -> Result<Vec<Review>> {
 /// Who has a submission open.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Opening {
-    /// Who, for programs.
+    /// Id of the person, for programs.
     pub actor: String,
-    /// Who, for people.
+    /// Name of the person.
     pub name: String,
-    /// Until when, in milliseconds since 1970.
+    /// When this ends, in milliseconds since 1970.
     pub until_ms: u64,
 }
 
-/// Opens a submission for somebody unless somebody else has it open; with `takes`, in any case.
+/// Opens a submission for somebody, unless somebody else has it open. With `takes`, opens it in any
+/// case.
 ///
 /// # Errors
 /// Those of the database.
@@ -164,7 +165,7 @@ pub fn open(
     tables.execute(statement, &values).map(drop)
 }
 
-/// Who has a submission open now.
+/// The person who has a submission open now.
 ///
 /// # Errors
 /// Those of the database.
@@ -178,7 +179,7 @@ pub fn opened(tables: &mut dyn Tables, id: &str, now_ms: u64) -> Result<Option<O
     }))
 }
 
-/// Closes what somebody has open.
+/// Closes a submission that somebody has open.
 ///
 /// # Errors
 /// Those of the database.

@@ -1,5 +1,5 @@
-//! Sessions of reviewers in browsers, and log-ins at a provider that are under way. Of each secret
-//! only the digest is kept.
+//! Sessions of reviewers in browsers, and log-ins at a provider in progress. Only digests of the
+//! secrets are stored.
 
 use uniq::Result;
 use uniq::ledger::{Row, Tables};
@@ -22,20 +22,20 @@ pub(super) const TABLES: &[&str] = &[
     )",
 ];
 
-/// Who has a session.
+/// A session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Session {
     /// SHA-256 of its secret, in hexadecimal.
     pub digest: String,
-    /// Whose submissions are seen.
+    /// The tenant whose submissions are visible.
     pub tenant: String,
-    /// Who it is, for programs: `key:` and the id of a key, or `oidc:` and what the provider says.
+    /// Id for programs: `key:` and the id of a key, or `oidc:` and the provider's id.
     pub actor: String,
-    /// Who it is, for people.
+    /// Name for people.
     pub name: String,
     /// When it was made, in milliseconds since 1970.
     pub made_ms: u64,
-    /// When it was used last.
+    /// When it was last used.
     pub seen_ms: u64,
 }
 
@@ -53,7 +53,7 @@ impl Session {
     }
 }
 
-/// Adds a session, and forgets those that began before `oldest_ms`.
+/// Adds a session, and deletes those that began before `oldest_ms`.
 ///
 /// # Errors
 /// Those of the database.
@@ -75,7 +75,7 @@ pub fn add(tables: &mut dyn Tables, of: &Session, oldest_ms: u64) -> Result<()> 
     tables.execute(statement, &values).map(drop)
 }
 
-/// The session of a digest, if it began and was used late enough, and its key was not revoked.
+/// The session with this digest, if it is recent enough and its key was not revoked.
 ///
 /// # Errors
 /// Those of the database.
@@ -95,7 +95,7 @@ pub fn valid(
     Ok(rows.first().map(Session::of))
 }
 
-/// Notes that a session is used.
+/// Records the use of a session.
 ///
 /// # Errors
 /// Those of the database.
@@ -119,22 +119,22 @@ pub fn end(tables: &mut dyn Tables, digest: &str) -> Result<()> {
         .map(drop)
 }
 
-/// A log-in at a provider that is under way.
+/// A log-in at a provider in progress.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Login {
-    /// SHA-256 of the state that the provider gives back.
+    /// SHA-256 of the state that the provider returns.
     pub state: String,
     /// SHA-256 of the secret of the browser that began it.
     pub browser: String,
-    /// What the token has to repeat.
+    /// The nonce that the token must repeat.
     pub nonce: String,
-    /// What proves to the provider that who asks is who began.
+    /// Proves to the provider that the same party began the log-in.
     pub verifier: String,
     /// When it began, in milliseconds since 1970.
     pub made_ms: u64,
 }
 
-/// Keeps a log-in, and forgets those that began before `oldest_ms`.
+/// Stores a log-in, and deletes those that began before `oldest_ms`.
 ///
 /// # Errors
 /// Those of the database.
@@ -154,7 +154,7 @@ pub fn begin(tables: &mut dyn Tables, of: &Login, oldest_ms: u64) -> Result<()> 
     tables.execute(statement, &values).map(drop)
 }
 
-/// Takes a log-in that a browser began: it can be taken once.
+/// Removes and returns a log-in that a browser began, so that it works only once.
 ///
 /// # Errors
 /// Those of the database.

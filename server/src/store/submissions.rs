@@ -1,4 +1,4 @@
-//! Submissions as clients know them: an id and a tenant for each number of the ledger.
+//! Submissions of clients: an id and a tenant for each number of the ledger.
 
 use uniq::Result;
 use uniq::ledger::{Row, Tables};
@@ -26,26 +26,26 @@ pub(super) const TABLES: &[&str] = &[
     )",
 ];
 
-/// A submission, with where it stands.
+/// A submission and its state.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Listed {
     /// Its id.
     pub id: String,
     /// Its number in the ledger.
     pub number: u64,
-    /// Whose it is.
+    /// Its tenant.
     pub tenant: String,
-    /// Who submitted it.
+    /// Its creator.
     pub creator: String,
-    /// What the creator calls it.
+    /// The creator's own name for it.
     pub reference: Option<String>,
     /// `clip` or `fingerprint`.
     pub kind: String,
     /// When it got its number, in milliseconds since 1970.
     pub received_ms: u64,
-    /// The id under which the same bytes were received before.
+    /// The earlier id of the same bytes.
     pub same_as: Option<String>,
-    /// Where it stands by the ledger.
+    /// Its state in the ledger.
     pub standing: String,
     /// Why it has no answer, or was withdrawn.
     pub reason: Option<String>,
@@ -59,15 +59,15 @@ pub struct Listed {
     pub verdict: Option<String>,
     /// Whether only a fingerprint was seen.
     pub provisional: bool,
-    /// Milliseconds that are offered.
+    /// Offered milliseconds.
     pub offered_ms: u64,
-    /// Milliseconds that were sold.
+    /// Sold milliseconds.
     pub sold_ms: u64,
-    /// Where its job stands.
+    /// State of its job.
     pub job: Option<String>,
-    /// What its job said last.
+    /// Last message of its job.
     pub message: Option<String>,
-    /// Certificates that were issued for it.
+    /// Number of its certificates.
     pub certificates: u64,
 }
 
@@ -131,7 +131,7 @@ pub fn add(
     tables.execute(statement, &values).map(drop)
 }
 
-/// The id and the tenant of a number; `None` if it came to the ledger another way.
+/// The id and the tenant of a number; `None` if it did not come through the service.
 ///
 /// # Errors
 /// Those of the database.
@@ -144,7 +144,7 @@ pub fn of_number(tables: &mut dyn Tables, number: u64) -> Result<Option<(String,
         .map(|row| (row.text(0).to_owned(), row.text(1).to_owned())))
 }
 
-/// A submission of a tenant; an id of the same bytes leads to the first.
+/// A submission of a tenant. A later id of the same bytes gives the first submission.
 ///
 /// # Errors
 /// Those of the database.
@@ -183,7 +183,7 @@ pub fn of_tenant(
     Ok(rows.iter().map(Listed::of).collect())
 }
 
-/// Records a certificate that was issued; gives how many there are now.
+/// Records a new certificate, and returns how many there are now.
 ///
 /// # Errors
 /// Those of the database.
@@ -226,7 +226,7 @@ pub fn certificate(tables: &mut dyn Tables, id: &str) -> Result<Option<(u64, Str
         .map(|row| (row.number(0), row.text(1).to_owned())))
 }
 
-/// The lowest number that has no answer and is in the hands of this service.
+/// The lowest number without an answer that belongs to this service.
 ///
 /// # Errors
 /// Those of the database.

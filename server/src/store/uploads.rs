@@ -1,4 +1,4 @@
-//! Uploads that can be resumed: what is known of them beside their bytes.
+//! Resumable uploads: what is stored about them besides their bytes.
 
 use uniq::Result;
 use uniq::ledger::{Row, Tables};
@@ -27,13 +27,13 @@ pub(super) const TABLES: &[&str] = &[
 /// An upload.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Upload {
-    /// Its id, which is the id of the submission that it becomes.
+    /// Its id, which becomes the id of its submission.
     pub id: String,
-    /// Whose it is.
+    /// Its tenant.
     pub tenant: String,
-    /// Who submits it.
+    /// Its creator.
     pub creator: String,
-    /// What the creator calls it.
+    /// The creator's own name for it.
     pub reference: Option<String>,
     /// `clip` or `fingerprint`.
     pub kind: String,
@@ -41,20 +41,20 @@ pub struct Upload {
     pub metadata: String,
     /// Its length in bytes.
     pub length: u64,
-    /// Bytes that were there when last noted; the file has at least as many.
+    /// Number of bytes at the last record; the file has at least as many.
     pub received: u64,
-    /// Where bytes begin whose checksum is not yet verified.
+    /// Offset of the first byte without a verified checksum.
     pub unproven_from: Option<u64>,
     /// When it last changed, in milliseconds since 1970.
     pub changed_ms: u64,
-    /// The submission that it has become.
+    /// The submission that it became.
     pub submission: Option<String>,
-    /// Why it was refused once it was whole: a problem as JSON.
+    /// Why it was refused when complete: a problem as JSON.
     pub refused: Option<String>,
 }
 
 impl Upload {
-    /// Whether no more bytes are awaited.
+    /// Whether no more bytes are expected.
     pub fn is_ended(&self) -> bool {
         self.submission.is_some() || self.refused.is_some()
     }
@@ -111,7 +111,7 @@ pub fn find(tables: &mut dyn Tables, tenant: &str, id: &str) -> Result<Option<Up
         .map(Upload::of))
 }
 
-/// Whether there is an upload of an id, of whatever tenant.
+/// Whether an upload with this id exists, for any tenant.
 ///
 /// # Errors
 /// Those of the database.
@@ -121,7 +121,7 @@ pub fn is_there(tables: &mut dyn Tables, id: &str) -> Result<bool> {
         .is_empty())
 }
 
-/// All uploads, by their ids: at most a hundred after one.
+/// At most a hundred uploads after an id, in order of their ids.
 ///
 /// # Errors
 /// Those of the database.
@@ -135,18 +135,18 @@ pub fn after(tables: &mut dyn Tables, id: &str) -> Result<Vec<Upload>> {
         .collect())
 }
 
-/// What uploads that have not ended, and not expired, still need.
+/// What the open, unexpired uploads still need.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Totals {
-    /// How many the tenant has.
+    /// Number of the tenant's uploads.
     pub of_tenant: u64,
-    /// Bytes that all of them, of all tenants, have announced and not yet sent.
+    /// Bytes that all tenants have announced but not yet sent.
     pub missing: u64,
-    /// Those of the tenant.
+    /// Bytes that this tenant has announced but not yet sent.
     pub missing_of_tenant: u64,
 }
 
-/// Counts the uploads that changed at `since_ms` or later and have not ended.
+/// Totals of the open uploads that changed at `since_ms` or later.
 ///
 /// # Errors
 /// Those of the database.
@@ -164,7 +164,7 @@ pub fn totals(tables: &mut dyn Tables, tenant: &str, since_ms: u64) -> Result<To
     }))
 }
 
-/// Notes how many bytes are there, and from where on they are not verified.
+/// Records the number of bytes, and the offset from which they are not verified.
 ///
 /// # Errors
 /// Those of the database.
@@ -189,7 +189,7 @@ pub fn note(
         .map(drop)
 }
 
-/// Records which submission an upload has become; does nothing if there is no such upload.
+/// Records the submission that an upload became. Does nothing if there is no such upload.
 ///
 /// # Errors
 /// Those of the database.
@@ -200,7 +200,7 @@ pub fn finish(tables: &mut dyn Tables, id: &str, submission: &str, now_ms: u64) 
         .map(drop)
 }
 
-/// Records why a whole upload becomes no submission.
+/// Records why a complete upload becomes no submission.
 ///
 /// # Errors
 /// Those of the database.
@@ -212,7 +212,7 @@ pub fn refuse(tables: &mut dyn Tables, id: &str, problem: &str, now_ms: u64) -> 
         .map(drop)
 }
 
-/// Forgets an upload.
+/// Deletes an upload.
 ///
 /// # Errors
 /// Those of the database.

@@ -1,7 +1,7 @@
-//! Webhooks: endpoints, messages for them, and what has become of their deliveries.
+//! Webhooks: endpoints, messages for them, and the state of deliveries.
 //!
-//! A delivery that waits is claimed with a lease, so that two services do not send it at once, and
-//! a service that was killed leaves it to the next one.
+//! A waiting delivery is claimed with a lease, so that two services do not send it at once. If a
+//! service is killed, the next one sends its deliveries.
 
 use std::time::Duration;
 
@@ -49,24 +49,24 @@ pub(super) const TABLES: &[&str] = &[
     "CREATE INDEX IF NOT EXISTS service_deliveries_of_message ON service_deliveries (message)",
 ];
 
-/// Where messages are sent to.
+/// An endpoint.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Webhook {
     /// Its id.
     pub id: String,
-    /// Whose it is.
+    /// Its tenant.
     pub tenant: String,
     /// The address.
     pub url: String,
-    /// What people call it.
+    /// Its name for people.
     pub name: Option<String>,
-    /// Names of the events that it gets, with blanks between them.
+    /// Names of its events, separated by blanks.
     pub events: String,
-    /// What messages are signed with.
+    /// The secret that signs messages.
     pub secret: String,
-    /// What they are signed with besides.
+    /// A previous secret that also signs messages.
     pub old_secret: Option<String>,
-    /// Until then, in milliseconds since 1970.
+    /// When the previous secret expires, in milliseconds since 1970.
     pub old_until_ms: u64,
     /// `enabled` or `disabled`.
     pub state: String,
@@ -96,34 +96,34 @@ impl Webhook {
     }
 }
 
-/// A message on its way to an endpoint.
+/// A message to an endpoint, and its state.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivery {
     /// Its id.
     pub id: String,
-    /// The id of the message, which is the same however often it is sent.
+    /// The id of the message, the same for every attempt.
     pub message: String,
     /// The endpoint.
     pub webhook: String,
     /// `waiting`, `delivered` or `failed`.
     pub state: String,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: u64,
-    /// When it is tried next, in milliseconds since 1970.
+    /// When the next attempt is due, in milliseconds since 1970.
     pub next_ms: u64,
     /// When it is given up.
     pub until_ms: u64,
     /// The HTTP status of the last answer.
     pub status: Option<u64>,
-    /// What went wrong last.
+    /// The last error.
     pub reason: Option<String>,
-    /// When it became what it is.
+    /// When its state last changed.
     pub changed_ms: u64,
     /// The event.
     pub kind: String,
-    /// When the message was made.
+    /// When the message was created.
     pub made_ms: u64,
-    /// The bytes that are sent.
+    /// The bytes to send.
     pub body: String,
 }
 
@@ -148,7 +148,7 @@ impl Delivery {
     }
 }
 
-/// Adds an endpoint, unless its tenant has as many as it may have; whether it was added.
+/// Adds an endpoint, unless its tenant has reached the limit. Returns whether it was added.
 ///
 /// # Errors
 /// Those of the database.
@@ -206,7 +206,7 @@ pub fn of_tenant(
     Ok(rows.iter().map(Webhook::of).collect())
 }
 
-/// Changes an endpoint to what is given.
+/// Updates an endpoint.
 ///
 /// # Errors
 /// Those of the database.
@@ -227,7 +227,7 @@ pub fn change(tables: &mut dyn Tables, of: &Webhook) -> Result<()> {
     tables.execute(statement, &values).map(drop)
 }
 
-/// Disables an endpoint; what waits for it is not sent any more.
+/// Disables an endpoint. Its waiting messages are not sent any more.
 ///
 /// # Errors
 /// Those of the database.
@@ -241,7 +241,7 @@ pub fn disable(tables: &mut dyn Tables, id: &str, reason: &str, now_ms: u64) -> 
         .map(drop)
 }
 
-/// Removes an endpoint of a tenant with its deliveries; whether there is such a one.
+/// Removes an endpoint of a tenant with its deliveries. Returns whether it existed.
 ///
 /// # Errors
 /// Those of the database.
@@ -257,8 +257,8 @@ pub fn remove(tables: &mut dyn Tables, tenant: &str, id: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// Writes a message for all endpoints of a tenant that want it; `only` names one that gets it
-/// whatever it wants. Gives the id of the delivery to that one.
+/// Writes a message for all endpoints of a tenant that want it. `only` names a single endpoint that
+/// gets it in any case; then the id of the delivery is returned.
 ///
 /// # Errors
 /// Those of the database.
@@ -347,7 +347,7 @@ pub fn delivery(tables: &mut dyn Tables, webhook: &str, id: &str) -> Result<Opti
         .map(Delivery::of))
 }
 
-/// Has a message sent once more, at once; one that is on its way is left there.
+/// Makes a delivery due again at once, unless it is being sent.
 ///
 /// # Errors
 /// Those of the database.
@@ -360,7 +360,7 @@ pub fn again(tables: &mut dyn Tables, id: &str, now_ms: u64) -> Result<()> {
         .map(drop)
 }
 
-/// The endpoints for which something is due, and their tenants.
+/// The endpoints with due deliveries, and their tenants.
 ///
 /// # Errors
 /// Those of the database.
@@ -374,7 +374,7 @@ pub fn due(tables: &mut dyn Tables, now_ms: u64) -> Result<Vec<(String, String)>
         .collect())
 }
 
-/// Claims deliveries to an endpoint that are due, the oldest first, for a worker.
+/// Claims due deliveries to an endpoint for a worker, oldest first.
 ///
 /// # Errors
 /// Those of the database.
@@ -415,18 +415,18 @@ pub fn claim(
     Ok(claimed)
 }
 
-/// What an attempt came to.
+/// Outcome of an attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attempt {
     /// The HTTP status, if there was an answer.
     pub status: Option<u16>,
-    /// What went wrong; `None` if it was taken.
+    /// The error; `None` if the message was accepted.
     pub reason: Option<String>,
     /// When it is tried again, in milliseconds since 1970; `None` for never.
     pub again_ms: Option<u64>,
 }
 
-/// Records what an attempt came to, if the worker still has the delivery.
+/// Records the outcome of an attempt, if the worker still has the delivery.
 ///
 /// # Errors
 /// Those of the database.
@@ -458,7 +458,7 @@ pub fn attempted(
     tables.execute(statement, &values).map(drop)
 }
 
-/// Forgets deliveries that ended before a moment, and messages that none is left of.
+/// Deletes deliveries that ended before a time, and messages without deliveries.
 ///
 /// # Errors
 /// Those of the database.

@@ -1,5 +1,5 @@
-//! How much may be uploaded at a time: so many bytes and files, as long as answers keep up and
-//! there is room on the disk for all that was announced.
+//! Limits of uploads: bytes and files at a time, while answers keep up and the disk has room for
+//! everything announced.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -18,13 +18,13 @@ use crate::problem::Problem;
 use crate::store::jobs::{self, Kind};
 use crate::store::uploads;
 
-/// What this process knows of uploads.
+/// This process's knowledge of uploads.
 #[derive(Debug)]
 pub struct Uploads {
-    /// Requests whose bodies are being received as files.
+    /// Requests whose bodies are being received as whole files.
     whole: Mutex<HashMap<u64, Held>>,
     next: AtomicU64,
-    /// How many requests look at files and the database at a time.
+    /// Limits the requests that use files and the database at a time.
     turns: Semaphore,
     stop: watch::Sender<bool>,
 }
@@ -32,7 +32,7 @@ pub struct Uploads {
 #[derive(Debug)]
 struct Held {
     tenant: String,
-    /// Bytes that were announced and have not come.
+    /// Bytes that were announced and have not arrived.
     missing: Arc<AtomicU64>,
 }
 
@@ -48,7 +48,7 @@ impl Default for Uploads {
 }
 
 impl Uploads {
-    /// Ends what is being received: what came is kept.
+    /// Ends uploads in progress, and keeps what has arrived.
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }
@@ -62,7 +62,7 @@ impl Uploads {
             .await;
     }
 
-    /// Does something for a request on a thread where it may block.
+    /// Runs a request's work on a thread that may block.
     ///
     /// # Errors
     /// Those of `work`, and 500 if it panics.
@@ -74,8 +74,8 @@ impl Uploads {
         app::blocking(work).await
     }
 
-    /// How many files a tenant is sending whole, what all tenants have announced, and what of that
-    /// is the tenant's.
+    /// The number of whole files that a tenant is sending, the missing bytes of all tenants, and
+    /// those of this tenant.
     fn held(&self, tenant: &str) -> (u64, u64, u64) {
         let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = |held: &Held| held.missing.load(Ordering::Relaxed);
@@ -88,19 +88,19 @@ impl Uploads {
     }
 }
 
-/// Leave to receive a file whole; it ends when dropped.
+/// Permission to receive a whole file, until dropped.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     app: App,
     number: u64,
-    /// Bytes that were announced and have not come.
+    /// Bytes that were announced and have not arrived.
     missing: Arc<AtomicU64>,
-    /// What has to stay free on the disk.
+    /// Bytes that must stay free on the disk.
     floor: u64,
 }
 
 impl Ticket {
-    /// Leave for a tenant to send a file, of this length if it is known. Blocks.
+    /// Permission for a tenant to send a file of this length, if known. Blocks.
     ///
     /// # Errors
     /// 413, 429, 503 and 507.
@@ -119,7 +119,7 @@ impl Ticket {
             tenant: tenant.to_owned(),
             missing: missing.clone(),
         };
-        // First the ticket, so that of two at once both are counted.
+        // The ticket first, so that two simultaneous requests both count.
         app.uploads
             .whole
             .lock()
@@ -138,7 +138,7 @@ impl Ticket {
         })?;
         counted.admit(app, 0)?;
         if length.is_none() {
-            // What was promised to others is not to be taken by a file that promises nothing.
+            // A file of unknown length must not take the room that was promised to others.
             ticket.floor = ticket.floor.saturating_add(counted.missing);
         }
         Ok(ticket)
@@ -146,7 +146,7 @@ impl Ticket {
 }
 
 impl Ticket {
-    /// Where the bytes go.
+    /// The target of the bytes.
     pub(crate) fn sink(&self, file: std::fs::File) -> Sink {
         let (missing, floor) = (Some(self.missing.clone()), self.floor);
         Sink {
@@ -170,7 +170,7 @@ impl Drop for Ticket {
     }
 }
 
-/// What is under way.
+/// Totals of uploads in progress.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
     queue: u64,
@@ -181,7 +181,7 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    /// Counts, within a transaction.
+    /// Counts within a transaction.
     pub(super) fn of(app: &App, tables: &mut dyn Tables, tenant: &str) -> Result<Counted> {
         let totals = uploads::totals(tables, tenant, oldest_ms(app))?;
         let (count, missing, own) = app.uploads.held(tenant);
@@ -194,8 +194,7 @@ impl Counted {
         })
     }
 
-    /// Fails unless `more` files that are not counted yet may come with so many bytes together;
-    /// what is counted has to be within the limits, too.
+    /// Fails unless the counted uploads stay within the limits with `more_bytes` more bytes.
     pub(super) fn admit(self, app: &App, more_bytes: u64) -> std::result::Result<(), Problem> {
         let config = &app.config.uploads;
         if self.queue >= config.max_queue {
@@ -217,7 +216,7 @@ impl Counted {
         if self.free < needed {
             return Err(no_room());
         }
-        // What one tenant announces leaves room for the others.
+        // One tenant's announcements must leave room for others.
         let own = self.missing_of_tenant.saturating_add(more_bytes);
         if own > self.free.saturating_sub(config.min_free_bytes) / TENANT_SHARE {
             return Err(no_room());
@@ -226,12 +225,12 @@ impl Counted {
     }
 }
 
-/// The folder of what is being uploaded.
+/// The folder of uploads in progress.
 pub(crate) fn folder(app: &App) -> std::path::PathBuf {
     app.config.data.join("uploads")
 }
 
-/// Free bytes on the disk of a folder, for others than root.
+/// Bytes on the disk of a folder that are free for users other than root.
 pub(super) fn free(folder: &Path) -> Result<u64> {
     let stat = rustix::fs::statvfs(folder);
     let stat = stat.map_err(|error| Error::Io {
@@ -242,12 +241,12 @@ pub(super) fn free(folder: &Path) -> Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// An unfinished upload that changed before has expired.
+/// Unfinished uploads that last changed before this have expired.
 pub(super) fn oldest_ms(app: &App) -> u64 {
     now_ms().saturating_sub(expire_ms(app))
 }
 
-/// After how many milliseconds an upload expires.
+/// Time after which an upload expires, in milliseconds.
 pub(crate) fn expire_ms(app: &App) -> u64 {
     app.config
         .uploads
@@ -255,22 +254,22 @@ pub(crate) fn expire_ms(app: &App) -> u64 {
         .saturating_mul(60 * 60 * 1000)
 }
 
-/// There is no room on the disk.
+/// The disk is full.
 pub(crate) fn no_room() -> Problem {
     let title = "The service has no room";
     let detail = "the disk has no room for the file; try again later";
     Problem::new(StatusCode::INSUFFICIENT_STORAGE, "no_room", title, detail).after(ROOM_WAIT_S)
 }
 
-/// Requests that look at files and the database at a time; others wait. Each has a connection to
-/// the database of its own.
+/// Maximum number of requests that use files and the database at a time; others wait. Each has its
+/// own connection to the database.
 const TURNS: usize = 16;
 
-/// One tenant's unfinished uploads may have announced the free space divided by this.
+/// The unfinished uploads of one tenant may announce the free space divided by this.
 const TENANT_SHARE: u64 = 2;
 
-/// When to look again whether the queue is shorter, in seconds: a check takes about as long.
+/// Seconds until the client should try again if the queue is full; a check takes about this long.
 const QUEUE_WAIT_S: u64 = 30;
 
-/// When to look again whether there is room, in seconds.
+/// Seconds until the client should try again if the disk is full.
 const ROOM_WAIT_S: u64 = 60;

@@ -1,12 +1,12 @@
-//! Uploads: how bytes come in, in one request or in many (tus 1.0.0), and how many may.
+//! Uploads: receives bytes in one request or in many (tus 1.0.0), within limits.
 //!
 //! ```text
 //! api::uploads     -> protocol (headers) -> storage (bytes, locks) -> accept
 //! api::submissions ->                    caps (who may, and is there room) -/
 //! ```
 //!
-//! What came stays: an upload has as many bytes as its file is long and synced. Its row in the
-//! database says only what the file cannot.
+//! Received bytes are kept: the length of the synced file is the length of the upload. Its row in
+//! the database holds only what the file cannot.
 
 pub mod caps;
 pub mod protocol;

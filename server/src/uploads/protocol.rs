@@ -1,4 +1,4 @@
-//! The words of tus 1.0.0: what headers say. Pure.
+//! Parses and writes the headers of tus 1.0.0 (pure).
 //!
 //! Core protocol with creation, creation-with-upload, expiration, termination and checksum.
 
@@ -13,7 +13,7 @@ use crate::problem::Problem;
 /// The version of the protocol.
 pub const VERSION: &str = "1.0.0";
 
-/// The extensions that are offered. Concatenation and deferred length are not.
+/// The supported extensions. Concatenation and deferred length are not supported.
 pub const EXTENSIONS: &str = "creation,creation-with-upload,expiration,termination,checksum";
 
 /// The algorithms of checksums.
@@ -22,14 +22,14 @@ pub const ALGORITHMS: &str = "sha1,sha256";
 /// The type of a body that holds bytes of an upload.
 pub const CONTENT_TYPE: &str = "application/offset+octet-stream";
 
-/// An upload that is wanted.
+/// A requested upload.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Creation {
     /// Its length in bytes; not 0.
     pub length: u64,
-    /// Who submits it.
+    /// Its creator.
     pub creator: String,
-    /// What the creator calls it.
+    /// The creator's own name for it.
     pub reference: Option<String>,
     /// `clip` or `fingerprint`.
     pub kind: &'static str,
@@ -37,10 +37,10 @@ pub struct Creation {
     pub metadata: String,
 }
 
-/// Where bytes belong, and what they must be.
+/// The offset of bytes to append, and their checksum.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Append {
-    /// Bytes before them.
+    /// Number of bytes before them.
     pub offset: u64,
     /// Their checksum.
     pub checksum: Option<Checksum>,
@@ -55,7 +55,7 @@ pub enum Checksum {
     Sha256(Vec<u8>),
 }
 
-/// Works out a checksum.
+/// Computes a checksum.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     expected: Checksum,
@@ -64,7 +64,7 @@ pub struct Verifier {
 }
 
 impl Checksum {
-    /// What verifies it.
+    /// The verifier of this checksum.
     pub fn verifier(self) -> Verifier {
         Verifier {
             expected: self,
@@ -83,7 +83,7 @@ impl Verifier {
         }
     }
 
-    /// Whether the bytes were what they must be.
+    /// Whether the bytes match the checksum.
     pub fn is_right(self) -> bool {
         match self.expected {
             Checksum::Sha1(expected) => self.sha1.finalize().as_slice() == expected,
@@ -110,10 +110,10 @@ pub fn check_version(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-/// Reads the headers by which an upload is made.
+/// Parses the headers that create an upload.
 ///
 /// # Errors
-/// 400 for what is missing or not offered, 413 beyond `most` bytes, and 422 for no bytes at all.
+/// 400 for missing or unsupported headers, 413 above `most` bytes, and 422 for an empty upload.
 pub fn creation(headers: &HeaderMap, most: u64) -> Result<Creation, Problem> {
     for (name, what) in [
         ("upload-concat", "concatenation"),
@@ -151,7 +151,7 @@ pub fn creation(headers: &HeaderMap, most: u64) -> Result<Creation, Problem> {
     })
 }
 
-/// Reads the headers by which bytes are appended.
+/// Parses the headers that append bytes.
 ///
 /// # Errors
 /// 400, and 415 for a body of another type.
@@ -176,7 +176,7 @@ pub fn is_bytes(headers: &HeaderMap) -> bool {
     value.is_some_and(|value| value.trim().eq_ignore_ascii_case(CONTENT_TYPE))
 }
 
-/// Reads the checksum of the body.
+/// Parses the checksum of the body.
 ///
 /// # Errors
 /// 400.
@@ -198,7 +198,7 @@ pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Problem> {
     }
 }
 
-/// The file is longer than is taken.
+/// The file is too long.
 pub fn too_large(most: u64) -> Problem {
     let detail = format!("the file is longer than {most} bytes, which is the most");
     Problem::new(
@@ -220,7 +220,7 @@ pub fn empty() -> Problem {
     )
 }
 
-/// The body is no bytes of an upload.
+/// The body has the wrong content type.
 pub fn wrong_type() -> Problem {
     let title = "The body is of another type";
     Problem::new(
@@ -231,9 +231,9 @@ pub fn wrong_type() -> Problem {
     )
 }
 
-/// The bytes are not what their checksum says.
+/// The bytes do not match their checksum.
 pub fn mismatch() -> Problem {
-    // 460 is of the protocol.
+    // tus defines 460.
     let status = StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST);
     let detail = "the bytes are not those of Upload-Checksum, and were discarded; send them again";
     Problem::new(
@@ -250,8 +250,8 @@ struct Known {
     kind: Option<&'static str>,
 }
 
-/// What is known of the metadata: pairs of a key and a value in base64. Other keys are the client's
-/// own.
+/// The known keys of the metadata, which are pairs of a key and a value in base64. Clients may use
+/// other keys.
 fn known(metadata: &str) -> Result<Known, Problem> {
     if metadata.len() > METADATA_MAX {
         return Err(Problem::invalid(format!(
@@ -300,7 +300,7 @@ fn known(metadata: &str) -> Result<Known, Problem> {
     Ok(known)
 }
 
-/// A header that may come once.
+/// A header that may occur once.
 fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else {
@@ -325,7 +325,7 @@ fn number(headers: &HeaderMap, name: &str) -> Result<Option<u64>, Problem> {
         .ok_or_else(|| Problem::invalid(format!("{name}: send a number of bytes")))
 }
 
-/// Maximum length of `Upload-Metadata` in bytes; it is kept.
+/// Maximum length of `Upload-Metadata`, in bytes; it is stored.
 const METADATA_MAX: usize = 8192;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Writes the body of a request to a file, as it comes, with threads that may block.
+//! Writes a request body to a file as it arrives, on threads that may block.
 
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
@@ -19,13 +19,13 @@ use crate::{Config, body};
 /// A file that is being written.
 #[derive(Debug)]
 pub(crate) struct Sink {
-    /// The file, at its end.
+    /// The file, positioned at its end.
     pub(crate) file: File,
-    /// What verifies the bytes.
+    /// Verifier of the bytes.
     pub(crate) verifier: Option<Verifier>,
-    /// Bytes that were announced and have not come.
+    /// Bytes that were announced and have not arrived.
     pub(crate) missing: Option<Arc<AtomicU64>>,
-    /// Free bytes that have to be left on the disk.
+    /// Bytes that must stay free on the disk.
     pub(crate) floor: u64,
     /// The folder.
     pub(crate) folder: PathBuf,
@@ -54,15 +54,15 @@ impl Sink {
 /// How a body ended.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// It came whole.
+    /// It arrived whole.
     Whole,
-    /// It did not, for this reason; what came is written.
+    /// It ended early for this reason; what arrived is written.
     Early(Problem),
-    /// It is longer than it may be; what is beyond is not written.
+    /// It is too long; the excess is not written.
     TooLong,
 }
 
-/// Writes a body of at most so many bytes.
+/// Writes a body of at most `most` bytes.
 ///
 /// # Errors
 /// 500 if a thread failed.
@@ -106,8 +106,8 @@ pub(crate) async fn pour(
     Ok((sink, failed.map_or(end, End::Early)))
 }
 
-/// Writes a body to a file of its own, which is removed when dropped; the ticket is to be kept
-/// until the file is accepted.
+/// Writes a body to a temporary file, which is removed when dropped. Keep the ticket until the file
+/// is accepted.
 ///
 /// # Errors
 /// Those of [`Ticket::of`] and [`pour`], 413, and 422 for an empty body.
@@ -124,7 +124,7 @@ pub(crate) async fn whole(
     let prepared = app.uploads.blocking(move || {
         let ticket = Ticket::of(&preparing, &tenant, length)?;
         let made = tempfile::NamedTempFile::new_in(caps::folder(&preparing)).map_err(failed)?;
-        // Nobody else is to take it for left behind.
+        // Prevents others from treating it as a leftover.
         made.as_file().try_lock().map_err(|_| Problem::internal())?;
         let (file, path) = made.into_parts();
         let sink = ticket.sink(file);
@@ -155,7 +155,7 @@ async fn written(mut sink: Sink, batch: Vec<Bytes>) -> Result<(Sink, Option<Prob
     Ok((sink, done.err().map(failed)))
 }
 
-/// What a client hears of an error of the disk.
+/// The client's message for a disk error.
 pub(crate) fn failed(error: io::Error) -> Problem {
     if problem::is_full(&error) {
         return caps::no_room();
@@ -167,10 +167,10 @@ pub(crate) fn failed(error: io::Error) -> Problem {
     })
 }
 
-/// What has to stay free on the disk.
+/// Bytes that must stay free on the disk.
 pub(crate) fn floor(config: &Config) -> u64 {
     config.uploads.min_free_bytes
 }
 
-/// So many bytes are written at a time; as many a connection are kept in memory.
+/// Number of bytes written at a time; each connection keeps as many in memory.
 const BATCH: usize = 256 << 10;

@@ -1,7 +1,7 @@
-//! The bytes of uploads that can be resumed: a file each, locked by who writes it.
+//! The bytes of resumable uploads: one file each, locked by its writer.
 //!
-//! The lock is the file's own, so that it ends with the process that has it. The row in the
-//! database is looked at under the lock: without it, it may be of the past.
+//! The lock is on the file itself, so that it ends with its process. The row in the database is
+//! read under the lock; otherwise it could be outdated.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek as _};
@@ -20,17 +20,17 @@ use crate::database::now_ms;
 use crate::problem::Problem;
 use crate::store::uploads::{self, Upload};
 
-/// An upload that nobody else writes.
+/// An upload that this request has locked.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) upload: Upload,
-    /// Bytes that are there.
+    /// Number of bytes in the file.
     pub(crate) offset: u64,
     file: File,
     path: PathBuf,
 }
 
-/// What became of an upload.
+/// State of an upload.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// Bytes may be appended.
@@ -39,7 +39,7 @@ pub(crate) enum Found {
     Submitted(Upload),
 }
 
-/// Makes an upload. Blocks.
+/// Creates an upload. Blocks.
 ///
 /// # Errors
 /// 429, 503, 507, and those of the database.
@@ -60,7 +60,7 @@ pub(crate) fn create(app: &App, tenant: &str, wanted: Creation) -> Result<Opened
         refused: None,
     };
     let path = caps::folder(app).join(&upload.id);
-    // The file first: an upload that is known must have one.
+    // The file first, since every known upload must have one.
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -97,7 +97,7 @@ pub(crate) fn create(app: &App, tenant: &str, wanted: Creation) -> Result<Opened
 ///
 /// # Errors
 /// 404 if there is none, 410 if it has expired or its bytes are lost, 423 if it is being written,
-/// and why it was refused if it was.
+/// and the reason if it was refused.
 pub(crate) fn open(app: &App, tenant: &str, id: &str) -> Result<Found, Problem> {
     let find = || {
         let found = app.database.with(|ledger| {
@@ -119,12 +119,12 @@ pub(crate) fn open(app: &App, tenant: &str, id: &str) -> Result<Found, Problem> 
     };
     let io = receive::failed;
     let mut offset = file.metadata().map_err(io)?.len();
-    // Bytes whose checksum was never verified are not taken for what they may not be.
+    // Bytes without a verified checksum may be wrong, so they are dropped.
     if let Some(from) = upload.unproven_from.filter(|from| *from < offset) {
         file.set_len(from).map_err(io)?;
         offset = from;
     }
-    // What a client hears of has to be durable.
+    // What a client is told must be durable.
     file.sync_all().map_err(io)?;
     if upload.changed_ms < caps::oldest_ms(app) && offset < upload.length {
         return Err(gone("it has expired; upload the file again"));
@@ -144,8 +144,8 @@ fn ended(upload: Upload) -> Result<Option<Upload>, Problem> {
     Ok(Some(upload).filter(Upload::is_ended))
 }
 
-/// Locks the file of an upload: where it is written, or where a submission's clip is kept, if it
-/// was on its way there.
+/// Locks the file of an upload: at its usual place, or where a submission's clip is kept, if it was
+/// on its way there.
 fn lock(app: &App, id: &str) -> Result<Option<(File, PathBuf)>, Problem> {
     for path in [caps::folder(app).join(id), app.clip(id)] {
         match OpenOptions::new().read(true).write(true).open(&path) {
@@ -164,7 +164,7 @@ fn lock(app: &App, id: &str) -> Result<Option<(File, PathBuf)>, Problem> {
 }
 
 impl Opened {
-    /// Where the body of a request goes, and how long it may be. Blocks.
+    /// The target of a request's body, and its maximum length. Blocks.
     ///
     /// # Errors
     /// Those of the database and the disk.
@@ -209,10 +209,10 @@ impl Opened {
         Ok(())
     }
 
-    /// Makes it a submission if all bytes are there. Blocks.
+    /// Turns it into a submission if all bytes have arrived. Blocks.
     ///
     /// # Errors
-    /// Those of [`accept::accept`]. If the file is to blame, it is removed.
+    /// Those of [`accept::accept`]. If the file is at fault, it is removed.
     pub(crate) fn complete(mut self, app: &App) -> Result<Upload, Problem> {
         if self.offset < self.upload.length {
             return Ok(self.upload);
@@ -234,7 +234,7 @@ impl Opened {
                 self.upload.submission = Some(accepted.id);
                 Ok(self.upload)
             }
-            // What is not the file's fault may be better next time.
+            // Errors that are not the file's fault may pass.
             Err(problem) if problem.status >= 500 || problem.retry_after.is_some() => Err(problem),
             Err(problem) => {
                 let said = serde_json::to_string(&problem).unwrap_or_default();
@@ -249,7 +249,7 @@ impl Opened {
         }
     }
 
-    /// Ends it without a submission. Blocks.
+    /// Deletes it without a submission. Blocks.
     ///
     /// # Errors
     /// Those of the database and the disk.
@@ -272,11 +272,11 @@ pub(crate) struct Writing {
 }
 
 impl Writing {
-    /// Keeps what came, and makes the upload a submission if that was all. Blocks.
+    /// Keeps what arrived, and turns the upload into a submission if it is complete. Blocks.
     ///
     /// # Errors
-    /// Why the body ended early, 413 if it was too long, 460 if it is not what its checksum says,
-    /// and those of [`Opened::complete`].
+    /// Why the body ended early, 413 if it was too long, 460 if it does not match its checksum, and
+    /// those of [`Opened::complete`].
     pub(crate) fn end(self, app: &App, sink: Sink, end: End) -> Result<Upload, Problem> {
         let Writing {
             mut opened,
@@ -287,14 +287,14 @@ impl Writing {
         let is_right = sink
             .verifier
             .is_none_or(|verifier| is_whole && verifier.is_right());
-        // Neither bytes beyond the length nor those that may be wrong are kept.
+        // Drops bytes beyond the length and bytes that may be wrong.
         if !is_right || matches!(end, End::TooLong) {
             opened.file.set_len(start).map_err(receive::failed)?;
         }
         opened.file.sync_all().map_err(receive::failed)?;
         opened.offset = opened.file.metadata().map_err(receive::failed)?.len();
         if opened.offset != start || is_verified {
-            // The file has the last word, not the row.
+            // The file counts, not the row.
             match opened.note(app, None) {
                 Ok(()) => {}
                 Err(problem) if is_verified => return Err(problem),
@@ -326,7 +326,7 @@ impl Writing {
     }
 }
 
-/// Removes a file, if it is still there.
+/// Removes a file if it exists.
 pub(super) fn remove_file(path: &Path) -> Result<(), Problem> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Problem::from(Error::Io {

@@ -1,4 +1,4 @@
-//! Heals what a crash has left, and removes what has expired.
+//! Repairs the leftovers of crashes, and removes expired uploads.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
@@ -14,7 +14,7 @@ use crate::store::idempotency;
 use crate::store::uploads::{self, Upload};
 use crate::worker::pause;
 
-/// Does so again and again until the service stops. Blocks.
+/// Does this repeatedly until the service stops. Blocks.
 pub(crate) fn run(app: &App) {
     while !app.stopping.load(Ordering::Relaxed) {
         if let Err(problem) = tidy(app) {
@@ -36,7 +36,7 @@ fn tidy(app: &App) -> Result<(), Problem> {
             if app.stopping.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            // One of them is no reason to leave the others.
+            // A failure of one does not affect the others.
             if let Err(problem) = one(app, upload) {
                 tracing::warn!(
                     upload = upload.id,
@@ -76,13 +76,13 @@ fn one(app: &App, upload: &Upload) -> Result<(), Problem> {
             storage::remove_file(&caps::folder(app).join(&upload.id))?;
             forget(app, &upload.id)
         }
-        // Somebody is writing it, or has just ended it.
+        // Another request is writing it or has just ended it.
         Err(problem) if problem.status < 500 => Ok(()),
         Err(problem) => Err(problem),
     }
 }
 
-/// Removes the second copy of bytes that were submitted before, if it is still there.
+/// Removes the second copy of bytes that were submitted before, if it still exists.
 fn copies(app: &App, upload: &Upload) -> Result<(), Problem> {
     let is_copy = upload
         .submission
@@ -101,7 +101,7 @@ fn forget(app: &App, id: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Removes files that nobody knows: a process that ended has left them.
+/// Removes unknown files, which an ended process has left.
 fn strays(app: &App) -> Result<(), Problem> {
     let folder = caps::folder(app);
     let failed = |source| {
@@ -127,7 +127,7 @@ fn strays(app: &App) -> Result<(), Problem> {
         let Ok(file) = std::fs::File::open(entry.path()) else {
             continue;
         };
-        // Whoever writes it has locked it.
+        // Its writer would have locked it.
         if !is_known && file.try_lock().is_ok() {
             storage::remove_file(&entry.path())?;
         }
@@ -135,8 +135,8 @@ fn strays(app: &App) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Between two looks.
+/// Time between two looks.
 const EVERY: Duration = Duration::from_secs(30);
 
-/// A file that nobody knows is removed after so long; one that is just being made is younger.
+/// Age from which an unknown file is removed. One that is just being created is younger.
 const STRAY: Duration = Duration::from_secs(10 * 60);

@@ -1,4 +1,4 @@
-//! Decides what is sent when.
+//! Decides which message is sent when.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::app::App;
 use crate::database::now_ms;
 use crate::store::webhooks::{self, Attempt, Delivery, Webhook};
 
-/// Sends what is due until the service stops.
+/// Sends due messages until the service stops.
 pub async fn run(app: App) {
-    // Hosts may share a data folder: a name for this process alone. What it leaves behind is sent
-    // when its leases have ended.
+    // Hosts may share a data folder, so the name is unique to this process. Its unfinished
+    // deliveries are sent when their leases have expired.
     let worker: Arc<str> = crate::store::new_id().into();
     let mut changed = app.changed.subscribe();
     let freed = Arc::new(Notify::new());
@@ -51,7 +51,7 @@ pub async fn run(app: App) {
                 .write(move |tables| webhooks::forget(tables, before))
                 .await;
         }
-        // Not more often than this, however much happens.
+        // Limits how often it looks, however much happens.
         tokio::time::sleep_until(next_look).await;
         next_look = tokio::time::Instant::now() + LOOK_LEAST;
         tokio::select! {
@@ -60,19 +60,19 @@ pub async fn run(app: App) {
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
-    // What is on its way may end; what does not is sent again by its lease.
+    // Messages in progress may finish. Unfinished ones are sent again when their leases expire.
     let _ = tokio::time::timeout(STOPPING, async {
         while sending.join_next().await.is_some() {}
     })
     .await;
 }
 
-/// What is on its way, by endpoint and by tenant.
+/// Messages in progress, by endpoint and by tenant.
 #[derive(Clone, Debug, Default)]
 struct Busy(Arc<std::sync::Mutex<HashMap<String, usize>>>);
 
 impl Busy {
-    /// How many more may be sent to an endpoint now.
+    /// How many more messages may be sent to an endpoint now.
     fn room(&self, webhook: &str, tenant: &str) -> usize {
         let busy = self
             .0
@@ -90,7 +90,7 @@ impl Busy {
             .unwrap_or(0)
     }
 
-    /// Counts a message to an endpoint until what this gives is dropped.
+    /// Counts a message to an endpoint until the returned place is dropped.
     fn take(&self, to: &Webhook, freed: &Arc<Notify>) -> Place {
         self.count(&to.id, &to.tenant);
         Place {
@@ -111,7 +111,7 @@ impl Busy {
         }
     }
 
-    /// The same for now, to plan by.
+    /// A copy for planning.
     fn copy(&self) -> Busy {
         let busy = self
             .0
@@ -121,7 +121,7 @@ impl Busy {
     }
 }
 
-/// A message on its way.
+/// A message in progress.
 struct Place {
     busy: Busy,
     webhook: String,
@@ -147,12 +147,12 @@ impl Drop for Place {
     }
 }
 
-/// The key of all endpoints of a tenant, which no id is.
+/// The key that counts all endpoints of a tenant; it differs from every id.
 fn whole(tenant: &str) -> String {
     format!("all of {tenant}")
 }
 
-/// Claims what may be sent now.
+/// Claims the deliveries that may be sent now.
 async fn claimed(
     app: &App,
     busy: &Busy,
@@ -173,7 +173,8 @@ async fn claimed(
             }
             let claimed = ledger.transaction(Mode::Write, |tables| {
                 let mut all = Vec::new();
-                // One each in a round: who has much does not come before who has little.
+                // One each per round, so that an endpoint with many messages does not delay one
+                // with few.
                 for _ in 0..OF_ENDPOINT {
                     for (id, tenant) in &due {
                         if busy.room(id, tenant) > 0 {
@@ -213,7 +214,7 @@ async fn deliver(app: &App, worker: &Arc<str>, to: &Webhook, delivery: &Delivery
         let pause =
             pause(first, delivery.attempts, random()).max(answered.retry_after.unwrap_or_default());
         let next = now + pause.as_millis() as u64;
-        // The last attempt is at the very end.
+        // If no pause fits, one last attempt comes at the very end.
         let next = if next >= delivery.until_ms && now + LAST_BEFORE_MS < delivery.until_ms {
             delivery.until_ms - 1
         } else {
@@ -260,9 +261,9 @@ async fn deliver(app: &App, worker: &Arc<str>, to: &Webhook, delivery: &Delivery
     }
 }
 
-/// The pause after so many attempts that failed before this one: growing steps of the first, and up
-/// to a fifth more or less, so that what failed together does not come again together. `random` is
-/// in 0..=1.
+/// The pause after `attempts` failed attempts: growing multiples of the first pause, plus or minus
+/// up to a fifth, so that messages that failed together are not retried together. `random` is in
+/// 0..=1.
 fn pause(first: Duration, attempts: u64, random: f64) -> Duration {
     let step = STEPS
         .get(attempts as usize)
@@ -274,53 +275,53 @@ fn pause(first: Duration, attempts: u64, random: f64) -> Duration {
 
 fn random() -> f64 {
     let mut bytes = [0; 4];
-    // Without a random number all pauses are of the middle length.
+    // Without a random number, the pause is of average length.
     getrandom::fill(&mut bytes).map_or(0.5, |()| {
         f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
     })
 }
 
-/// Pauses between attempts, in units of the first: with one of 5 s, these are 5 s, 30 s, 2 min,
-/// 10 min, 30 min, 1 h, 2 h, 4 h, 8 h and then 12 h.
+/// Pauses between attempts, in units of the first one. With 5 s, these are 5 s, 30 s, 2 min, 10
+/// min, 30 min, 1 h, 2 h, 4 h, 8 h and then 12 h.
 const STEPS: [u32; 10] = [1, 6, 24, 120, 360, 720, 1_440, 2_880, 5_760, 8_640];
 
-/// The longest pause.
+/// Maximum pause.
 const PAUSE_MAX: Duration = Duration::from_secs(12 * 3600);
 
-/// An attempt so shortly before the end is the last one.
+/// An attempt within this time before the end, in milliseconds, is the last one.
 const LAST_BEFORE_MS: u64 = 3_600_000;
 
-/// Messages on their way to one endpoint.
+/// Maximum number of messages in progress to one endpoint.
 const OF_ENDPOINT: usize = 2;
 
-/// Messages on their way to endpoints of one tenant.
+/// Maximum number of messages in progress to endpoints of one tenant.
 const OF_TENANT: usize = 8;
 
-/// Messages on their way.
+/// Maximum number of all messages in progress.
 const OF_ALL: usize = 64;
 
-/// The key under which all are counted; no tenant and no id is empty.
+/// The key that counts all messages; no tenant and no id is empty.
 const ALL: &str = "";
 
-/// How long a delivery is had beyond the time-out of its attempt.
+/// How much longer the lease of a delivery lasts than the time limit of its attempt.
 const LEASE_BEYOND: Duration = Duration::from_secs(30);
 
-/// Between two looks for what is due.
+/// Time between two looks for due messages.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// The least time between two looks.
+/// Minimum time between two looks.
 const LOOK_LEAST: Duration = Duration::from_millis(50);
 
-/// After an error of the database.
+/// Pause after an error of the database.
 const AFTER_ERROR: Duration = Duration::from_secs(2);
 
-/// How long deliveries are kept after their end.
+/// How long finished deliveries are stored.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Between two times of forgetting.
+/// Time between two deletions of old deliveries.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
 
-/// How long a stop waits for answers.
+/// How long a stopping service waits for answers.
 const STOPPING: Duration = Duration::from_secs(5);
 
 #[cfg(test)]

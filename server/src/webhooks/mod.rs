@@ -1,9 +1,9 @@
 //! Sends messages to the endpoints of tenants, by Standard Webhooks 1.0.0.
 //!
-//! Messages and their deliveries are written in the transactions of what they tell; here they are
-//! sent, with growing pauses for three days, until the endpoint takes them. Each endpoint has a few
-//! at a time, so that a slow one does not hold up the others. A message has the same id however
-//! often it comes: what was sent just before the service was killed is sent again.
+//! Messages and their deliveries are stored in the transactions of their events. This module sends
+//! them, with growing pauses for three days, until the endpoint accepts them. Each endpoint has
+//! only a few messages in progress, so that a slow one does not delay others. A message keeps its
+//! id: one that was sent just before the service was killed is sent again.
 
 mod dispatch;
 mod send;

@@ -1,5 +1,5 @@
-//! Sends one message: the name is looked up here, its addresses are checked, and the connection
-//! goes to the address that was checked. No redirects, no proxy.
+//! Sends one message: looks up the name, checks its addresses, and connects to a checked address.
+//! No redirects, no proxy.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,13 +31,13 @@ pub(super) struct Outgoing {
     pub(super) body: String,
 }
 
-/// What was answered.
+/// Outcome of an attempt.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Answered {
     pub(super) status: Option<u16>,
-    /// What went wrong, in words for the tenant; `None` if the message was taken.
+    /// The error in words for the tenant; `None` if the message was accepted.
     pub(super) reason: Option<String>,
-    /// After which time the endpoint wants to be asked again.
+    /// Time after which the endpoint wants the next attempt.
     pub(super) retry_after: Option<Duration>,
 }
 
@@ -68,7 +68,7 @@ async fn attempt(
     rules: &WebhooksConfig,
     tls: Option<Arc<ClientConfig>>,
 ) -> Result<Answered, String> {
-    // The rules may have changed since it was made.
+    // The rules may have changed since the endpoint was created.
     let target = Target::parse(&message.url, rules)?;
     let addresses = resolved(&target, rules).await?;
     let stream = connected(&addresses).await?;
@@ -88,10 +88,10 @@ async fn attempt(
     }
 }
 
-/// The addresses of a target, all of which may be sent to.
+/// The addresses of a target. Fails unless all of them are permitted.
 ///
 /// # Errors
-/// A reason in words.
+/// The reason in words.
 pub async fn resolved(target: &Target, rules: &WebhooksConfig) -> Result<Vec<SocketAddr>, String> {
     let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
     let addresses: Vec<SocketAddr> = found.map_err(|_| UNKNOWN)?.collect();
@@ -137,7 +137,7 @@ where
     let _ended = Ended(connection);
     let response = sender.send_request(request).await.map_err(broken)?;
     let (parts, mut body) = response.into_parts();
-    // What it says does not matter; it is read so that it can be said.
+    // The content does not matter; reading it lets the endpoint finish its answer.
     let mut left = ANSWER_MAX;
     while let Some(Ok(frame)) = body.frame().await {
         left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
@@ -175,22 +175,22 @@ impl Drop for Ended {
 
 const UNKNOWN: &str = "its name is not known";
 
-/// For one address.
+/// Time limit to connect to one address.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Addresses of a name that are tried.
+/// Maximum number of addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 3;
 
-/// Headers of an answer.
+/// Maximum number of headers of an answer.
 const HEADERS_MAX: usize = 100;
 
-/// Bytes of the head of an answer; the least that the parser takes is 8192.
+/// Maximum length of an answer's head, in bytes; the parser needs at least 8192.
 const BUFFER_MAX: usize = 16 << 10;
 
-/// Bytes of the body of an answer that are read.
+/// Maximum number of bytes read of an answer's body.
 const ANSWER_MAX: usize = 64 << 10;
 
-/// The longest time that an endpoint can put off the next attempt.
+/// Maximum time by which an endpoint can delay the next attempt.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(12 * 3600);
 
 #[cfg(test)]

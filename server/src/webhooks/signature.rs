@@ -5,14 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// A new secret; `None` if the system gives no random numbers.
+/// A new secret; `None` if the system has no random numbers.
 pub fn new_secret() -> Option<String> {
     let mut random = [0; SECRET_BYTES];
     getrandom::fill(&mut random).ok()?;
     Some(format!("{PREFIX}{}", STANDARD.encode(random)))
 }
 
-/// The header `webhook-signature`: a signature by each secret, with blanks between them.
+/// The header `webhook-signature`: a signature by each secret, separated by blanks.
 pub fn sign<'a>(
     secrets: impl Iterator<Item = &'a str>,
     id: &str,
@@ -34,7 +34,7 @@ pub fn sign<'a>(
 /// Length of a secret in bytes, 24 to 64 by the specification.
 const SECRET_BYTES: usize = 32;
 
-/// What secrets begin with.
+/// Prefix of secrets.
 const PREFIX: &str = "whsec_";
 
 #[cfg(test)]

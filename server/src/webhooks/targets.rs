@@ -1,5 +1,5 @@
-//! Where messages may be sent to, so that nobody reaches through the service what only the service
-//! can reach.
+//! Decides where messages may be sent, so that nobody uses the service to reach what only the
+//! service can reach.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -8,7 +8,7 @@ use axum::http::uri::Scheme;
 
 use crate::config::WebhooksConfig;
 
-/// An address that may be sent to, as far as its text tells.
+/// An address that may be sent to, judging by its text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Target {
     /// Whether it is `https:`.
@@ -24,10 +24,10 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads an address; the error says what is wrong with it.
+    /// Parses an address.
     ///
     /// # Errors
-    /// A reason in words.
+    /// The reason in words why it is refused.
     pub fn parse(text: &str, rules: &WebhooksConfig) -> Result<Target, String> {
         if text.len() > URL_MAX {
             return Err(format!("the address is longer than {URL_MAX} bytes"));
@@ -60,7 +60,7 @@ impl Target {
                 .as_str()
                 .parse()
                 .map_err(|_| "the port is none".to_owned())?,
-            // A colon without a number is no port either.
+            // A colon without a number is not a valid port.
             (None, _) if authority.as_str().ends_with(':') => {
                 return Err("the port is none".to_owned());
             }
@@ -87,10 +87,10 @@ impl Target {
     }
 }
 
-/// Fails unless all addresses of a name may be sent to.
+/// Fails unless all addresses of a name are permitted.
 ///
 /// # Errors
-/// A reason in words, without the addresses.
+/// The reason in words, without the addresses.
 pub fn check<'a>(
     addresses: impl Iterator<Item = &'a SocketAddr>,
     rules: &WebhooksConfig,
@@ -103,7 +103,7 @@ pub fn check<'a>(
     Ok(())
 }
 
-/// Whether anybody on the internet can have this address.
+/// Whether an address is public on the internet.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -121,20 +121,21 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let number = u128::from(address);
     let is_in = |net: Ipv6Addr, bits: u32| (number ^ u128::from(net)) >> (128 - bits) == 0;
-    // An IPv4 address in another form is what it is.
+    // An IPv4 address in another notation is judged as IPv4.
     if let Some(mapped) = address.to_ipv4_mapped() {
         return is_public_v4(mapped);
     }
     if is_in(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96) {
         return is_public_v4(Ipv4Addr::from(number as u32));
     }
-    // All that is handed out to networks; loopback, local and multicast addresses are not of it.
+    // All addresses that are assigned to networks. Loopback, local and multicast addresses are
+    // outside of it.
     is_in(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3)
         && !NOT_PUBLIC_V6.iter().any(|(net, bits)| is_in(*net, *bits))
 }
 
-/// What of IPv4 is not public, by IANA's special-purpose registry, multicast, and an address of one
-/// cloud's machines that looks public.
+/// IPv4 ranges that are not public, by IANA's special-purpose registry, plus multicast and an
+/// address of one cloud's machines that looks public.
 const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 16] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
@@ -154,8 +155,8 @@ const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 16] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4),
 ];
 
-/// What of 2000::/3 is not public: protocol assignments with Teredo, documentation, and 6to4, which
-/// holds an IPv4 address.
+/// Ranges in 2000::/3 that are not public: protocol assignments with Teredo, documentation, and
+/// 6to4, which contains an IPv4 address.
 const NOT_PUBLIC_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
@@ -163,7 +164,7 @@ const NOT_PUBLIC_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
 
-/// What is said of an address that is not public.
+/// The message for an address that is not public.
 pub const NOT_PUBLIC: &str = "its address is not public";
 
 /// Maximum length of an address in bytes.

@@ -31,7 +31,7 @@ fn a_clip_is_received_checked_and_answered() {
             .contains(&*service.data().to_string_lossy()),
         "a path of the server"
     );
-    // The same bytes once more are the same submission.
+    // The same bytes again are the same submission.
     let again = service
         .with_key(&key, "POST", "/v1/submissions?creator=lovelace")
         .body(std::fs::read(moving(701, 8)).unwrap());
@@ -223,7 +223,7 @@ fn a_fingerprint_is_confirmed_by_its_clip_and_by_no_other() {
         (&true.into(), &"fingerprint".into()),
         "{answer}"
     );
-    // A fingerprint is taken only where it is asked for, and the clip only where it belongs.
+    // A fingerprint is accepted only where one is expected, and so is the clip.
     problem(
         422,
         service

@@ -1,4 +1,4 @@
-//! Made footage, as the tests of the library have it.
+//! Made footage, shared with the library's tests.
 #![allow(dead_code, unreachable_pub)]
 
 #[path = "../../../tests/support/paint.rs"]

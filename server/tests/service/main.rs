@@ -1,4 +1,4 @@
-//! The service through HTTP: the real program on a data folder of its own.
+//! The service through HTTP: the real program on a separate data folder.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod basics;

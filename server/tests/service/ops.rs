@@ -1,4 +1,4 @@
-//! What operators and clients rely on: the description, health, backups, crashes, and the examples.
+//! For operators and clients: documentation, health, backups, crashes, and the examples.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::footage::scenes::{moving, tripod};
 use crate::support::{Service, problem};
 
-/// The folder of programs that others made, if they are installed; with `CI` set they have to be.
+/// The folder of foreign programs, if installed; with `CI` set it must be.
 fn foreign(name: &str) -> Option<PathBuf> {
     let found = std::env::var_os("UNIQ_FOREIGN")
         .map(|home| Path::new(&home).join(name))
@@ -71,7 +71,7 @@ fn health_and_figures_name_nobody() {
             service.log()
         );
     }
-    // Elsewhere than on this host alone they need a key.
+    // If the service is reachable from outside, they need a key.
     let public = Service::start_empty("public_url = \"https://intake.example\"\n");
     problem(401, public.request("GET", "/metrics").send().unwrap());
     problem(
@@ -119,7 +119,7 @@ fn a_backup_of_a_running_service_can_take_its_place() {
     for id in &ids {
         assert_eq!(restored.answer(&key, id)["state"], "checked");
     }
-    // What was first stays first.
+    // The order of submissions stays.
     let second = restored.submit(&key, "bob", &moving(720, 8));
     assert_eq!(
         restored.answer(&key, second["id"].as_str().unwrap())["payable_s"],
@@ -138,7 +138,7 @@ fn kills_in_the_middle_lose_nothing_and_pay_nothing_twice() {
     let clips: Vec<PathBuf> = (0..4).map(|seed| moving(730 + seed, 8)).collect();
     let mut ids = Vec::new();
     for round in 0..kills {
-        // The same clips by ever new creators: only the first of each is paid.
+        // The same clips by new creators each time: only the first of each is paid.
         let creator = format!("creator-{}", round / clips.len());
         ids.push(
             service.submit(&key, &creator, &clips[round % clips.len()])["id"]
@@ -146,7 +146,7 @@ fn kills_in_the_middle_lose_nothing_and_pay_nothing_twice() {
                 .unwrap()
                 .to_owned(),
         );
-        // At another moment of the work each time.
+        // At a different moment of the work each time.
         std::thread::sleep(Duration::from_millis(37 * (round as u64 * 7 % 40)));
         service.kill();
         service.run();
@@ -206,7 +206,7 @@ fn the_examples_submit_a_clip() {
         assert!(shown.contains("\"state\": \"checked\""), "{shown}");
     }
     if let Some(tus) = foreign("tus") {
-        // Node looks for modules beside the script.
+        // Node looks for modules next to the script.
         let script = tus.join("submit.mjs");
         std::fs::copy(examples.join("submit.mjs"), &script).unwrap();
         let shown = run(Command::new("node").arg(script).arg(&clip).arg("eve"));

@@ -1,4 +1,4 @@
-//! The index is searched by a cluster. A stand-in for the helper really searches it, and misbehaves
+//! Searching the index on a cluster. A stand-in for the helper really searches it, and misbehaves
 //! where a test wants it to.
 
 mod stand_in;
@@ -24,7 +24,7 @@ fn add(service: &Service, videos: &[PathBuf]) {
     ingest::build(&index, sources, &options, &|_| {}, &AtomicBool::new(false)).unwrap();
 }
 
-/// A report without what is another one for each submission.
+/// A report without the parts that differ between submissions.
 fn told(service: &Service, key: &str, id: &str) -> Value {
     let mut report = service.get(key, &format!("/v1/submissions/{id}/report"));
     report["clip"]["path"] = Value::Null;
@@ -33,7 +33,7 @@ fn told(service: &Service, key: &str, id: &str) -> Value {
     report
 }
 
-/// What `/readyz` finds amiss.
+/// The faults that `/readyz` reports.
 fn lacking(service: &Service) -> Vec<Value> {
     let answer = service.request("GET", "/readyz").send().unwrap();
     let status = answer.status();
@@ -163,9 +163,9 @@ fn an_answer_that_does_not_come_is_not_waited_for_for_ever() {
         &*state_of(&service, &key, id),
         "queued" | "checking"
     ));
-    // It is asked again.
+    // The question is repeated.
     wait_until("it is asked again", &service, || stand_in.asked() > 1);
-    // The cluster is well otherwise.
+    // Otherwise the cluster works.
     assert!(lacking(&service).is_empty());
 }
 
@@ -244,7 +244,7 @@ fn a_service_that_cannot_reach_its_cluster_does_not_start() {
         ("is of another version", "0.0.0", "install the same"),
     ] {
         stand_in.set(mode);
-        // The option goes before the file.
+        // The option overrides the file.
         let said = run(&with_stand_in, &["--ray", "there:6379"]);
         assert!(said.starts_with("uniq: ray: "), "{mode}: {said}");
         assert!(

@@ -20,12 +20,12 @@ pub struct Service {
     /// `http://127.0.0.1:PORT`.
     pub address: String,
     client: Client,
-    /// Maximum length of a file that it may write in blocks of 512 bytes.
+    /// Limit of file sizes for the service, in blocks of 512 bytes.
     pub file_blocks: Option<u32>,
 }
 
 impl Service {
-    /// Starts it with these further settings, in TOML, and a corpus of these videos.
+    /// Starts it with further settings in TOML and a corpus of these videos.
     pub fn start(settings: &str, sources: &[PathBuf]) -> Service {
         let folder = TempDir::new().unwrap();
         let mut options = BuildOptions::new(Decoding::in_process());
@@ -48,7 +48,7 @@ impl Service {
     }
 
     fn in_folder(folder: TempDir, settings: &str) -> Service {
-        // What stands before the first section, and the sections.
+        // The lines before the first section, and the sections.
         let (top, sections) =
             settings.split_at(settings.find("\n[").map_or(settings.len(), |at| at + 1));
         let (top, sections) = if settings.starts_with('[') {
@@ -59,7 +59,7 @@ impl Service {
         let data = folder.path().join("data");
         let text = format!("listen = \"127.0.0.1:0\"\ndata = {data:?}\n{top}\n{sections}\n");
         std::fs::write(folder.path().join("serve.toml"), text).unwrap();
-        // With the features of the whole workspace, reqwest takes the provider of the process.
+        // With the features of the whole workspace, reqwest uses the process's default provider.
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .timeout(Duration::from_secs(60))
@@ -89,7 +89,7 @@ impl Service {
         let program = env!("CARGO_BIN_EXE_uniq-serve");
         let mut command = Command::new(self.file_blocks.map_or(program, |_| "sh"));
         if let Some(blocks) = self.file_blocks {
-            // Writing beyond is an error then, and no end of the process.
+            // Then writing beyond the limit is an error and does not kill the process.
             command
                 .arg("-c")
                 .arg(format!(
@@ -129,7 +129,7 @@ impl Service {
         self.child = Some(child);
     }
 
-    /// Ends it at once, as a crash does.
+    /// Kills it, as a crash would.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -137,7 +137,7 @@ impl Service {
         }
     }
 
-    /// Asks it to end, and waits until it has; whether it did so without an error.
+    /// Asks it to end, and waits. Returns whether it ended without an error.
     pub fn stop(&mut self) -> bool {
         let Some(mut child) = self.child.take() else {
             return false;
@@ -147,27 +147,27 @@ impl Service {
         child.wait().unwrap().success()
     }
 
-    /// What it has logged.
+    /// Its log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Starts it on a data folder that is there.
+    /// Starts it on an existing data folder.
     pub fn on(data: &Path) -> Service {
         let folder = TempDir::new().unwrap();
         std::fs::rename(data, folder.path().join("data")).unwrap();
         Service::in_folder(folder, "")
     }
 
-    /// Calls the program with other words than those that start it.
+    /// Runs the program with other arguments than those that start the service.
     pub fn tool(&self, args: &[&str]) -> std::process::Output {
         self.command().args(args).output().unwrap()
     }
 
-    /// Makes a key.
+    /// Creates a key.
     pub fn key(&self, tenant: &str, scopes: &str) -> String {
         let mut command = self.command();
-        // Another person each time.
+        // A different person each time.
         static KEYS: AtomicUsize = AtomicUsize::new(1);
         let name = format!("key {}", KEYS.fetch_add(1, Ordering::Relaxed));
         command
@@ -198,7 +198,7 @@ impl Service {
         self.request(method, path).bearer_auth(key)
     }
 
-    /// The answer to a GET, which must succeed.
+    /// The response to a GET, which must succeed.
     pub fn get(&self, key: &str, path: &str) -> Value {
         ok(self.with_key(key, "GET", path).send().unwrap())
     }
@@ -243,7 +243,7 @@ impl Drop for Service {
     }
 }
 
-/// The body of an answer that must be a success.
+/// The body of a successful response.
 pub fn ok(response: Response) -> Value {
     let status = response.status();
     let text = response.text().unwrap();
@@ -255,7 +255,7 @@ pub fn ok(response: Response) -> Value {
     }
 }
 
-/// The body of an answer that must be a problem of this status.
+/// The body of a response that must be a problem with this status.
 pub fn problem(status: u16, response: Response) -> Value {
     let (found, kind) = (
         response.status().as_u16(),

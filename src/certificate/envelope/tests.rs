@@ -11,12 +11,12 @@ fn signed(key: &PrivateKey) -> Envelope {
     Envelope::sign(br#"{"_type":"x","b":[1,2]}"#.to_vec(), key).unwrap()
 }
 
-/// Reads and verifies.
+/// Reads and verifies an envelope.
 fn accepts(bytes: &[u8], key: &PublicKey) -> Result<(), String> {
     Envelope::parse(bytes)?.check_signature(key)
 }
 
-/// The worked example of the specification, protocol.md: its payload, and what is signed.
+/// The worked example of the specification, protocol.md: a payload and the bytes that are signed.
 #[test]
 fn what_is_signed_is_what_the_specification_says() {
     assert_eq!(
@@ -181,7 +181,7 @@ fn a_hostile_envelope_is_refused_with_the_reason() {
         let error = accepts(text.as_bytes(), key.public_key()).unwrap_err();
         assert!(error.contains(reason), "{why}: {error}");
     }
-    // White space between the fields says nothing, and fields that DSSE may get later are ignored.
+    // White space between fields has no meaning, and future DSSE fields are ignored.
     let spaced =
         serde_json::to_string_pretty(&with(&|v| v["later"] = 1.into()).parse::<Value>().unwrap())
             .unwrap();

@@ -107,7 +107,7 @@ fn what_is_no_such_key_is_refused_with_what_to_do() {
     assert!(of_public("").contains("PEM") && of_private("").contains("uniq key new"));
     assert!(of_private("-----BEGIN ENCRYPTED PRIVATE KEY-----\n").contains("-nocrypt"));
     assert!(of_private("-----BEGIN EC PRIVATE KEY-----\n").contains("-topk8"));
-    // The point of order one: a signature of it is one of every message.
+    // The point of order one: a signature by it would fit every message.
     let mut weak = key.public_key().to_der();
     weak.truncate(weak.len() - 32);
     weak.extend([1; 1].into_iter().chain([0; 31]));

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Overlaps of clips of 10 s; `pairs` gives two clips and how many seconds of each are in the
+/// Overlaps of clips of 10 s. `pairs` gives two clips and how many seconds of each are in the
 /// other.
 fn overlaps(clips: usize, pairs: &[(usize, usize, f64, f64)]) -> Overlaps {
     let mut overlaps: Overlaps = vec![BTreeMap::new(); clips];
@@ -37,13 +37,13 @@ fn members(groups: &[Grouped]) -> Vec<(usize, Vec<usize>)> {
 
 #[test]
 fn strangers_who_share_an_intro_with_a_compilation_are_in_no_group_together() {
-    // The compilation 0 has three seconds of each of 1 and 2, which share nothing.
+    // The compilation 0 has three seconds each of 1 and 2, which share nothing.
     let found = overlaps(3, &[(0, 1, 3.0, 3.0), (0, 2, 3.0, 3.0)]);
     assert_eq!(
         members(&grouped(&[1, 2, 0], &found, &[false; 3])),
         [(1, vec![0]), (2, vec![0])]
     );
-    // As the anchor it has both as members, each by its own match, and neither is redundant.
+    // As the anchor, it has both as members, each by its own match, and neither is redundant.
     let groups = grouped(&[0, 1, 2], &found, &[false; 3]);
     assert_eq!(members(&groups), [(0, vec![1, 2])]);
     assert!(groups[0].members.iter().all(|(_, overlap)| !overlap.whole));
@@ -52,7 +52,7 @@ fn strangers_who_share_an_intro_with_a_compilation_are_in_no_group_together() {
 #[test]
 fn a_chain_is_not_one_group() {
     let found = overlaps(3, &[(0, 1, 10.0, 10.0), (1, 2, 10.0, 10.0)]);
-    // 2 does not match 0 itself, and 1 is gone.
+    // 2 does not match 0 itself, and 1 is redundant.
     assert_eq!(
         members(&grouped(&[0, 1, 2], &found, &[false; 3])),
         [(0, vec![1])]
@@ -65,7 +65,7 @@ fn a_chain_is_not_one_group() {
 
 #[test]
 fn what_repeats_the_remaining_seconds_of_a_partial_member_is_found_too() {
-    // 1 has three seconds of 0 and seven of its own, which 2 repeats.
+    // 1 has three seconds of 0 and seven of its own, which 2 duplicates.
     let found = overlaps(3, &[(0, 1, 3.0, 3.0), (1, 2, 7.0, 10.0)]);
     assert_eq!(
         members(&grouped(&[0, 1, 2], &found, &[false; 3])),
@@ -92,7 +92,7 @@ fn seconds_that_overlap_count_once() {
 #[test]
 fn a_clip_is_whole_only_if_next_to_nothing_is_missing() {
     assert!(is_whole(10.0, 1.0) && !is_whole(10.0, 1.01));
-    // Of an hour, not six minutes may be missing.
+    // The share would allow six minutes of an hour.
     assert!(is_whole(3600.0, 2.0) && !is_whole(3600.0, 2.1));
     assert!(is_whole(0.0, 0.0));
 }
@@ -125,7 +125,7 @@ proptest! {
         for (clip, others) in found.iter().enumerate() {
             prop_assert!(redundant_in(clip).len() <= 1, "one group proposes it");
             for other in others.keys() {
-                // Either one of the two goes, or the pair is in a group.
+                // Either one of the two is redundant, or the pair is in a group.
                 let together = groups.iter().any(|group| {
                     let is_in = |clip: &usize| group.anchor == *clip || group.members.iter().any(|(member, _)| member == clip);
                     is_in(&clip) && is_in(other)

@@ -1,9 +1,9 @@
 //! HNSW over the centroids: built with hnsw_rs, frozen to flat arrays, and searched here.
 //!
-//! Only insertion and the listing of links are used of that crate: its dump prints, panics and
+//! Of hnsw_rs only insertion and the listing of links are used, because its dump prints, panics and
 //! exits on damaged files. Insertion is serial, in the order of the centroids, which training has
 //! shuffled; so the same centroids always give the same graph. Many equal points would ruin a
-//! graph; centroids begin as different keys, and few of them ever meet.
+//! graph. Centroids start as different keys, and few of them ever become equal.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -25,15 +25,15 @@ use crate::index::upkeep::Work;
 pub(crate) struct Graph {
     /// From layer 0 upwards.
     layers: Vec<Layer>,
-    /// The cell at which a search begins.
+    /// The cell at which a search starts.
     entry: u32,
-    /// Share of the 16 nearest cells that a search finds, in the mean over noisy copies of
+    /// Mean share of the 16 nearest cells that a search finds, measured with noisy copies of
     /// centroids.
     pub(crate) recall: f64,
 }
 
-/// The cells of a layer that have links, ascending, and where the links of each begin; one more
-/// than cells.
+/// Links of a layer. `cells` lists the cells that have links, in ascending order. `starts` says
+/// where the links of each begin, and has one element more.
 #[derive(Debug, Default)]
 struct Layer {
     cells: Vec<u32>,
@@ -43,7 +43,7 @@ struct Layer {
 
 impl Layer {
     fn of(&self, cell: u32) -> &[u32] {
-        // Layer 0 has all cells.
+        // Layer 0 has all cells, so the cell is its own position.
         let place = if self.cells.get(cell as usize) == Some(&cell) {
             cell as usize
         } else {
@@ -56,7 +56,7 @@ impl Layer {
     }
 }
 
-/// Builds the graph and measures what it finds.
+/// Builds the graph and measures its recall.
 pub(crate) fn build(centroids: &[Key], work: &Work<'_>) -> Result<Graph> {
     let hnsw: Hnsw<'_, u64, Bits> =
         Hnsw::new(LINKS, centroids.len(), LAYERS_MAX, CONSTRUCTION, Bits);
@@ -167,7 +167,7 @@ impl Graph {
         nearest.into_iter().map(|(_, cell)| cell).collect()
     }
 
-    /// Share of the 16 nearest cells that are found of centroids with 40 bits flipped.
+    /// Measures the recall with 1000 centroids of which 40 bits are flipped.
     fn measured(&self, centroids: &[Key]) -> f64 {
         let mut random = SplitMix::new(SEED);
         let queries: Vec<Key> = (0..QUERIES)
@@ -211,7 +211,7 @@ impl Graph {
         Ok(())
     }
 
-    /// Reads what [`Graph::write`] wrote; every number is in range afterwards.
+    /// Reads what [`Graph::write`] wrote, and checks that every number is in range.
     pub(crate) fn read(
         file: &BlockFile,
         reader: &mut FileReader<'_>,
@@ -261,7 +261,7 @@ impl Graph {
     }
 }
 
-/// Which cells a search has been to.
+/// The cells that a search has visited.
 #[derive(Default)]
 pub(crate) struct Walk {
     visits: Vec<u32>,
@@ -282,7 +282,7 @@ impl Walk {
     }
 }
 
-/// The bit distance for hnsw_rs; exact in an f32.
+/// The bit distance for hnsw_rs; exact in an `f32`.
 struct Bits;
 
 impl Distance<u64> for Bits {
@@ -294,15 +294,15 @@ impl Distance<u64> for Bits {
     }
 }
 
-/// Links of a cell, twice as many on layer 0.
+/// Links of a cell; layer 0 has twice as many.
 const LINKS: usize = 24;
-/// Cells that are looked at when one is linked.
+/// Cells that are examined to link a new one.
 const CONSTRUCTION: usize = 200;
-/// Length of the beam of a search.
+/// Beam width of a search, in cells.
 const BEAM: usize = 96;
-/// Layers that hnsw_rs keeps room for; it can list points only with 16.
+/// Layers for which hnsw_rs reserves room. It can list points only with 16.
 const LAYERS_MAX: usize = 16;
-/// Queries by which the recall is measured, and the cells that are looked for.
+/// Number of queries with which the recall is measured, and number of cells to find for each.
 const QUERIES: usize = 1000;
 const NEAREST: usize = 16;
 const SEED: u64 = 0x5eed_0fce_115a_11d5;

@@ -1,13 +1,13 @@
-//! The coarse cells of an index: the places in the space of keys by which its keys are sorted.
+//! The coarse cells of an index, by which its keys are sorted.
 //!
-//! A cell is what lies nearer to its *centroid* than to any other. Keys that are near each other
-//! lie in the same cell or in neighbouring ones, so that a search compares a query with the keys of
-//! the few cells nearest to it. The centroids are trained from the index's own keys ([`train`]),
-//! kept in a file of the index, and trained anew when the index has grown fourfold; a segment names
-//! those that its keys are sorted by.
+//! A cell holds the keys that are nearer to its *centroid* than to any other. Keys that are near
+//! each other lie in the same cell or in neighbouring ones, so a search compares a query only with
+//! the keys of the few nearest cells. The centroids are trained from the index's own keys
+//! ([`train`]), kept in a file of the index, and trained again when the index has grown fourfold. A
+//! segment names the centroids that its keys are sorted by.
 //!
-//! Up to [`GRAPH_FROM`] cells the nearest are found by comparing the query with all centroids,
-//! beyond by an HNSW graph over them ([`graph`]). That is decided by their number alone, so that
+//! Up to [`GRAPH_FROM`] cells, the nearest are found by comparing the query with all centroids;
+//! beyond that by an HNSW graph over them ([`graph`]). Only the number of cells decides, so that
 //! every machine finds the same.
 
 mod graph;
@@ -29,27 +29,27 @@ use crate::fingerprint::Key;
 
 pub(crate) use train::{TRAINING_KEYS, steps as training_steps, train};
 
-/// Beginning of a file of centroids.
+/// Magic at the start of a file of centroids.
 pub(crate) const CELLS_MAGIC: [u8; 8] = *b"uniqCELL";
 
-/// Keys of an index below which it has a single cell: by default a search compares all of twice as
-/// many.
+/// Number of keys below which an index has a single cell. By default a search compares all keys of
+/// an index of up to twice this size.
 pub(crate) const CELLS_FROM: u64 = 16_384;
 
-/// Cells beyond which the nearest are found by a graph: an index of 270 million keys has so many.
-/// At the 6e9 and 2e9 pairs a second of a core with AVX-512 and AVX2, comparing a key with 32 768
-/// centroids takes 5 and 16 us, and twice as long with twice as many, which a walk through a graph
-/// hardly does.
+/// Number of cells above which a graph finds the nearest; an index of 270 million keys has this
+/// many. A core compares 6e9 pairs a second with AVX-512, 2e9 with AVX2. So comparing a key with
+/// 32 768 centroids takes 5 or 16 us, and twice as many centroids take twice as long. A walk
+/// through a graph hardly gets slower.
 pub(crate) const GRAPH_FROM: usize = 32_768;
 
-/// Cells whose least distance is taken at a time.
+/// Cells in a block of which the least distance is taken.
 const BLOCK_CELLS: usize = 32;
 
-/// Most cells; 2^20 suit 7e10 keys.
+/// Maximum number of cells; 2^20 suit 7e10 keys.
 pub(crate) const CELLS_MAX: usize = 1 << 20;
 
-/// How many cells suit an index of so many keys: about four times the square root, as a power of
-/// two, so that a search compares as many centroids as keys.
+/// Number of cells that suits an index of `keys` keys: about four times the square root, as a power
+/// of two. A search then compares about as many centroids as keys.
 pub(crate) fn cells_for(keys: u64) -> usize {
     if keys < CELLS_FROM {
         return 1;
@@ -58,13 +58,13 @@ pub(crate) fn cells_for(keys: u64) -> usize {
     (1 << wanted.ilog2()).min(CELLS_MAX)
 }
 
-/// The centroids that keys are sorted by.
+/// The centroids by which keys are sorted.
 #[derive(Debug)]
 pub(crate) struct Cells {
-    /// Checksum of the file; 0 for the single cell, which has none.
+    /// Checksum of the file; 0 for the single cell, which has no file.
     checksum: u64,
     centroids: Vec<Key>,
-    /// The same, plane by plane.
+    /// The centroids as four planes of 64-bit words.
     planes: [Vec<u64>; 4],
     graph: Option<Graph>,
 }
@@ -85,23 +85,22 @@ impl Cells {
         }
     }
 
-    /// Number of cells.
     pub(crate) fn len(&self) -> usize {
         self.centroids.len()
     }
 
-    /// Checksum by which a segment names them.
+    /// Checksum by which a segment names these centroids.
     pub(crate) fn checksum(&self) -> u64 {
         self.checksum
     }
 
-    /// Share of the nearest cells that the graph finds, in 0..=1, as measured when it was built; 1
-    /// without one.
+    /// Share of the nearest cells that the graph finds, in 0..=1, measured when it was built; 1
+    /// without a graph.
     pub(crate) fn recall(&self) -> f64 {
         self.graph.as_ref().map_or(1.0, |graph| graph.recall)
     }
 
-    /// Writes centroids to a file, and the graph over them if there are enough to need one.
+    /// Writes centroids to a file, with a graph over them if they are more than [`GRAPH_FROM`].
     pub(crate) fn write(
         storage: &dyn Storage,
         path: &Path,
@@ -111,7 +110,7 @@ impl Cells {
         Cells::write_with(storage, path, centroids, centroids.len() > GRAPH_FROM, work)
     }
 
-    /// The same with a graph or without, whatever their number.
+    /// As [`Cells::write`], with or without a graph.
     fn write_with(
         storage: &dyn Storage,
         path: &Path,
@@ -136,7 +135,7 @@ impl Cells {
         file.finish()
     }
 
-    /// Reads centroids, which are verified as a whole.
+    /// Reads a file of centroids and verifies all of it.
     pub(crate) fn open(file: &BlockFile) -> Result<Cells> {
         let mut reader = file.reader();
         let (count, has_graph) = (reader.u64()?, reader.u64()?);
@@ -174,8 +173,8 @@ impl Cells {
         let planes = self.planes.each_ref().map(Vec::as_slice);
         search.distances.resize(self.len(), 0);
         block::distances_to(search.kernel, planes, key.0, &mut search.distances);
-        // The `count`-th of the least distances of blocks is enough: so many cells are that near.
-        // Few blocks hold any.
+        // At least `count` cells lie within the `count`-th smallest block minimum, so that distance
+        // is a sufficient bound. Few blocks have any cell within it.
         let least = |block: &[u8]| {
             block
                 .iter()
@@ -209,7 +208,7 @@ impl Cells {
         nearest.into_iter().map(|(_, cell)| cell).collect()
     }
 
-    /// The cell of each key, on rayon's threads.
+    /// The cell of each key, computed on rayon's threads.
     pub(crate) fn assign(&self, keys: &[Key]) -> Vec<u32> {
         if self.len() == 1 {
             return vec![0; keys.len()];
@@ -226,7 +225,7 @@ impl Cells {
     }
 }
 
-/// What looking for cells needs besides them, to be used again.
+/// Buffers of a search for cells, kept for the next one.
 pub(crate) struct Search {
     kernel: Kernel,
     distances: Vec<u8>,
@@ -243,7 +242,7 @@ impl Search {
     }
 }
 
-/// A damaged centroid file.
+/// The error for a damaged file of centroids.
 fn unsound(file: &BlockFile, found: &str) -> crate::error::Error {
     format::corrupt(
         &file.path,

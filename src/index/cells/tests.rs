@@ -6,7 +6,7 @@ use crate::index::format::FORMAT_VERSION;
 use crate::index::random::SplitMix;
 use crate::index::storage::Disk;
 
-/// Keys in families: noisy copies of so many others.
+/// Keys in families: each key is a noisy copy of one of `families` originals.
 fn families(families: usize, members: usize, noise: u32) -> Vec<Key> {
     let mut random = SplitMix::new(7);
     let mut keys = Vec::new();
@@ -40,7 +40,7 @@ fn families_lie_in_cells_of_their_own() {
     );
     let cells = Cells::of(1, centroids, None);
     let assigned = cells.assign(&keys);
-    // Of each family nearly all lie in one to three cells, which no other family has.
+    // Nearly all keys of a family lie in one to three cells, which no other family uses.
     let mut owners = std::collections::HashMap::new();
     for (number, cell) in assigned.iter().enumerate() {
         let family = number / 50;
@@ -142,7 +142,7 @@ proptest! {
         let mut walk = graph::Walk::default();
         let found = read_graph(original, centroids.len()).unwrap().nearest(centroids, centroids[9], 3, &mut walk);
         prop_assert_eq!((found[0], found.len()), (9, 3));
-        // Of fewer cells than it links, it is refused.
+        // The graph does not fit fewer cells than it links.
         prop_assert!(read_graph(original, centroids.len() - 1).is_err());
         if let Ok(graph) = read_graph(&forge(original, &changes), centroids.len()) {
             prop_assert!((0.0..=1.0).contains(&graph.recall));

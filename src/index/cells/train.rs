@@ -9,15 +9,15 @@ use crate::fingerprint::{KEY_BITS, Key};
 use crate::index::random::SplitMix;
 use crate::index::upkeep::Work;
 
-/// Keys from which a centroid is trained, on the average. A choice: it was not swept.
+/// Average number of training keys for a centroid. A choice: it was not swept.
 pub(crate) const TRAINING_KEYS: usize = 64;
 
 /// Rounds of assigning keys and taking majorities. A choice: it was not swept.
 const ROUNDS: usize = 4;
 
-/// Trains so many centroids from keys, or as many as there are different keys; the same keys give
-/// the same centroids. A key that occurs often counts once, so that no crowd of equal
-/// keys draws more than a centroid.
+/// Trains `cells` centroids from keys, or one for each different key if these are fewer. The same
+/// keys give the same centroids. A repeated key counts once, so that no crowd of equal keys
+/// attracts more than one centroid.
 pub(crate) fn train(mut keys: Vec<Key>, cells: usize, work: &Work<'_>) -> Result<Vec<Key>> {
     keys.sort_unstable();
     keys.dedup();
@@ -62,7 +62,8 @@ pub(crate) fn train(mut keys: Vec<Key>, cells: usize, work: &Work<'_>) -> Result
                 )
             })
             .collect();
-        // A cell without keys stays where it is: elsewhere it would only be another's neighbour.
+        // A cell without keys stays where it is. Anywhere else it would only sit beside another
+        // one.
         majorities
             .into_iter()
             .for_each(|(cell, key)| next[cell as usize] = key);
@@ -71,12 +72,12 @@ pub(crate) fn train(mut keys: Vec<Key>, cells: usize, work: &Work<'_>) -> Result
     Ok(centroids)
 }
 
-/// Steps of [`Work`] that it takes.
+/// Steps of [`Work`] that training takes.
 pub(crate) fn steps(keys: usize) -> u64 {
     (keys * ROUNDS) as u64
 }
 
-/// The bits that most keys have; where half of them do, those of `before`.
+/// The majority value of each bit; in a tie, that of `before`.
 fn majority(keys: impl Iterator<Item = Key>, before: Key) -> Key {
     let mut ones = [0u32; KEY_BITS as usize];
     let mut count = 0;
@@ -102,7 +103,7 @@ fn majority(keys: impl Iterator<Item = Key>, before: Key) -> Key {
     majority
 }
 
-/// Keys that are assigned between two looks at whether to stop.
+/// Keys assigned between two checks for cancellation.
 const KEYS_AT_A_TIME: usize = 65_536;
 
 const SEED: u64 = 0x7c15_0b4e_9e37_79b9;

@@ -1,4 +1,4 @@
-//! A segment of version 4: keys in ascending order with their postings, taken apart by video.
+//! A segment of version 4: keys in ascending order with their postings, regrouped by video.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use super::super::video::{Publication, Video};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Key, KeyKind, Motion, Place, Run};
 
-/// A segment whose content has been found right, apart from the bytes of its motions.
+/// A segment whose content is verified, except the bytes of its motions.
 #[derive(Debug)]
 pub(crate) struct Segment {
     file: BlockFile,
-    /// Where in the file each 64-bit word of the keys lies.
+    /// Range in the file of each 64-bit word of the keys.
     planes: [Range<usize>; 4],
     postings: Range<usize>,
     rows: Vec<Row>,
-    /// Where in the file the motion of each video lies.
+    /// Range in the file of the motion of each video.
     motions: Vec<Range<usize>>,
-    /// Where the places of each video begin; one more than videos.
+    /// Where the postings of each video begin in `places`; one more than videos.
     starts: Vec<u32>,
-    /// The postings by video, and of one video by key.
+    /// The postings, sorted by video, then by key.
     places: Vec<Seen>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Segment {
 struct Seen {
     /// Number of its key.
     key: u32,
-    /// Its own number.
+    /// Number of the posting.
     posting: u32,
 }
 
@@ -41,7 +41,7 @@ struct Seen {
 struct Row {
     video: StoredVideo,
     postings: u32,
-    /// Bytes of the motion.
+    /// Length of the motion, in bytes.
     motion: u64,
 }
 
@@ -126,7 +126,7 @@ impl Segment {
                 motion_length,
             ));
         }
-        // In range: together they are as many as the postings, fewer than 2^32.
+        // In range: their sum is the number of postings, which is below 2^32.
         let ends = rows.iter().scan(0, |end, row| {
             *end += row.postings;
             Some(*end)
@@ -156,7 +156,7 @@ impl Segment {
         self.rows.len()
     }
 
-    /// A video by its number, its runs in the order of time, and what moves in it.
+    /// A video by its number, its runs in order of time, and its motion.
     pub(crate) fn video(&self, number: usize) -> Result<(Video, Vec<Run>, Motion)> {
         let (planes, postings) = (self.planes()?, self.postings()?);
         let places = &self.places[self.starts[number] as usize..self.starts[number + 1] as usize];
@@ -197,7 +197,7 @@ impl Segment {
         }
     }
 
-    /// Sorts the postings by their videos; all that it notes is in range.
+    /// Sorts the postings by video. All numbers it stores are in range.
     fn by_video(&self, offsets: Range<usize>) -> Result<Vec<Seen>> {
         let offsets: &[u32] = self.file.view(offsets)?;
         let postings = self.postings()?;
@@ -233,7 +233,7 @@ impl Segment {
                 next[video] += 1;
             }
         }
-        // None has more than its row says, and together they have as many: so each has as many.
+        // No video has more than its row says, and the totals agree, so each has exactly as many.
         Ok(places)
     }
 
@@ -306,7 +306,7 @@ fn unpack(key: Key, posting: &RawPosting) -> Run {
     }
 }
 
-/// Stored units in a frame's height.
+/// Stored position units per frame height.
 const PLACE_UNITS: f32 = 2048.0;
 
 const FLAG_REGION: u32 = 1;

@@ -1,4 +1,4 @@
-//! The golden index of version 4 is the input: nothing else can write that version any more.
+//! The input is the golden index of version 4, since nothing else writes that version any more.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
@@ -15,7 +15,7 @@ fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("index-data/golden/v4")
 }
 
-/// Repeatable random numbers, those with which the golden index was made.
+/// The repeatable random numbers with which the golden index was made.
 struct Random(u64);
 
 impl Random {
@@ -27,7 +27,7 @@ impl Random {
     }
 }
 
-/// What was added to the golden index as the video of this number.
+/// The video of this number in the golden index.
 fn added(seed: u64) -> Kept {
     let mut sha256 = [0; 32];
     sha256[..8].copy_from_slice(&seed.to_le_bytes());
@@ -71,7 +71,7 @@ fn added(seed: u64) -> Kept {
         let cells: Vec<i8> = (0..15).map(|_| (random.next() % 3) as i8 - 1).collect();
         motion.push(Duration::from_millis(500 * picture + seed), &cells);
     }
-    // Nothing was kept of what moves in benign material.
+    // No motion was kept of benign material.
     let (role, motion) = if seed == 3 {
         (Role::Benign, Motion::default())
     } else {
@@ -218,13 +218,13 @@ fn other_versions_are_not_read() {
     }
 }
 
-/// Changes of whole 32-bit numbers or single bytes of a body.
+/// Changes of 32-bit numbers or single bytes of a body.
 fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, u32, bool)>> {
     let value = prop_oneof![any::<u32>(), 0..300u32, (u32::MAX - 3)..=u32::MAX];
     prop::collection::vec((any::<prop::sample::Index>(), value, any::<bool>()), 1..4)
 }
 
-/// Applies changes and makes the checksums fit.
+/// Applies changes and recomputes the checksums.
 fn forge(original: &[u8], changes: &[(prop::sample::Index, u32, bool)]) -> Vec<u8> {
     let mut bytes = content(original).to_vec();
     let body = &mut bytes[HEADER_LEN..];
@@ -265,7 +265,7 @@ proptest! {
         if let Ok(index) = Format4::open(dir.path()) {
             let read = index.unwrap();
             prop_assert!(read.live() <= u64::from(u32::MAX) * 4);
-            // Ends with the first error, however many videos it promises.
+            // It ends with the first error, however many videos it promises.
             let kept = read.videos().take_while(|kept| kept.is_ok()).count();
             prop_assert!(kept <= 4);
         }

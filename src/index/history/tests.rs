@@ -29,7 +29,7 @@ fn empty(dir: &Path) -> History {
     History::load(dir, &Commitment::empty(), None).unwrap()
 }
 
-/// A history of so many commits from the first on; gives what the next manifest says of it.
+/// Writes a history of commits 1 to `commits`, and returns what the next manifest says of it.
 fn write(dir: &Path, commits: u64) -> Commitment {
     let mut history = empty(dir);
     (1..=commits).fold(Commitment::empty(), |_, generation| {
@@ -98,7 +98,7 @@ fn a_history_begins_with_whatever_commit_and_goes_on_one_by_one() {
     );
     let mut history = empty(dir.path());
     let first = history.append(&unsynced(), &leaf(41)).unwrap();
-    // A second attempt, since the manifest could not be written.
+    // A second attempt, after the manifest could not be written.
     assert_eq!(history.append(&unsynced(), &leaf(41)).unwrap(), first);
     assert_eq!(fs::metadata(path(dir.path())).unwrap().len(), length(1));
     for other in [0, 40, 43, 1 << 50] {
@@ -157,7 +157,7 @@ fn every_flipped_byte_is_noticed_or_lies_beyond_what_is_promised() {
     }
 }
 
-/// The disk without its syncs, which take their time.
+/// The disk without syncs, to save time.
 fn unsynced() -> Faulty {
     Faulty::new(Fault::Fails, None)
 }
@@ -191,7 +191,7 @@ fn every_truncation_is_noticed_or_lies_beyond_what_is_promised() {
     );
 }
 
-/// Appends the next leaf, and gives the bytes.
+/// Appends the next leaf and returns the bytes.
 fn write_longer(dir: &Path, promised: &Commitment) -> Vec<u8> {
     let newest = leaf(promised.leaves + 1);
     History::load(dir, promised, Some(&newest))
@@ -221,8 +221,7 @@ fn another_or_longer_history_is_refused_with_what_to_do() {
     let bytes = fs::read(&file).unwrap();
     let record = |number: usize| &bytes[16 + 120 * number..][..120];
 
-    // Records that are whole, and not those: swapped, another in the place of one, others before
-    // and after.
+    // Whole records, but wrong ones: swapped, one replaced, others before and after.
     let other = Leaf {
         committed_at: 5,
         ..leaf(2)
@@ -246,7 +245,7 @@ fn another_or_longer_history_is_refused_with_what_to_do() {
             .contains("root of the history is")
     );
 
-    // The manifest is older than the history, or another one of its number.
+    // The manifest is older than the history, or another of the same number.
     let one = merkle::root(&[leaf(1).to_bytes()]);
     let one = Commitment {
         leaves: 1,
@@ -263,11 +262,11 @@ fn another_or_longer_history_is_refused_with_what_to_do() {
             "{error}"
         );
     }
-    // Garbage that no single append leaves behind.
+    // Garbage that no single append can leave.
     fs::write(&file, [&bytes[..], &[0; RECORD_LEN + 1]].concat()).unwrap();
     assert!(corrupt(History::load(dir.path(), &two, Some(&leaf(3)))).contains("newest commit is"));
 
-    // A manifest that promises more than there can be.
+    // A manifest that promises more leaves than can exist.
     let endless = Commitment {
         leaves: u64::MAX,
         root: [0; 32],
@@ -305,7 +304,7 @@ fn a_history_that_is_cut_under_its_writer_is_not_filled_up() {
     assert_eq!(file.metadata().unwrap().len(), 100);
 }
 
-/// Otherwise a power failure could bring back the manifest before, which would find two leaves too
+/// Otherwise a power failure could restore the previous manifest, which would find two leaves too
 /// many.
 #[test]
 fn a_commit_is_durable_before_its_leaf_is_appended() {
@@ -332,15 +331,15 @@ fn read_manifest(dir: &Path) -> Option<(u64, Commitment)> {
     Some(serde_json::from_str(&text).unwrap())
 }
 
-/// Commits until something fails; the newest manifest that is known to be durable, and whether all
-/// went well.
+/// Commits until something fails. Returns the newest manifest known to be durable, and whether
+/// every commit succeeded.
 fn commit_up_to(storage: &dyn Storage, dir: &Path, last: u64) -> (u64, bool) {
     let manifest = read_manifest(dir);
     let mut generation = manifest.map_or(0, |(generation, _)| generation);
     let commitment = manifest.map_or(Commitment::empty(), |(_, commitment)| commitment);
     let newest = (generation > 0).then(|| leaf(generation));
     let mut history = History::load(dir, &commitment, newest.as_ref()).unwrap();
-    // A commit that fails is tried once more, by the same writer.
+    // The same writer retries a failed commit once.
     let mut failures = 0;
     while generation < last && failures < 2 {
         let commit = || {
@@ -380,7 +379,7 @@ fn whichever_operation_fails_manifest_and_history_agree() {
             if matches!(fault, Fault::PowerLossOldNames | Fault::PowerLossNewNames) {
                 storage.lose_power();
             }
-            // As before or as after, and what was read of it can be gone on with.
+            // The state is as before or as after, and commits can continue from it.
             if let Some((generation, commitment)) = read_manifest(dir.path()) {
                 assert!(
                     generation == durable || generation == durable + 1,
@@ -420,7 +419,7 @@ fn every_root_that_a_reader_may_have_seen_is_in_the_history() {
             )
         };
         let open = || Writer::on(Arc::clone(storage) as Arc<dyn Storage>, dir, Some(CONFIG));
-        // Opening makes folders, which may fail as well.
+        // Opening creates folders, which may fail too.
         let mut writer = open().or_else(|_| open()).unwrap();
         for seed in 1..=3 {
             writer.add(video(seed), runs(seed)).unwrap();

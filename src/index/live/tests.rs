@@ -7,7 +7,7 @@ use super::*;
 use crate::index::Writer;
 use crate::index::faults::{CONFIG, runs, video};
 
-/// An index with one source, and a handle that looks each time.
+/// An index with one source, and a handle that looks at every call.
 fn one_source() -> (tempfile::TempDir, Live) {
     let dir = tempfile::tempdir().unwrap();
     add(dir.path(), &[1]);
@@ -35,7 +35,7 @@ fn held(index: &Index) -> Vec<u8> {
     index.videos().map(|(_, video)| video.sha256[0]).collect()
 }
 
-/// Finds each of its sources by its keys: what was taken over is whole.
+/// Finds each source by its keys, which proves that reused segments are whole.
 fn is_whole(index: &Index) -> bool {
     index
         .videos()
@@ -56,7 +56,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn replace(dir: &Path, by: &Path) {
-    // Whatever stands there, or nothing.
+    // Anything or nothing may be there.
     let _ = fs::remove_dir_all(dir).or_else(|_| fs::remove_file(dir));
     copy(by, dir);
 }
@@ -84,7 +84,7 @@ fn what_is_added_and_removed_is_seen_and_snapshots_stay() {
     remove(dir.path(), "1.mp4");
     let third = live.current().unwrap();
     assert_eq!(held(&third), [2, 3]);
-    // A merge deletes the files of those that are older.
+    // A merge deletes the files of older commits.
     Writer::open(dir.path())
         .unwrap()
         .compact(&|| false)
@@ -177,8 +177,8 @@ fn while_one_thread_opens_others_go_on_with_what_they_have() {
     assert_eq!(held(&live.current().unwrap()), [1, 2]);
 }
 
-/// What becomes of a handle that saw an index of two commits, when something is done to the folder:
-/// the same error again and again, and what was there when it is put back.
+/// Opens a handle on an index of two commits, applies `harm` to the folder, and returns the error.
+/// The error must stay the same until the folder is restored.
 fn refused(harm: impl Fn(&Path)) -> Error {
     let (dir, live) = one_source();
     add(dir.path(), &[2]);
@@ -189,7 +189,7 @@ fn refused(harm: impl Fn(&Path)) -> Error {
     let error = live.current().unwrap_err();
     for _ in 0..3 {
         assert_eq!(live.current().unwrap_err().to_string(), error.to_string());
-        // Nor does what was seen a moment ago count any more.
+        // A recent look does not count any more either.
         assert!(live.seen().is_refused);
     }
     assert!(
@@ -215,7 +215,7 @@ fn an_older_state_that_was_put_back_is_told() {
     copy(dir.path(), old.path());
     add(dir.path(), &[2]);
     live.current().unwrap();
-    // The manifest alone, which its note tells of.
+    // The manifest alone is put back; the note reveals it.
     fs::copy(old.path().join("manifest"), dir.path().join("manifest")).unwrap();
     let error = live.current().unwrap_err();
     assert!(
@@ -228,7 +228,7 @@ fn an_older_state_that_was_put_back_is_told() {
         ),
         "{error}"
     );
-    // All of it, which only who has seen more can tell.
+    // Everything is put back; only a handle that has seen more can tell.
     replace(dir.path(), old.path());
     assert!(Index::open(dir.path()).is_ok());
     let error = live.current().unwrap_err().to_string();
@@ -236,7 +236,7 @@ fn an_older_state_that_was_put_back_is_told() {
         error.contains("generation is 1, expected at least 2"),
         "{error}"
     );
-    // As many commits as before, and others.
+    // As many commits as before, but other ones.
     add(dir.path(), &[3]);
     let error = live.current().unwrap_err().to_string();
     assert!(

@@ -12,7 +12,7 @@ fn leaves(number: usize) -> Vec<[u8; 8]> {
     (0..number as u64).map(u64::to_le_bytes).collect()
 }
 
-/// Proofs that are not this one: cut, longer, and with one bit changed in each hash.
+/// Wrong variants of a proof: cut, longer, and with one bit changed in each hash.
 fn corrupted(proof: &[Hash]) -> Vec<Vec<Hash>> {
     let mut wrong = vec![[proof, &[[7; 32]]].concat(), [&[[7; 32]], proof].concat()];
     for at in 0..proof.len() {
@@ -89,8 +89,8 @@ fn every_beginning_of_every_small_tree_is_proved_and_no_corrupt_proof_passes() {
     }
 }
 
-/// The cases of github.com/transparency-dev/merkle in the folder `merkle/testdata` of that which
-/// `UNIQ_VECTORS` names.
+/// The cases of github.com/transparency-dev/merkle, from its folder `merkle/testdata`, in the copy
+/// that `UNIQ_VECTORS` names.
 fn foreign_cases(kind: &str) -> Vec<(PathBuf, Value)> {
     let Some(folder) = std::env::var_os("UNIQ_VECTORS") else {
         return Vec::new();
@@ -135,7 +135,7 @@ fn hashes(case: &Value) -> Option<Vec<Hash>> {
         .collect()
 }
 
-/// `None` if it has not 32 bytes; some roots about which it does not matter have 12.
+/// `None` unless it has 32 bytes. Some unused roots have 12.
 fn hash(value: &Value) -> Option<Hash> {
     let mut bytes = STANDARD.decode(value.as_str().unwrap_or_default()).unwrap();
     if bytes.starts_with(b"don't care") {
@@ -168,7 +168,7 @@ fn foreign_inclusion_proofs_are_judged_as_others_judge_them() {
             file.display()
         );
     }
-    // A part of a tree is a tree of its own.
+    // A subtree is a tree of its own.
     for (file, case) in foreign_cases("subtreeinclusion") {
         let judged = || {
             let (leaf, root, proof) = (
@@ -220,7 +220,7 @@ fn foreign_consistency_proofs_are_judged_as_others_judge_them() {
                 number(&case, "end"),
                 number(&case, "size"),
             );
-            // A part without leaves is in every tree, for those who want to know.
+            // By convention, an empty part is in every tree.
             let nothing =
                 start == end && end <= size && proof.is_empty() && part == root::<Hash>(&[]);
             Some(holds(start..end, size, &proof, &part, &whole) || nothing)

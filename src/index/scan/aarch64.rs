@@ -1,4 +1,5 @@
-//! The loops for AArch64; only a [`Kernel`](super::Kernel) that was found to be there leads here.
+//! The loops for AArch64. They are reached only through a [`Kernel`](super::Kernel) that this
+//! processor has.
 
 use std::arch::aarch64::*;
 use std::array::from_fn;
@@ -14,20 +15,20 @@ pub(super) fn neon<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
     let keys = task.planes[0].len();
     let whole = keys - keys % LANES;
     for first in (0..task.queries.len()).step_by(BATCH) {
-        // The last batch repeats its last query; `wanted` keeps it from being reported twice.
+        // The last batch repeats its last query; `wanted` prevents reporting it twice.
         let wanted = BATCH.min(task.queries.len() - first);
         let words: [[uint64x2_t; 4]; BATCH] = from_fn(|lane| {
             let query = task.queries[first + lane.min(wanted - 1)];
             query.0.map(|word| vdupq_n_u64(word))
         });
         for key in (0..whole).step_by(LANES) {
-            // Of each plane four pairs of keys.
+            // Four pairs of keys from each plane.
             let block: [[uint64x2_t; 4]; 4] = from_fn(|plane| {
                 let eight: &[u64] = &task.planes[plane][key..key + LANES];
                 from_fn(|pair| {
                     let two: &[u64] = &eight[2 * pair..2 * pair + 2];
-                    // SAFETY: the slice is 16 bytes long, and this load needs no more than its
-                    // alignment.
+                    // SAFETY: the slice is 16 bytes long, and its alignment is enough for this
+                    // load.
                     #[allow(unsafe_code)]
                     unsafe {
                         vld1q_u64(two.as_ptr())
@@ -35,7 +36,7 @@ pub(super) fn neon<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
                 })
             });
             let counts: [uint16x8_t; BATCH] = from_fn(|lane| {
-                // Bits of each byte, the four words added up: at most 32.
+                // Differing bits at each byte position, summed over the four words: at most 32.
                 let bytes: [uint8x16_t; 4] = from_fn(|pair| {
                     let [a, b, c, d]: [uint64x2_t; 4] =
                         from_fn(|w| veorq_u64(block[w][pair], words[lane][w]));
@@ -47,8 +48,7 @@ pub(super) fn neon<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
                         }
                     }
                 });
-                // Of the eight bytes of a key the sum of two is at most 64, of four 128, and of
-                // eight 256.
+                // Sums over 2, 4 and 8 bytes of a key are at most 64, 128 and 256.
                 let quarters = [vpaddq_u8(bytes[0], bytes[1]), vpaddq_u8(bytes[2], bytes[3])];
                 vpaddlq_u8(vpaddq_u8(quarters[0], quarters[1]))
             });

@@ -1,11 +1,12 @@
-//! Distances of one query to keys or sketches that lie side by side, for short stretches and for
-//! all of a set.
+//! Distances of one query to keys or sketches stored side by side, for few of them or for a whole
+//! set.
 
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 use super::{Instructions, Kernel};
 
-/// Adds the place of every sketch within `radius` bits of the query; both planes are equally long.
+/// Adds the position of every sketch within `radius` bits of the query. Both planes have equal
+/// length.
 #[inline]
 pub(crate) fn within(
     kernel: Kernel,
@@ -15,8 +16,7 @@ pub(crate) fn within(
     found: &mut Vec<u32>,
 ) {
     match kernel.instructions() {
-        // SAFETY: of these instructions and the next ones the processor has been asked, or there
-        // would be no such kernel.
+        // SAFETY: a kernel exists only if the processor has its instructions. The same holds below.
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         Instructions::Avx512 => unsafe { x86::within_avx512(planes, query, radius, found) },
@@ -32,7 +32,7 @@ pub(crate) fn within(
     }
 }
 
-/// The same from a place on, one sketch after the other.
+/// As [`within`], from a position on, one sketch at a time.
 #[inline(always)]
 pub(super) fn within_from(
     from: usize,
@@ -54,7 +54,7 @@ fn within_popcnt(planes: [&[u64]; 2], query: [u64; 2], radius: u32, found: &mut 
     within_from(0, planes, query, radius, found);
 }
 
-/// Writes the distance of the query to each key, 255 for 256.
+/// Writes the distance of the query to each key; 256 is written as 255.
 #[inline]
 pub(crate) fn distances_to<const WORDS: usize>(
     kernel: Kernel,
@@ -63,8 +63,7 @@ pub(crate) fn distances_to<const WORDS: usize>(
     distances: &mut [u8],
 ) {
     match kernel.instructions() {
-        // SAFETY: of these instructions and the next ones the processor has been asked, or there
-        // would be no such kernel.
+        // SAFETY: a kernel exists only if the processor has its instructions. The same holds below.
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         Instructions::Avx512 => unsafe { avx512(planes, query, distances) },

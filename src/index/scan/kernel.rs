@@ -1,16 +1,16 @@
-//! Which instructions the processor has; nothing else can make a [`Kernel`].
+//! Finds out which instructions the processor has. Only this module can make a [`Kernel`].
 
 use std::fmt;
 use std::sync::OnceLock;
 
-/// The instructions of a scan, which this processor has.
+/// Instructions of a scan, which this processor has.
 ///
-/// The field is private, so that outside of this file there are only those that
-/// [`Kernel::available`] gives: on that rests that they may be run.
+/// The field is private, so that other files can only get kernels from [`Kernel::available`]. This
+/// makes it safe to run them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kernel(Instructions);
 
-/// Instructions that a scan can be made of, fastest first.
+/// Instructions that a scan can use, fastest first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Instructions {
     #[cfg(target_arch = "x86_64")]
@@ -25,7 +25,7 @@ pub(super) enum Instructions {
 }
 
 impl Kernel {
-    /// Those that this processor has, fastest first; never empty.
+    /// The kernels of this processor, fastest first; never empty.
     pub(crate) fn available() -> Vec<Kernel> {
         Instructions::ALL
             .into_iter()
@@ -34,13 +34,13 @@ impl Kernel {
             .collect()
     }
 
-    /// The fastest one of this processor, unless another was asked for.
+    /// The fastest kernel of this processor, unless another was chosen.
     pub(crate) fn detect() -> Kernel {
         *CHOSEN.get_or_init(|| Kernel::available()[0])
     }
 
-    /// Takes the named one from now on, for comparing them; false if this processor does not have
-    /// it, or one has been used.
+    /// Chooses the named kernel, for benchmarks. Returns `false` if this processor lacks it or
+    /// another one is already in use.
     pub(crate) fn choose(name: &str) -> bool {
         let named = Kernel::available()
             .into_iter()
@@ -48,7 +48,7 @@ impl Kernel {
         named.is_some_and(|named| CHOSEN.set(named).is_ok() || CHOSEN.get() == Some(&named))
     }
 
-    /// The instructions, of which the processor has been asked.
+    /// The instructions, which this processor has.
     pub(super) fn instructions(self) -> Instructions {
         self.0
     }

@@ -1,13 +1,12 @@
-//! The exhaustive search: every key of a segment against every query.
+//! The exhaustive search: compares every key of a segment with every query.
 //!
-//! Queries are batched against blocks of keys that stay in the cache, so that the time goes into
-//! XOR and population count and not into memory. Which instructions are used is found out at run
-//! time; all kernels give the same answer.
+//! Batches of queries are compared with blocks of keys that stay in the cache, so that time goes
+//! into XOR and population count, not into memory. The instructions are chosen at run time; all
+//! kernels give the same answer.
 //!
-//! At small radii a pair is first judged by a bound that takes a third fewer instructions: the bits
-//! in which words 0 or 2 differ, and those in which words 1 or 3 differ, are at most as many as all
-//! differing bits. For unrelated keys these are 96 of 128, give or take 5, so that hardly a pair
-//! has to be counted in full.
+//! At small radii, a pair is first tested by a lower bound that takes a third fewer instructions:
+//! the bit positions where words 0 or 2 differ, plus those where words 1 or 3 differ. For unrelated
+//! keys this bound is 96 of 128, give or take 5, so few pairs must be counted in full.
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
@@ -88,11 +87,11 @@ impl Task<'_> {
         }
     }
 
-    /// `BOUND` says whether pairs are first judged by the bound; the answer is the same.
+    /// `BOUND` turns the test by the bound on; the answer is the same.
     fn run_with<const BOUND: bool>(&self, kernel: Kernel, found: &mut Vec<Found>) {
         match kernel.instructions() {
-            // SAFETY: of these instructions and the next ones the processor has been asked, or
-            // there would be no such kernel.
+            // SAFETY: a kernel exists only if the processor has its instructions. The same holds
+            // below.
             #[cfg(target_arch = "x86_64")]
             #[allow(unsafe_code)]
             Instructions::Avx512 => unsafe { x86::avx512::<BOUND>(self, found) },
@@ -122,8 +121,7 @@ impl Task<'_> {
                 .zip(b.chunks(PORTABLE_STEP))
                 .zip(c.chunks(PORTABLE_STEP).zip(d.chunks(PORTABLE_STEP)));
             for ((a, b), (c, d)) in steps {
-                // Distances first and the test afterwards: a loop without branches is one that gets
-                // vectorised.
+                // Distances first, tests afterwards: a loop without branches gets vectorised.
                 let words = a.iter().zip(b).zip(c.iter().zip(d));
                 for (distance, ((a, b), (c, d))) in distances.iter_mut().zip(words) {
                     let (a, b, c, d) = (a ^ qa, b ^ qb, c ^ qc, d ^ qd);
@@ -131,7 +129,7 @@ impl Task<'_> {
                         true => (a | c).count_ones() + (b | d).count_ones(),
                         false => a.count_ones() + b.count_ones() + c.count_ones() + d.count_ones(),
                     };
-                    // 256 becomes 255, which is told apart again when reporting.
+                    // 256 becomes 255; `report` counts again.
                     *distance = bits.min(255) as u8;
                 }
                 let near = |&distance: &u8| u32::from(distance) <= self.radius;
@@ -149,7 +147,7 @@ impl Task<'_> {
         }
     }
 
-    /// Adds a pair if it really is within the radius; out of the way of the hot loop.
+    /// Adds a pair if it is within the radius. Not inlined, to keep it out of the hot loop.
     #[cold]
     #[inline(never)]
     fn report(&self, query: usize, key: usize, found: &mut Vec<Found>) {
@@ -164,14 +162,15 @@ impl Task<'_> {
     }
 }
 
-/// Radius in bits up to which pairs are first judged by the bound: at 80 one unrelated pair in 850
-/// passes it, at 90 one in eight.
+/// Maximum radius, in bits, at which pairs are first tested by the bound. At 80 one unrelated pair
+/// in 850 passes it, at 90 one in eight.
 const BOUND_RADIUS: u32 = 80;
-/// Keys of a block: 128 kB, which leaves room in a second-level cache of 512 kB.
+/// Number of keys in a block: 128 kB, which leaves room in a second-level cache of 512 kB.
 const BLOCK_KEYS: usize = 4096;
-/// Queries of a unit of work: enough of them to pay for loading the block, few enough to share out.
+/// Number of queries in a unit of work: enough to pay for loading the block, few enough to share
+/// out.
 const CHUNK_QUERIES: usize = 256;
-/// Keys between two tests of the portable loop.
+/// Number of keys between two tests of the portable loop.
 const PORTABLE_STEP: usize = 64;
 
 #[cfg(test)]
@@ -218,7 +217,7 @@ mod tests {
         fn all_kernels_find_what_the_definition_finds(
             keys in keys(150), queries in keys(12), radius in prop_oneof![100u32..=140, 60u32..=80], noise in 0u32..=160,
         ) {
-            // Half of the queries are at all distances from a key, so that small radii find
+            // Half of the queries are at various distances from a key, so that small radii find
             // something too.
             let copies = (0..).zip(&keys).step_by(5).map(|(number, key): (u32, &Key)| {
                 let mut copy = *key;

@@ -1,11 +1,12 @@
-//! The loops for x86-64; only a [`Kernel`](super::Kernel) that was found to be there leads here.
+//! The loops for x86-64. They are reached only through a [`Kernel`](super::Kernel) that this
+//! processor has.
 
 use std::arch::x86_64::*;
 use std::array::from_fn;
 
 use super::{Found, Task};
 
-/// The portable loop with the population count of every x86 since 2008.
+/// The portable loop, with the population count of every x86 processor since 2008.
 #[target_feature(enable = "popcnt")]
 pub(super) fn popcnt<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
     task.portable::<BOUND>(0, found);
@@ -22,7 +23,7 @@ pub(super) fn avx512<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>)
     let whole = keys - keys % LANES;
     let radius = _mm512_set1_epi64(i64::from(task.radius));
     for first in (0..task.queries.len()).step_by(BATCH) {
-        // The last batch repeats its last query; `wanted` keeps it from being reported twice.
+        // The last batch repeats its last query; `wanted` prevents reporting it twice.
         let wanted = BATCH.min(task.queries.len() - first);
         let words: [[__m512i; 4]; BATCH] = from_fn(|lane| {
             let query = task.queries[first + lane.min(wanted - 1)];
@@ -45,7 +46,7 @@ pub(super) fn avx512<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>)
                     _mm512_add_epi64(bits[2], bits[3]),
                 )
             };
-            // The least bound or distance of the whole batch, so that one test serves them.
+            // The least bound or distance of the whole batch, so that one test serves all.
             let mut least = _mm512_set1_epi64(i64::MAX);
             for query in &words {
                 let bits = if BOUND {
@@ -75,7 +76,7 @@ pub(super) fn avx512<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>)
     task.portable::<BOUND>(whole, found);
 }
 
-/// Four keys and two queries at a time; bits are counted by table look-up of half bytes (Mula, Kurz
+/// Four keys and two queries at a time. Bits are counted by table look-up of half bytes (Mula, Kurz
 /// and Lemire 2016).
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) fn avx2<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
@@ -105,7 +106,7 @@ pub(super) fn avx2<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
                 }
             });
             for (lane, query) in words.iter().enumerate() {
-                // At most 8 a byte and word, so four words cannot overflow a byte.
+                // At most 8 for each byte of a word, so the sum of four words fits a byte.
                 let mut bytes = _mm256_setzero_si256();
                 let differing: [__m256i; 4] =
                     from_fn(|word| _mm256_xor_si256(block[word], query[word]));
@@ -134,8 +135,8 @@ pub(super) fn avx2<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
     task.portable::<BOUND>(whole, found);
 }
 
-/// Eight sketches at a time; what is near is looked at once for 64 of them, so that few branches
-/// are guessed wrong.
+/// Eight sketches at a time. Near ones are collected once for 64 sketches, to avoid mispredicted
+/// branches.
 #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
 pub(super) fn within_avx512(
     planes: [&[u64]; 2],
@@ -157,8 +158,7 @@ pub(super) fn within_avx512(
             let there = u8::MAX >> (LANES - lanes);
             let bits: [__m512i; 2] = from_fn(|word| {
                 let some: &[u64] = &[first, second][word][place..place + lanes];
-                // SAFETY: only the lanes that the slice has are loaded, and this load needs no
-                // alignment.
+                // SAFETY: only lanes within the slice are loaded, and this load needs no alignment.
                 #[allow(unsafe_code)]
                 let block = unsafe { _mm512_maskz_loadu_epi64(there, some.as_ptr().cast()) };
                 _mm512_popcnt_epi64(_mm512_xor_si512(block, words[word]))
@@ -174,7 +174,7 @@ pub(super) fn within_avx512(
     }
 }
 
-/// Four sketches at a time, and the same for what is near.
+/// Four sketches at a time; near ones are collected as in [`within_avx512`].
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) fn within_avx2(planes: [&[u64]; 2], query: [u64; 2], radius: u32, found: &mut Vec<u32>) {
     const LANES: usize = 4;
@@ -214,5 +214,5 @@ pub(super) fn within_avx2(planes: [&[u64]; 2], query: [u64; 2], radius: u32, fou
     super::block::within_from(whole, planes, query, radius, found);
 }
 
-/// Sketches between two looks at what is near.
+/// Number of sketches between two collections of near ones.
 const GROUP: usize = 64;

@@ -17,7 +17,7 @@ use crate::index::run::{self, RawRun};
 use crate::index::snapshot::Track;
 use crate::index::video::{Video, VideoRef};
 
-/// What a check needs beyond what the shards have sent.
+/// What a check needs but the shards have not sent.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Missing {
     /// The comparison of all keys.
@@ -35,7 +35,7 @@ impl Missing {
 /// The reads of all shards for one fingerprint.
 pub(crate) struct Gathered<'a> {
     state: &'a State,
-    /// One for each shard and question.
+    /// One for each shard and request.
     reads: Vec<&'a Reads>,
     runs: HashMap<(VideoRef, u32), &'a RawRun>,
     videos: HashMap<VideoRef, &'a Video>,
@@ -63,12 +63,12 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// What the check wanted to read and did not find.
+    /// What the check wanted to read but did not find.
     pub(crate) fn missing(&self) -> Missing {
         self.missing.borrow().clone()
     }
 
-    /// An error that ends the check. The caller asks [`Gathered::missing`] before it looks at it.
+    /// The error that ends a check. The caller looks at [`Gathered::missing`] first.
     fn lack(&self, what: String) -> Error {
         Error::IncompleteAnswer {
             path: self.state.dir.clone(),
@@ -76,7 +76,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// The keys that some shards found near the queries, in the order in which an index finds them.
+    /// The keys that the shards found near the queries, in the order of the whole index.
     fn near_of<'r>(
         &self,
         queries: &[Key],
@@ -102,7 +102,7 @@ impl<'a> Gathered<'a> {
         if let Some(track) = self.tracks.get(&video) {
             return Ok(track);
         }
-        // Others will be needed after it: each shard sends some more of those it finds likely.
+        // More tracks will be needed after it, so each shard sends its next likely ones too.
         let mut missing = self.missing.borrow_mut();
         missing.tracks.push(video);
         for reads in &self.reads {

@@ -1,8 +1,8 @@
 //! Some segments of an index, opened by one of several processes, and the state of the whole.
 //!
-//! A video never spans two segments, so whatever a check reads of a video lies in one shard. A
-//! shard records the reads of its own search ([`Recorder`]); who merges runs the check on the reads
-//! of all shards ([`Gathered`]) and gets the same report as from the whole index.
+//! A video never spans two segments, so all that a check reads of a video lies in one shard. A
+//! shard records the reads of its own search ([`Recorder`]). The coordinator runs the check on the
+//! reads of all shards ([`Gathered`]) and gets the same report as from the whole index.
 
 mod gathered;
 mod reads;
@@ -32,15 +32,15 @@ pub(crate) use sealed::Sealed;
 /// A segment of an index, as its manifest describes it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Part {
-    /// Number of the segment, which names its file.
+    /// Number of the segment, part of its file name.
     pub number: u64,
     /// SHA-256 of its file, in hexadecimal.
     pub sha256: String,
-    /// Bytes of its file.
+    /// Length of its file, in bytes.
     pub bytes: u64,
-    /// Number of its keys, removed ones among them.
+    /// Number of its keys, including removed ones.
     pub keys: u64,
-    /// Number of its videos, removed ones among them.
+    /// Number of its videos, including removed ones.
     pub videos: u64,
     /// The role of all its videos. Every shard holds the benign segments, which are small.
     pub role: Role,
@@ -90,12 +90,12 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Opens the segments of these numbers, and the benign ones. The folder needs to hold the
+    /// Opens the segments with these numbers, and the benign ones. The folder must hold the
     /// manifest and the files of these segments.
     ///
     /// # Errors
-    /// Those of [`Index::open`], and [`Error::IncompleteAnswer`] if the index has no searched
-    /// segment of one of the numbers.
+    /// Those of [`Index::open`], and [`Error::IncompleteAnswer`] if one of the numbers is not of a
+    /// searched segment.
     pub fn open(dir: &Path, numbers: &[u64]) -> Result<Shard> {
         let stored = stored(dir)?;
         let wanted =
@@ -125,7 +125,8 @@ impl Shard {
         Ok(Shard { index, positions })
     }
 
-    /// What it holds, from which [`State::of_shards`] makes the state of the whole index.
+    /// Description of what it holds, from which [`State::of_shards`] makes the state of the whole
+    /// index.
     pub fn holdings(&self) -> ShardHoldings {
         let cells = self.index.cells_now();
         ShardHoldings {
@@ -146,7 +147,7 @@ impl Shard {
         self.index.dir()
     }
 
-    /// SHA-256 of its searched segments, in hexadecimal.
+    /// SHA-256s of its searched segments, in hexadecimal.
     pub(crate) fn searched<'a>(&self, state: &'a State) -> impl Iterator<Item = &'a str> {
         let parts = self
             .positions
@@ -157,7 +158,7 @@ impl Shard {
             .map(|part| part.sha256.as_str())
     }
 
-    /// Fails unless it is a part of the index that `state` describes.
+    /// Fails unless this shard belongs to the index that `state` describes.
     ///
     /// # Errors
     /// [`Error::IncompleteAnswer`].
@@ -189,7 +190,7 @@ pub struct ShardHoldings {
 }
 
 impl ShardHoldings {
-    /// The bytes to send to another process of the same version.
+    /// Encodes it for another process of the same version.
     ///
     /// # Errors
     /// [`Error::Io`] if they are more than a gigabyte.
@@ -197,7 +198,7 @@ impl ShardHoldings {
         self.seal()
     }
 
-    /// The holdings of bytes that [`ShardHoldings::to_bytes`] made.
+    /// Decodes bytes that [`ShardHoldings::to_bytes`] made.
     ///
     /// # Errors
     /// [`Error::IncompleteAnswer`] if they are damaged or of another version.
@@ -238,7 +239,7 @@ impl State {
     ///
     /// # Errors
     /// Those of [`parts`], and [`Error::IncompleteAnswer`] if the shards are of another commit, or
-    /// do not hold all segments together.
+    /// together do not hold all segments.
     pub fn of_shards(dir: &Path, shards: &[ShardHoldings]) -> Result<State> {
         let stored = stored(dir)?;
         let incomplete = |reason: String| Error::IncompleteAnswer {
@@ -289,12 +290,12 @@ impl State {
         }
     }
 
-    /// The folder of the index, as whoever merges calls it.
+    /// The folder of the index, as the coordinator calls it.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The bytes to send to another process of the same version.
+    /// Encodes it for another process of the same version.
     ///
     /// # Errors
     /// [`Error::Io`] if they are more than a gigabyte.
@@ -302,7 +303,7 @@ impl State {
         self.seal()
     }
 
-    /// The state of bytes that [`State::to_bytes`] made.
+    /// Decodes bytes that [`State::to_bytes`] made.
     ///
     /// # Errors
     /// [`Error::IncompleteAnswer`] if they are damaged or of another version.
@@ -310,7 +311,7 @@ impl State {
         State::unseal(bytes)
     }
 
-    /// When its last commit was made, in RFC 3339, if that is known.
+    /// Time of its last commit in RFC 3339; `None` if unknown.
     pub fn committed_at(&self) -> Option<&str> {
         self.committed_at.as_deref()
     }
@@ -325,7 +326,7 @@ impl State {
         self.parts.iter().filter(|part| part.role.is_searched())
     }
 
-    /// Fails unless each searched segment occurs once among `answered`.
+    /// Fails unless each searched segment occurs exactly once in `answered`.
     ///
     /// # Errors
     /// [`Error::IncompleteAnswer`].

@@ -1,4 +1,4 @@
-//! What a search of a shard read, in the numbers of the whole index.
+//! What a search of a shard read, with the numbers of the whole index.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use crate::fingerprint::Key;
 use crate::index::run::RawRun;
 use crate::index::video::{Video, VideoRef};
 
-/// A found key: its video, its number there, and its distance in bits.
+/// A key that was found: its video, its run's number there, and its distance in bits.
 pub(super) type Near = (VideoRef, u32, u32);
 
-/// The keys found near each query that has any.
+/// The keys near each query, for queries that have any.
 pub(super) type NearBy = BTreeMap<Key, Vec<Near>>;
 
 /// The reads of a search for one fingerprint.
@@ -19,23 +19,23 @@ pub(super) type NearBy = BTreeMap<Key, Vec<Near>>;
 pub(crate) struct Reads {
     /// Keys of benign material.
     pub(super) benign: NearBy,
-    /// Keys found by comparing all; `None` if that was not done.
+    /// Keys found by comparing all keys; `None` if that was not done.
     pub(super) near: Option<NearBy>,
-    /// Keys found by the cells; `None` if that was not done.
+    /// Keys found by cells; `None` if that was not done.
     pub(super) by_cell: Option<NearBy>,
-    /// Keys found by comparing all of a video.
+    /// Keys found by comparing all keys of a video.
     pub(super) within: BTreeMap<VideoRef, NearBy>,
     /// The runs that were found.
     pub(super) runs: BTreeMap<(VideoRef, u32), RawRun>,
-    /// The videos that may have to be aligned, likely ones first.
+    /// The videos that may have to be aligned, most likely first.
     pub(super) videos: Vec<(VideoRef, Video)>,
     /// The tracks of some of these.
     pub(super) tracks: BTreeMap<VideoRef, RawTrack>,
-    /// The videos that the clip's SHA-256 finds.
+    /// The videos that have the clip's SHA-256.
     pub(super) identical: Vec<(VideoRef, Video)>,
 }
 
-/// A track as it is stored.
+/// A track in stored form.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(super) struct RawTrack {
     pub(super) runs: Vec<RawRun>,

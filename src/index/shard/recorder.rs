@@ -1,4 +1,4 @@
-//! Reads a shard and remembers what was read.
+//! Reads a shard and records what was read.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -15,7 +15,7 @@ use crate::index::snapshot::Track;
 use crate::index::video::{Video, VideoRef};
 use crate::index::{Index, Neighbour};
 
-/// A shard that appears as the whole index: its videos bear the numbers of the whole.
+/// A shard that appears as the whole index: its videos have the numbers of the whole index.
 pub(crate) struct Recorder<'a> {
     shard: &'a Shard,
     state: &'a State,
@@ -35,12 +35,12 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    /// What was read.
+    /// The recorded reads.
     pub(crate) fn reads(self) -> Reads {
         self.reads.into_inner()
     }
 
-    /// Remembers videos that may have to be aligned, likely ones first.
+    /// Records videos that may have to be aligned, most likely first.
     pub(crate) fn may_align(&self, videos: &[VideoRef]) {
         let known = videos
             .iter()
@@ -48,7 +48,7 @@ impl<'a> Recorder<'a> {
         self.reads.borrow_mut().videos = known.collect();
     }
 
-    /// Remembers the whole track of a video, if this shard holds it.
+    /// Records the whole track of a video, if this shard holds it.
     ///
     /// # Errors
     /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if it is damaged.
@@ -57,7 +57,7 @@ impl<'a> Recorder<'a> {
             return Ok(());
         };
         let segment = &self.index().segments[at].segment;
-        // Decoding proves that it is sound.
+        // Decoding verifies it.
         self.index().track(self.here(video))?;
         let (motion, pictures) = segment.copy_side(video.video)?;
         let runs = segment.raw(segment.runs_of(video.video))?.to_vec();
@@ -72,7 +72,7 @@ impl<'a> Recorder<'a> {
         Ok(())
     }
 
-    /// Remembers which videos a SHA-256 finds.
+    /// Records the videos that have this SHA-256.
     pub(crate) fn keep_identical(&self, sha256: &[u8; 32]) {
         let found = self.index().find(&hex(sha256)).into_iter();
         let found = found.map(|video| (self.everywhere(video), self.index().video(video).clone()));
@@ -86,7 +86,7 @@ impl<'a> Recorder<'a> {
     /// The number of a video in this shard.
     ///
     /// # Panics
-    /// Never: only numbers that this shard gave are asked for.
+    /// Never: callers pass only numbers that this shard gave.
     fn here(&self, video: VideoRef) -> VideoRef {
         let segment = self
             .shard
@@ -103,9 +103,9 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Gives found keys the numbers of the whole index, and remembers them.
+    /// Converts found keys to the numbers of the whole index, and records them.
     fn keep(&self, queries: &[Key], mut near: Vec<Neighbour>, kept: &mut NearBy) -> Vec<Neighbour> {
-        // The order of the segments stays, so that the keys stay sorted.
+        // Segments keep their order, so the keys stay sorted.
         near.iter_mut()
             .for_each(|near| near.video = self.everywhere(near.video));
         for of_query in near.chunk_by(|a, b| a.query == b.query) {

@@ -1,4 +1,4 @@
-//! What one process sends to another, with a digest that tells damage on the way.
+//! What one process sends to another, with a digest that reveals damage on the way.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::index::format;
 
 /// A value that is sent between processes of one version of this crate.
 pub(crate) trait Sealed: Serialize + DeserializeOwned {
-    /// What it is, for messages.
+    /// What the value is, for messages.
     const WHAT: &'static str;
 
     /// SHA-256 of the version and the encoded value, 32 bytes, then the value.
@@ -23,10 +23,10 @@ pub(crate) trait Sealed: Serialize + DeserializeOwned {
         Ok([digest::<Self>(&body).as_slice(), &body].concat())
     }
 
-    /// The value of bytes that [`Sealed::seal`] made.
+    /// Decodes bytes that [`Sealed::seal`] made.
     ///
     /// # Errors
-    /// [`Error::IncompleteAnswer`] if they are damaged, of something else or of another version.
+    /// [`Error::IncompleteAnswer`] if they are damaged, or hold another kind of value or version.
     fn unseal(bytes: &[u8]) -> Result<Self> {
         let (given, body) = bytes.split_at(bytes.len().min(32));
         if given != digest::<Self>(body) {

@@ -6,7 +6,7 @@ use super::*;
 use crate::index::faults::{FAULTS, Fault, Faulty};
 use crate::index::{VideoRef, verify};
 
-/// A copy of the golden index of format 4, with notes of when its commits were made.
+/// A copy of the golden index of format 4, with notes of its commits' times.
 fn old_index() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("index-data/golden/v4");
@@ -24,7 +24,7 @@ fn old_index() -> tempfile::TempDir {
     dir
 }
 
-/// Writes notes as format 4 had them: of the newest commit, and of the first video.
+/// Writes notes as format 4 did: of the newest commit, and of the first video.
 fn note_times(dir: &Path) {
     let old = Format4::open(dir).unwrap().unwrap();
     let first = old.videos().next().unwrap().unwrap().video.id;
@@ -37,7 +37,7 @@ fn note_times(dir: &Path) {
     fs::write(times_path(dir), notes).unwrap();
 }
 
-/// Everything that an index of either format says of its live videos.
+/// Everything that an index of either format records of its live videos.
 fn content(dir: &Path) -> Vec<String> {
     let mut all: Vec<String> = match Format4::open(dir) {
         Ok(old) => old
@@ -99,7 +99,7 @@ fn the_upgraded_index_holds_all_that_lived_in_the_old_one_and_nothing_else() {
     assert_eq!(upgraded.state.without_pictures, 2);
     assert_eq!(content(dir.path()), before);
     assert!(damage(dir.path()).is_empty());
-    // The files of the old one are gone.
+    // The files of the old index are gone.
     let files = fs::read_dir(dir.path().join("segments")).unwrap().count();
     assert_eq!(files, upgraded.state.segments as usize);
     assert!(!times_path(dir.path()).exists());
@@ -155,7 +155,8 @@ fn whichever_operation_of_an_upgrade_fails_the_index_is_the_old_or_the_new_one()
                 storage.lose_power();
             }
             assert_eq!(content(dir.path()), before, "{case}");
-            // The same call again ends it, and nothing of the old index or the attempt is left.
+            // The same call again completes it, and nothing of the old index or of the attempt is
+            // left.
             upgrade(dir.path(), None, &|| false)
                 .unwrap_or_else(|error| panic!("{case}; then {error}"));
             assert_eq!(content(dir.path()), before, "{case}");

@@ -1,4 +1,4 @@
-//! What happens to submissions after their answers, by persons or by clips that come later.
+//! Changes of submissions after their answers, by people or by later clips.
 
 use super::super::claims::{Decision, Pair, Standing};
 use super::super::interval::{Interval, Intervals};
@@ -59,7 +59,7 @@ impl Ledger {
                 Kind::Clip,
                 &Answered::judged(outcome, &said),
             )?;
-            // Less may be eligible than was before, which frees others.
+            // Fewer seconds may be eligible than before, which frees others.
             resettle(
                 tables,
                 now,
@@ -70,8 +70,8 @@ impl Ledger {
         })
     }
 
-    /// Takes a submission back: its claims end, and those whom they stood in the way of get theirs,
-    /// in order.
+    /// Withdraws a submission: its claims end, and the submissions that they blocked are settled
+    /// again, in order.
     ///
     /// # Errors
     /// [`Error::LedgerRefused`] if some of it was sold or it does not stand, and those of the
@@ -112,7 +112,7 @@ impl Ledger {
                 &[number.into(), "withdrawn".into(), why.as_deref().into()],
             )?;
             tables.execute(sql::DROP_FINGERPRINT, &[number.into()])?;
-            // Its entries are to be removed, and until then the index is none that was seen.
+            // Its entries must still be removed. Until then no state of the index counts as seen.
             see_index(
                 tables,
                 &State {
@@ -129,7 +129,8 @@ impl Ledger {
         })
     }
 
-    /// Records that what a submission offers was bought; gives the milliseconds.
+    /// Records that the offered seconds of a submission were bought, and returns their length in
+    /// milliseconds.
     ///
     /// # Errors
     /// [`Error::LedgerRefused`] if it offers nothing, or only a fingerprint was seen, and those of
@@ -170,11 +171,11 @@ impl Ledger {
         })
     }
 
-    /// Keeps what a person says of a pair, and settles again what depends on it; gives the
-    /// submissions whose claims are others now.
+    /// Records a decision about a pair, and settles everything that depends on it. Returns the
+    /// submissions whose claims changed.
     ///
     /// # Errors
-    /// [`Error::LedgerRefused`] if the two share nothing that is known, and those of the database.
+    /// [`Error::LedgerRefused`] if no pair of the two is known, and those of the database.
     pub fn judge(
         &mut self,
         a: u64,
@@ -223,11 +224,11 @@ impl Ledger {
         })
     }
 
-    /// Keeps what a person says of a match of a submission with a public source, and settles again
-    /// what depends on it; gives the submissions whose claims are others now.
+    /// Records a judgement of a submission's match with a public source, and settles everything
+    /// that depends on it. Returns the submissions whose claims changed.
     ///
-    /// What is eligible by all judgements is [`reviewed`](super::super::reviewed). What is sold
-    /// stays sold.
+    /// [`reviewed`](super::super::reviewed) gives what is eligible by all judgements. Sold seconds
+    /// stay sold.
     ///
     /// # Errors
     /// [`Error::LedgerRefused`] if the submission does not stand or has no such match, and those of
@@ -242,8 +243,8 @@ impl Ledger {
         })
     }
 
-    /// Takes into the ledger what the index of submissions has and the ledger does not know: an
-    /// unknown creator's, who holds all of it until a person has looked; gives its number.
+    /// Adds a submission for an entry that only the index knows, and returns its number. Its
+    /// creator is unknown and holds all of it until a person has looked.
     pub(in super::super) fn adopt(
         &mut self,
         number: Option<u64>,

@@ -1,5 +1,5 @@
-//! Says something else of a submission that has its answer: what it is eligible for, and what that
-//! means for others.
+//! Revises the answer of a submission: its eligible seconds, and what that changes for other
+//! submissions.
 
 use sha2::{Digest as _, Sha256};
 
@@ -15,19 +15,18 @@ use crate::index::hex;
 use crate::report::Report;
 use crate::{Error, Result};
 
-/// A submission that stands, with the report that its answer is made of.
+/// A submission that stands, with the report behind its answer.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Known {
     pub(in super::super) of: Submission,
     pub(in super::super) report: Report,
-    /// SHA-256 of the report as it is kept.
+    /// SHA-256 of the stored report.
     pub(in super::super) sha256: String,
-    /// What persons say of its matches.
+    /// The judgements of its matches.
     pub(in super::super) judgements: Vec<Judgement>,
 }
 
 impl Known {
-    /// Reads it.
     pub(in super::super) fn read(
         tables: &mut dyn Tables,
         ledger: &str,
@@ -58,13 +57,13 @@ impl Known {
         })
     }
 
-    /// The state of the public index up to which it was held against what is public.
+    /// The state of the public index up to which the submission was searched.
     pub(in super::super) fn held_against(&self, tables: &mut dyn Tables) -> Result<State> {
         let noted = setting(tables, &setting_of(self.of.number))?;
         let noted = noted.and_then(|text| {
             let mut words = text.split(' ');
             let (generation, root, report) = (words.next()?, words.next()?, words.next()?);
-            // Another answer has come since.
+            // The note is void if the answer has changed since.
             let is_of_this = report == self.sha256;
             is_of_this.then_some(State {
                 root: root.to_owned(),
@@ -79,8 +78,8 @@ impl Known {
     }
 }
 
-/// Notes up to which state of the public index a submission was held against what is public; it is
-/// forgotten when its report becomes another.
+/// Notes the state of the public index up to which a submission was searched. A new report makes
+/// the note void.
 pub(in super::super) fn note_held(
     tables: &mut dyn Tables,
     number: u64,
@@ -93,8 +92,8 @@ pub(in super::super) fn note_held(
         .map(drop)
 }
 
-/// Records what a recheck has found, and settles again what depends on it; gives the submissions
-/// whose claims are others now.
+/// Records the findings of a recheck, and settles everything that depends on them. Returns the
+/// submissions whose claims changed.
 pub(in super::super) fn record_recheck(
     tables: &mut dyn Tables,
     now: u64,
@@ -132,8 +131,8 @@ pub(in super::super) fn record_recheck(
     )
 }
 
-/// Records what a person says of a match, and settles again what depends on it; gives the
-/// submissions whose claims are others now.
+/// Records a judgement of a match, and settles everything that depends on it. Returns the
+/// submissions whose claims changed.
 pub(in super::super) fn record_review(
     tables: &mut dyn Tables,
     now: u64,
@@ -151,7 +150,7 @@ pub(in super::super) fn record_review(
         fingerprint: None,
     };
     let answered = Answered::judged(&outcome, &judgements);
-    // The report stays as it is: what the search has found.
+    // The report stays unchanged, since it records what the search found.
     let kept = tables.query(sql::REPORT, &[number.into()])?;
     let text = kept
         .first()
@@ -170,7 +169,7 @@ pub(in super::super) fn record_review(
     settle_others(tables, now, number, is_other, &why)
 }
 
-/// The judgements of a submission that stand.
+/// The valid judgements of a submission.
 pub(in super::super) fn judgements(
     tables: &mut dyn Tables,
     ledger: &str,
@@ -184,7 +183,7 @@ pub(in super::super) fn judgements(
     Ok(review::standing(said.collect::<Result<Vec<_>>>()?))
 }
 
-/// Fails if a judgement is about nothing that is known of a submission.
+/// Fails if a judgement is about an unknown match.
 fn check(known: &Known, judgement: &Judgement) -> Result<()> {
     let number = known.of.number;
     let refused = |reason: String| Err(Error::LedgerRefused { reason });
@@ -218,7 +217,7 @@ fn check(known: &Known, judgement: &Judgement) -> Result<()> {
     Ok(())
 }
 
-/// Writes another answer of a submission; gives its claims, and whether they are others.
+/// Writes a revised answer. Returns the claims, and whether they changed.
 fn revise(
     tables: &mut dyn Tables,
     number: u64,
@@ -241,7 +240,7 @@ fn revise(
     Ok((claims, is_other))
 }
 
-/// Settles again what depends on a submission that was revised.
+/// Settles everything that depends on a revised submission.
 fn settle_others(
     tables: &mut dyn Tables,
     now: u64,

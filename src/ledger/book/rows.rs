@@ -1,4 +1,4 @@
-//! Rows of the tables, read and found to be what they can be.
+//! Reads rows of the tables and checks their values.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,42 +10,42 @@ use super::super::store::{Row, Tables, sql};
 use crate::report::Verdict;
 use crate::{Error, Result};
 
-/// A submission as the ledger has it.
+/// A submission in the ledger.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Submission {
-    /// Its number: who has the smaller one was first.
+    /// Its number: the smaller number came first.
     pub number: u64,
-    /// Who submitted it.
+    /// Its creator.
     pub by: String,
-    /// What the creator calls it.
+    /// The creator's own name for it.
     pub reference: Option<String>,
-    /// Whether it is the clip or its fingerprint.
+    /// Whether the file is the clip or its fingerprint.
     pub kind: Kind,
     /// SHA-256 of the clip.
     pub sha256: String,
     /// Length of the file in bytes.
     pub bytes: u64,
-    /// Where the file was.
+    /// Path of the file at receipt.
     pub path: String,
     /// When it got its number, in milliseconds since 1970.
     pub received_ms: u64,
-    /// Where it stands.
+    /// Its state.
     pub standing: Standing,
     /// Why it has no answer, or was withdrawn.
     pub reason: Option<String>,
-    /// Who works on it.
+    /// The worker that has it.
     pub worker: Option<String>,
-    /// Until when nobody else takes it over.
+    /// When its lease ends; until then nobody else takes it over.
     pub lease_until_ms: u64,
     /// Length of the clip.
     pub duration_ms: u64,
     /// Verdict against the public index.
     pub verdict: Option<Verdict>,
-    /// Whether what it offers is provisional, because only a fingerprint was seen.
+    /// Whether its offer is provisional, because only a fingerprint was seen.
     pub provisional: bool,
-    /// Its unpublished seconds, of which it can claim what nobody else holds.
+    /// Its unpublished seconds. It can claim those that nobody else holds.
     pub eligible: Intervals,
-    /// Its seconds that show again what it has shown.
+    /// Its seconds that repeat earlier ones of the same clip.
     pub repeated: Intervals,
     /// Its published seconds.
     pub published: Intervals,
@@ -60,9 +60,9 @@ pub struct Event {
     pub at_ms: u64,
     /// What happened.
     pub kind: String,
-    /// The submission that it happened to.
+    /// The submission that the event is about.
     pub submission: u64,
-    /// The particulars, as JSON.
+    /// Details of the event, as JSON.
     pub body: String,
     /// The hash of the row before it.
     pub previous: Vec<u8>,
@@ -103,7 +103,7 @@ pub(in super::super) fn pairs(tables: &mut dyn Tables, number: u64) -> Result<Ve
     let what = format!("a pair of submission {number}");
     let pair = |row: &Row| {
         let pair: Pair = parsed("the ledger", &what, row.text(0))?;
-        // Who is paired with whom is asked of the column.
+        // Queries use the column for the other submission, so it must agree.
         if pair.other != row.number(1) {
             let found = format!(
                 "it is with {} in one place and with {} in another",
@@ -151,7 +151,7 @@ pub(in super::super) fn unknown(number: u64) -> Error {
     }
 }
 
-/// The submission is no fingerprint that waits for its clip.
+/// The error that a submission is not a fingerprint waiting for its clip.
 pub(in super::super) fn not_awaiting(of: &Submission) -> Error {
     let is = match (of.standing, of.kind) {
         (Standing::Decided, Kind::Clip) => "is a clip already".to_owned(),
@@ -196,7 +196,7 @@ pub(in super::super) fn submission(row: &Row) -> Result<Submission> {
     })
 }
 
-/// A word as it is written in JSON.
+/// Parses a word as JSON spells it.
 pub(in super::super) fn word<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
     serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|_| {
         Error::CorruptLedger {
@@ -224,7 +224,7 @@ pub(in super::super) fn serialised(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// How a value is written in the tables: as in JSON, without quotes.
+/// Name of a value in the tables: as in JSON, without quotes.
 pub(in super::super) fn name_of(value: &impl Serialize) -> &'static str {
     let written = serialised(value);
     let names = [

@@ -19,7 +19,7 @@ use crate::Result;
 use crate::index::hex;
 use crate::report::{ReasonCode, Report, Span, SpanState, Verdict};
 
-/// Facts as the tables have them.
+/// Facts from the tables.
 pub(super) struct Kept<'a>(pub(super) &'a mut dyn Tables);
 
 impl Known for Kept<'_> {
@@ -41,7 +41,7 @@ impl Known for Kept<'_> {
             number,
             creator: of.by,
             standing: of.standing,
-            // What was paid for, or can be, is not offered again.
+            // What was paid for, or can be, cannot be offered again.
             inconclusive: of.verdict == Some(Verdict::Inconclusive)
                 && sold.is_empty()
                 && of.eligible.is_empty(),
@@ -67,7 +67,7 @@ impl Known for Kept<'_> {
     }
 }
 
-/// An answer as it is written into the tables.
+/// An answer to be written into the tables.
 pub(super) struct Answered<'a> {
     pub(super) report: Option<&'a Report>,
     pub(super) duration_ms: u64,
@@ -116,7 +116,7 @@ impl<'a> Answered<'a> {
 }
 
 impl<'a> Answered<'a> {
-    /// As [`Answered::of`], by what persons say of the matches too.
+    /// As [`Answered::of`], with judgements of the matches.
     pub(super) fn judged(outcome: &'a Outcome, judgements: &[Judgement]) -> Answered<'a> {
         let Reviewed {
             eligible,
@@ -162,7 +162,7 @@ pub(super) fn add_submission(
     append(tables, now, "received", number, &body)
 }
 
-/// Writes an answer into all tables, and then into the chain.
+/// Writes an answer into all tables, then into the chain.
 pub(super) fn record(
     tables: &mut dyn Tables,
     now: u64,
@@ -238,8 +238,7 @@ pub(super) fn record(
     append(tables, now, event, number, &body)
 }
 
-/// What a submission claims as the tables stand: what was sold, what can be offered, and what is
-/// disputed.
+/// The claims of a submission by the present tables: sold, offered and disputed seconds.
 pub(super) fn settled_claims(tables: &mut dyn Tables, number: u64) -> Result<Vec<Claim>> {
     let Some(facts) = Kept(tables).facts(number)? else {
         return Ok(Vec::new());
@@ -268,7 +267,7 @@ pub(super) fn settled_claims(tables: &mut dyn Tables, number: u64) -> Result<Vec
     Ok(claims)
 }
 
-/// Settles again what depends on these submissions.
+/// Settles everything that depends on these submissions.
 pub(super) fn resettle(
     tables: &mut dyn Tables,
     now: u64,
@@ -278,14 +277,14 @@ pub(super) fn resettle(
     resettle_counted(tables, now, from, why).map(drop)
 }
 
-/// As [`resettle`]; gives those whose claims are others now.
+/// As [`resettle`], and returns the submissions whose claims changed.
 pub(super) fn resettle_counted(
     tables: &mut dyn Tables,
     now: u64,
     from: BTreeSet<u64>,
     why: &str,
 ) -> Result<Vec<u64>> {
-    // Those that share something with one of them, also through one that was withdrawn.
+    // Everything that shares seconds with them, also through a withdrawn submission.
     let (mut affected, mut waiting) = (from.clone(), Vec::from_iter(from));
     let mut seen: BTreeSet<u64> = affected.clone();
     while let Some(number) = waiting.pop() {
@@ -322,7 +321,7 @@ pub(super) fn resettle_counted(
         changed.insert(number);
         Ok(true)
     };
-    // The smaller number first: who came earlier is served first.
+    // The smaller number first, since earlier submissions take precedence.
     let mut earlier = BTreeSet::new();
     for &number in &affected {
         if settle_one(tables, number)? {
@@ -335,7 +334,7 @@ pub(super) fn resettle_counted(
             );
         }
     }
-    // What an earlier one may claim depends on the claims of later ones, and never the other way.
+    // An earlier one's claims depend on the claims of later ones, but never the reverse.
     for number in earlier {
         settle_one(tables, number)?;
     }
@@ -416,6 +415,6 @@ pub(super) fn see_index(tables: &mut dyn Tables, state: &State) -> Result<()> {
         .map(drop)
 }
 
-/// The settings that say in which state the index of the submissions was left.
+/// The settings with the last seen state of the index of submissions.
 pub(super) const INDEX_ROOT: &str = "index_root";
 pub(super) const INDEX_GENERATION: &str = "index_generation";

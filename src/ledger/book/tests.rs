@@ -40,7 +40,7 @@ pub(super) fn receipt(by: &str, content: &str) -> Receipt {
     }
 }
 
-/// A report of a clip of so many seconds that are all unpublished.
+/// A report on a clip of `seconds` seconds, all of them unpublished.
 fn report(seconds: u64) -> Report {
     let spans = serde_json::json!([{ "start_s": 0.0, "end_s": seconds, "state": "unpublished", "reason": null }]);
     serde_json::from_value(serde_json::json!({
@@ -99,7 +99,7 @@ pub(super) fn state() -> State {
     }
 }
 
-/// Receives and decides a submission of so many seconds.
+/// Receives and decides a submission of `seconds` seconds.
 fn decided(ledger: &mut Ledger, by: &str, content: &str, seconds: u64, pairs: Vec<Pair>) -> u64 {
     let worker = Worker::new().unwrap();
     let (there, is_new) = ledger
@@ -177,7 +177,7 @@ fn of_many_that_submit_the_same_bytes_at_once_exactly_one_is_first() {
                         let (there, is_new) = ledger
                             .receive(&receipt("ada", "a"), &worker, LEASE)
                             .unwrap();
-                        // And one of its own, whose number no other has.
+                        // Another one by a worker of its own, which must get another number.
                         let own = Worker::new().unwrap();
                         let (other, _) = ledger
                             .receive(&receipt(own.name(), "a"), &own, LEASE)
@@ -207,9 +207,9 @@ fn a_lease_keeps_others_away_until_it_ends() {
         assert!(!ledger.take(there.number, &second, LEASE).unwrap());
         ledger.release(there.number, &first).unwrap();
         assert!(ledger.take(there.number, &second, Duration::ZERO).unwrap());
-        // The lease has ended at once.
+        // The lease ended at once.
         assert!(ledger.take(there.number, &first, LEASE).unwrap());
-        // Who has lost it can neither decide nor end it.
+        // A worker that has lost it can neither decide nor end it.
         let lost = outcome(1, 10, vec![]);
         assert!(
             !ledger
@@ -285,7 +285,7 @@ fn of_a_crowd_of_copies_each_is_served_in_turn_and_never_two() {
         let mut ledger = open(place);
         decided(&mut ledger, "ada", "0", 10, vec![]);
         for number in 2..6 {
-            // The search lists two of a crowd, the first among them.
+            // The search lists two of a crowd, including the first.
             let others = if number == 2 { vec![1] } else { vec![1, 2] };
             let pairs = others
                 .into_iter()
@@ -320,7 +320,7 @@ fn a_clip_that_confirms_its_fingerprint_takes_nothing_from_who_came_between() {
                 .unwrap()
         );
         assert!(refusal(ledger.sell(1, None, None)).contains("provisional"));
-        // The fingerprint hid what the clip shows, and the second one was paid.
+        // The fingerprint hid what the clip shows, and the second submission was paid.
         decided(&mut ledger, "bob", "b", 10, vec![]);
         let clip = receipt("ada", "the clip");
         let found = || outcome(1, 10, vec![pair(2, PairKind::Copy, s(0, 10), s(0, 10))]);
@@ -513,7 +513,7 @@ fn what_only_the_index_knows_is_held_by_nobody_else() {
             start_ms: 0,
         };
         assert_eq!(ledger.adopt(Some(5), &entry("e"), 8_000).unwrap(), 5);
-        // A number that is taken, or below the last, is not given again.
+        // A number that is taken, or below the last one, is replaced.
         assert_eq!(ledger.adopt(Some(3), &entry("f"), 8_000).unwrap(), 6);
         assert_eq!(
             decided(
@@ -610,7 +610,7 @@ fn a_backup_is_a_whole_ledger_and_never_overwrites() {
     );
 }
 
-/// A clip of a made world: an excerpt of a recording.
+/// A clip of the test world: an excerpt of a recording.
 #[derive(Clone, Copy, Debug)]
 struct Clip {
     recording: u64,
@@ -630,7 +630,7 @@ fn clips(random: &mut SplitMix) -> Vec<Clip> {
         .collect()
 }
 
-/// What a perfect search finds among those that have their answers.
+/// What a perfect search finds among the decided submissions.
 fn shared(clips: &[Clip], number: u64, decided: &[u64]) -> Vec<Pair> {
     let here = clips[number as usize - 1];
     let mut pairs = Vec::new();
@@ -648,7 +648,7 @@ fn shared(clips: &[Clip], number: u64, decided: &[u64]) -> Vec<Pair> {
     pairs
 }
 
-/// Submits the clips with so many workers, whose steps take random times; gives the claims.
+/// Submits the clips with `workers` workers, whose steps take random times, and returns the claims.
 fn submitted(place: &Place, clips: &Arc<Vec<Clip>>, workers: u64, seed: u64) -> Vec<Vec<Claim>> {
     drop(open(place));
     let next = std::sync::Mutex::new((0_usize, open(place)));
@@ -748,7 +748,7 @@ fn the_answer_does_not_depend_on_the_number_of_workers_and_no_second_is_claimed_
             Ok(())
         })
         .unwrap();
-    // And once on a server.
+    // Once on a server too.
     if let (Some(one), Some(four)) = (server::database(), server::database()) {
         let clips = Arc::new(clips(&mut SplitMix::new(7)));
         let alone = submitted(&Place::Postgres(one), &clips, 1, 7);
@@ -756,7 +756,7 @@ fn the_answer_does_not_depend_on_the_number_of_workers_and_no_second_is_claimed_
     }
 }
 
-/// Keeps the kinds of rows in a table of its own, and refuses one kind.
+/// Records the kinds of rows in a table of its own, and refuses one kind.
 struct Diary {
     refuses: &'static str,
 }

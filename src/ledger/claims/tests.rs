@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A world in which every second of every clip is known: who shows what, and what was decided.
+/// A world in which the content of every second of every clip is known, with the decisions made.
 #[derive(Default)]
 struct World {
     facts: BTreeMap<u64, Facts>,
@@ -58,7 +58,7 @@ impl World {
     }
 }
 
-/// Seconds from and to.
+/// The interval between two seconds.
 fn s(start: u64, end: u64) -> Interval {
     Interval::new(1000 * start, 1000 * end)
 }
@@ -116,7 +116,7 @@ fn a_sliver_beside_what_is_deducted_is_not_paid() {
         reasons(&settled)[0],
         (Interval::new(0, 700), Deducted::Remainder, 0)
     );
-    // Less than can be judged is nothing.
+    // Less than can be judged gives nothing.
     let rest = world.add(
         3,
         "bob",
@@ -135,10 +135,10 @@ fn what_an_earlier_submission_was_not_paid_for_is_not_paid_to_a_later_one() {
     let mut world = World::default();
     world.add(1, "ada", 10, vec![]);
     world.add(2, "bob", 10, vec![copy(1, s(0, 10), s(0, 10))]);
-    // The third is found to be a copy of the second only.
+    // The search finds the third to be a copy of only the second.
     let third = world.add(3, "eve", 10, vec![copy(2, s(0, 10), s(0, 10))]);
     assert!(third.offered.is_empty(), "{third:?}");
-    // Withdrawing the second does not free it: the first holds it.
+    // Withdrawing the second frees nothing, since the first holds it.
     world.facts.get_mut(&2).unwrap().standing = Standing::Withdrawn;
     let third = world.settle(3);
     assert_eq!(reasons(&third), [(s(0, 10), Deducted::Disputed, 1)]);
@@ -151,7 +151,7 @@ fn what_an_earlier_submission_was_not_paid_for_is_not_paid_to_a_later_one() {
 fn of_a_crowd_of_copies_only_one_is_served_when_the_first_is_withdrawn() {
     let mut world = World::default();
     world.add(1, "ada", 10, vec![]);
-    // The search lists the first one alone, whoever else shows it.
+    // The search lists only the first, whoever else shows it.
     for number in 2..6 {
         world.add(number, "bob", 10, vec![copy(1, s(0, 10), s(0, 10))]);
     }
@@ -160,7 +160,7 @@ fn of_a_crowd_of_copies_only_one_is_served_when_the_first_is_withdrawn() {
         .filter(|&number| !world.settle(number).offered.is_empty())
         .collect();
     assert_eq!(served, [2]);
-    // And so on.
+    // The same with one more withdrawn.
     world.facts.get_mut(&2).unwrap().standing = Standing::Withdrawn;
     let served: Vec<u64> = (3..6)
         .filter(|&number| !world.settle(number).offered.is_empty())
@@ -184,7 +184,7 @@ fn what_was_inconclusive_published_or_repeated_before_counts_for_what_it_was() {
             (s(10, 15), Deducted::Published, 1)
         ]
     );
-    // What could not be searched in the first was paid to nobody.
+    // Nobody was paid for the unsearchable seconds of the first.
     assert_eq!(settled.offered, s(15, 20).into());
 }
 
@@ -251,7 +251,7 @@ fn times_are_mapped_at_other_speeds_and_backwards() {
     assert_eq!(reasons(&settled), [(s(17, 20), Deducted::Disputed, 1)]);
 }
 
-/// An excerpt of a recording, as a creator offers it: which, from second to second.
+/// An excerpt of a recording that a creator offers: the recording, first and last second.
 #[derive(Clone, Debug)]
 struct Clip {
     recording: u8,
@@ -271,7 +271,7 @@ fn clips() -> impl Strategy<Value = Vec<Clip>> {
     prop::collection::vec(clip, 1..9)
 }
 
-/// The pairs that a perfect search finds with those of `earlier` for which `is_found`.
+/// The pairs that a perfect search finds among those of `earlier` for which `is_found` is true.
 fn found(clip: &Clip, earlier: &[(u64, Clip)], is_found: impl Fn(u64) -> bool) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (number, other) in earlier.iter().filter(|(number, _)| is_found(*number)) {
@@ -303,13 +303,13 @@ fn holders(world: &World, clips: &[(u64, Clip)]) -> BTreeMap<(u8, u64), u32> {
 }
 
 proptest! {
-    /// Whatever is withdrawn, in whatever order: no second is held twice.
+    /// No second is held twice, whatever is withdrawn in whatever order.
     #[test]
     fn no_second_is_claimed_twice(clips in clips(), listed in 1_usize..9, withdrawn in prop::collection::vec(any::<prop::sample::Index>(), 0..6)) {
         let (mut world, mut there) = (World::default(), Vec::new());
         for (number, clip) in (1..).zip(clips) {
             let mut pairs = found(&clip, &there, |_| true);
-            // Of a crowd that shows the whole clip, the search lists only some.
+            // The search lists only some of a crowd that shows the whole clip.
             let length = 1000 * clip.length;
             if pairs.iter().filter(|pair| pair.here.length_ms() == length).count() >= listed {
                 pairs.retain(|pair| pair.here.length_ms() == length);
@@ -331,7 +331,8 @@ proptest! {
         }
     }
 
-    /// What is unpublished is claimed or deducted, once, and everything deducted has a reason.
+    /// Each unpublished second is claimed or deducted exactly once, and every deduction has a
+    /// reason.
     #[test]
     fn claims_and_deductions_are_the_eligible_seconds(clips in clips()) {
         let (mut world, mut there) = (World::default(), Vec::new());
@@ -346,7 +347,7 @@ proptest! {
         }
     }
 
-    /// A copy that is found only through another copy is not paid, whether or not that one is
+    /// A copy that is found only through another copy is not paid, whether or not that copy is
     /// withdrawn later.
     #[test]
     fn nothing_is_gained_by_withdrawing_the_link_between_two_copies(length in 4_u64..30, cut in 0_u64..3) {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::report::Reason;
 
-/// A clip by seconds: each letter is the state of one.
+/// A clip second by second; each letter is the state of one second.
 fn spans(letters: &str) -> Vec<Span> {
     let state = |letter| match letter {
         'u' => (SpanState::Unpublished, None),
@@ -55,7 +55,7 @@ fn only_what_matches_makes_a_moment_worse() {
     assert_eq!(worse("uuuuuu", "xxbdux"), "uubduu");
     assert_eq!(worse("ppxxbd", "uuuuuu"), "ppxxbd");
     assert_eq!(worse("xxbdpu", "pdpppp"), "pxpppp");
-    // Of a shorter answer, the rest stays.
+    // If one answer is shorter, the rest stays.
     assert_eq!(worse("uuuu", "pp"), "ppuu");
     assert_eq!(worse("uu", "pppp"), "pp");
 }

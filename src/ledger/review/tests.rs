@@ -6,8 +6,8 @@ use proptest::sample::Index;
 use super::*;
 use crate::ledger::recheck::worse;
 
-/// A report by seconds, each letter the state of one, and what would be searchable if nothing had
-/// matched; with matches by kind (`c`, `d`, `s`), source and seconds.
+/// A report by seconds: each letter is the state of one, with what would be searchable without any
+/// match. Matches are given by kind (`c`, `d`, `s`), source and seconds.
 pub(in crate::ledger) fn report(
     letters: &str,
     searchable: &str,
@@ -128,13 +128,13 @@ fn all_matches_of_a_second_have_to_be_excused() {
     assert_eq!(told(&of, &[(0, Allowed)]), "pppppeeeeeee");
     assert_eq!(told(&of, &[(0, Allowed), (1, SameScene)]), "eeeeeeeeeeee");
     assert_eq!(told(&of, &[(0, Allowed), (1, Copy)]), "pppppeeeeeee");
-    // More sources than are listed: nobody has seen those.
+    // There are more sources than listed, which nobody has seen.
     let more = Report {
         more_sources: 1,
         ..of.clone()
     };
     assert_eq!(told(&more, &[(0, Allowed), (1, SameScene)]), "ppppppeeeeee");
-    // A report that does not say what would be searchable gives nothing.
+    // A report that does not say what would be searchable frees nothing.
     let old = Report {
         searchable: None,
         ..of
@@ -183,7 +183,7 @@ fn an_inconclusive_clip_is_lifted_by_judgements_of_all_its_matches_alone() {
     assert_eq!(told(&of, &[(0, SameScene)]), "........");
     assert_eq!(told(&of, &[(0, SameScene), (1, Allowed)]), "eeeeeeee");
     assert_eq!(told(&of, &[(0, SameScene), (1, Copy)]), "e...pppe");
-    // What is inconclusive for itself stays so.
+    // A report that is inconclusive for other reasons stays so.
     let dark = report("uddddddu", "........", &[('d', 1, 1, 4), ('d', 2, 4, 7)]);
     assert_eq!(told(&dark, &[(0, SameScene), (1, Allowed)]), "........");
 }
@@ -206,7 +206,7 @@ fn some_report() -> impl Strategy<Value = Report> {
         prop::sample::select(vec![0, 0, 0, 1]),
     )
         .prop_map(|(letters, open, found, more)| {
-            // What would not be searchable without a match is not unpublished.
+            // Seconds that would not be searchable without a match do not become unpublished.
             let open: String = letters
                 .chars()
                 .zip(open.chars())
@@ -250,7 +250,7 @@ proptest! {
             report.spans.iter().filter(|span| span.state == SpanState::Unpublished).map(interval).collect();
         prop_assert!(gained.without(&withheld.union(&unpublished)).is_empty());
         prop_assert!(after.eligible.intersection(&after.published).is_empty());
-        // No match that withholds and is not excused covers any of it.
+        // No withholding match that is not excused covers any of it.
         let excused = |found: &Match| {
             let said = standing(of(&report, &rulings)).into_iter().find(|said| said.is_of(found));
             said.is_some_and(|said| said.verdict != Ruling::Copy)

@@ -1,6 +1,7 @@
-//! Where the ledger's tables are: a SQLite file, or a PostgreSQL database that several hosts share.
+//! Stores the ledger's tables: in a SQLite file, or in a PostgreSQL database that several hosts
+//! share.
 //!
-//! Both run the same statements ([`sql`]): the few words that differ are exchanged here.
+//! Both run the same statements ([`sql`]); the few words that differ are exchanged here.
 
 mod schema;
 pub(super) mod sql;
@@ -28,7 +29,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// Reads a place: a URL that begins with `postgres://` or `postgresql://`, or else a file.
+    /// Parses a place: a URL that begins with `postgres://` or `postgresql://`, or else a file.
     pub fn parse(text: &str) -> Place {
         let is_url = ["postgres://", "postgresql://"]
             .iter()
@@ -40,7 +41,7 @@ impl Place {
         }
     }
 
-    /// The place as it can be shown: without a password.
+    /// The place for display, without a password.
     pub fn shown(&self) -> String {
         match self {
             Place::File(path) => path.display().to_string(),
@@ -53,7 +54,7 @@ fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
-    // Of several signs, the last ends the name and the password.
+    // The last of several `@` ends name and password.
     let end = rest.find('/').unwrap_or(rest.len());
     let rest = match rest[..end].rsplit_once('@') {
         Some((user, host)) => {
@@ -62,7 +63,7 @@ fn without_password(url: &str) -> String {
         }
         None => rest.to_owned(),
     };
-    // A password may also be an option.
+    // The password may also be an option.
     let (rest, options) = rest
         .split_once('?')
         .map_or((rest.as_str(), None), |(rest, options)| {
@@ -118,12 +119,12 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-/// A row of an answer; columns are counted from 0.
+/// A row of a result; columns count from 0.
 #[derive(Clone, Debug)]
 pub struct Row(pub(super) Vec<Value>);
 
 impl Row {
-    /// The number in a column; 0 for another thing, which no table has there.
+    /// The number in a column; 0 if it holds something else, which no table allows.
     pub fn number(&self, column: usize) -> u64 {
         self.maybe_number(column).unwrap_or(0)
     }
@@ -136,7 +137,7 @@ impl Row {
         }
     }
 
-    /// The text in a column; empty for another thing.
+    /// The text in a column; empty if it holds something else.
     pub fn text(&self, column: usize) -> &str {
         self.maybe_text(column).unwrap_or_default()
     }
@@ -149,7 +150,7 @@ impl Row {
         }
     }
 
-    /// The bytes in a column; none for another thing.
+    /// The bytes in a column; empty if it holds something else.
     pub fn bytes(&self, column: usize) -> &[u8] {
         match self.0.get(column) {
             Some(Value::Bytes(bytes)) => bytes,
@@ -160,11 +161,11 @@ impl Row {
 
 /// The tables within a transaction.
 ///
-/// A service may keep tables of its own beside those of the ledger, and bring them up to date in
-/// the same transaction; see [`Ledger::transaction`](super::Ledger::transaction) and
-/// [`Observer`](super::Observer). The names of such tables are to begin with `service_`.
+/// A service may keep its own tables beside those of the ledger, and update them in the same
+/// transaction; see [`Ledger::transaction`](super::Ledger::transaction) and
+/// [`Observer`](super::Observer). Names of such tables must begin with `service_`.
 pub trait Tables {
-    /// Changes rows, and counts them. Parameters are `$1`, `$2` and so on.
+    /// Changes rows, and returns their number. Parameters are `$1`, `$2` and so on.
     ///
     /// # Errors
     /// Those of the database.
@@ -176,46 +177,46 @@ pub trait Tables {
     /// Those of the database.
     fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>>;
 
-    /// Told of a row that was appended to the chain.
+    /// Called for each row that was appended to the chain.
     ///
     /// # Errors
-    /// Those of whoever observes the ledger: then nothing of the transaction is done.
+    /// Those of the observer, which undo the transaction.
     fn appended(&mut self, _row: &Event) -> Result<()> {
         Ok(())
     }
 }
 
-/// What a transaction does.
+/// Kind of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
-    /// It reads one state.
+    /// Reads one consistent state.
     Read,
-    /// It changes the ledger; there is one such at a time, over all processes and hosts.
+    /// Changes the ledger. Only one runs at a time, over all processes and hosts.
     Write,
 }
 
 /// A database.
 pub(super) trait Store: Send {
-    /// Runs a transaction: all of it is durable when this returns, or nothing of it is done.
+    /// Runs a transaction. When this returns, all of it is durable or none of it is done.
     fn transaction(
         &mut self,
         mode: Mode,
         work: &mut dyn FnMut(&mut dyn Tables) -> Result<()>,
     ) -> Result<()>;
 
-    /// The time by the clock that leases go by, in milliseconds since 1970.
+    /// The time of the clock for leases, in milliseconds since 1970.
     fn now_ms(&mut self) -> Result<u64>;
 
-    /// Writes a copy of the whole ledger, of one moment, to a new file.
+    /// Writes a copy of the whole ledger at one moment to a new file.
     fn backup(&mut self, target: &Path) -> Result<()>;
 
-    /// What is wrong with the pages of the database, in its own words; `None` if nothing is.
+    /// Damage of the database's pages, in the database's own words; `None` if there is none.
     fn damage(&mut self) -> Result<Option<String>>;
 }
 
 /// Opens the ledger at a place.
 ///
-/// `create` makes one where there is none.
+/// With `create`, creates it if it is missing.
 pub(super) fn open(
     place: &Place,
     patience: Duration,
@@ -243,7 +244,7 @@ pub(super) fn open(
     }
 }
 
-/// Fails if the ledger was made by a program that knows more than this one.
+/// Fails if a newer program made the ledger.
 fn check_version(ledger: &str, found: u64) -> Result<()> {
     if found == schema::VERSION {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The ledger in a PostgreSQL database: several hosts.
+//! The ledger in a PostgreSQL database, for several hosts.
 
 use std::error::Error as _;
 use std::path::Path;
@@ -63,7 +63,7 @@ impl Postgres {
             .map_err(|error| translated(&shown, patience, "open", error))?;
         let made = (|| {
             let mut transaction = self.client.transaction()?;
-            // One at a time makes the tables.
+            // Only one connection at a time creates the tables.
             transaction.execute(
                 "SELECT pg_advisory_xact_lock($1)",
                 &[&(schema::APPLICATION_ID as i64)],
@@ -125,7 +125,7 @@ impl Store for Postgres {
         };
         let mut transaction = started.map_err(failed("begin"))?;
         if mode == Mode::Write {
-            // Writers come one after the other, as with SQLite, and read what the one before has
+            // Writers run one after another, as with SQLite, and each reads what the one before has
             // written.
             transaction
                 .batch_execute("LOCK TABLE events IN EXCLUSIVE MODE")
@@ -199,7 +199,7 @@ impl ToSql for Value {
     ) -> std::result::Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         match self {
             Value::Null => Ok(IsNull::Yes),
-            // Times in ms and counts: none is near 2^63.
+            // Times in ms and counts are far below 2^63.
             Value::Number(number) => (*number as i64).to_sql(kind, out),
             Value::Text(text) => text.to_sql(kind, out),
             Value::Bytes(bytes) => bytes.to_sql(kind, out),
@@ -228,7 +228,7 @@ fn value(row: &postgres::Row, column: usize) -> Value {
     }
 }
 
-/// The error by what a caller can do about it.
+/// Translates an error by what a caller can do about it.
 fn translated(
     ledger: &str,
     patience: Duration,
@@ -241,7 +241,7 @@ fn translated(
             waited: patience,
         };
     }
-    // Its own text says no more than "db error".
+    // The error's own text is only "db error".
     match error.as_db_error() {
         Some(said) => failed(
             ledger,

@@ -1,12 +1,12 @@
-//! The tables, as they are made.
+//! The table definitions.
 
 /// Version of the tables; a ledger of another version is refused.
 pub(super) const VERSION: u64 = 1;
 
-/// What marks a SQLite file as a ledger: `uniq` in ASCII.
+/// Marks a SQLite file as a ledger: `uniq` in ASCII.
 pub(super) const APPLICATION_ID: u64 = 0x756e_6971;
 
-/// The tables in SQLite's words.
+/// The tables for SQLite.
 pub(super) const TABLES: &str = "
 CREATE TABLE events (
     seq INTEGER NOT NULL PRIMARY KEY,
@@ -94,7 +94,7 @@ CREATE TABLE settings (
 ) STRICT;
 ";
 
-/// The tables in PostgreSQL's words.
+/// The tables for PostgreSQL.
 #[cfg(feature = "postgres")]
 pub(super) fn for_postgres() -> String {
     TABLES

@@ -1,10 +1,10 @@
-//! The statements, in words that SQLite and PostgreSQL both understand.
+//! The statements, in SQL that SQLite and PostgreSQL both understand.
 
 pub(in super::super) const HEAD: &str = "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1";
 pub(in super::super) const ADD_EVENT: &str = "INSERT INTO events (seq, at_ms, kind, submission, body, previous, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 pub(in super::super) const EVENTS_AFTER: &str = "SELECT seq, at_ms, kind, submission, body, previous, hash FROM events WHERE seq > $1 ORDER BY seq LIMIT 1000";
 pub(in super::super) const EVENTS_OF: &str = "SELECT seq, at_ms, kind, submission, body, previous, hash FROM events WHERE submission = $1 ORDER BY seq";
-/// The body of the rows in which persons have judged matches.
+/// The bodies of the rows with judgements of matches.
 pub(in super::super) const REVIEWS_OF: &str =
     "SELECT body FROM events WHERE submission = $1 AND kind = 'reviewed' ORDER BY seq";
 

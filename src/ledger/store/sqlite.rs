@@ -1,4 +1,4 @@
-//! The ledger in a SQLite file: one host, many processes.
+//! The ledger in a SQLite file, for one host and many processes.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -50,13 +50,13 @@ impl Sqlite {
         Ok(store)
     }
 
-    /// Sets what holds for every connection, and makes the tables of a new file.
+    /// Sets up a connection, and creates the tables of a new file.
     fn prepare(&mut self, create: bool) -> Result<()> {
         let doing = "open";
         self.connection
             .busy_timeout(self.patience)
             .map_err(|error| self.failed(doing, error))?;
-        // A file that is no ledger must be left as it is.
+        // A file that is not a ledger must stay unchanged.
         let (application, version) = self.header()?;
         let is_new = (application, version) == (0, 0) && self.is_empty()?;
         if is_new && !create {
@@ -91,7 +91,7 @@ impl Sqlite {
             let transaction = self
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            // Another process may have been first.
+            // Another process may have been faster.
             let version: i64 =
                 transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
             if version == 0 {
@@ -188,7 +188,7 @@ impl Store for Sqlite {
         self.connection
             .execute("VACUUM INTO ?1", [name])
             .map_err(|error| self.failed("backup", error))?;
-        // It is a backup once it is durable.
+        // The backup counts only once it is durable.
         let file = std::fs::File::open(target).map_err(Error::io(target, "open"))?;
         file.sync_all().map_err(Error::io(target, "sync"))
     }
@@ -247,7 +247,7 @@ impl Tables for Open<'_> {
     }
 }
 
-/// The statement with parameters as SQLite numbers them.
+/// The statement with parameters numbered for SQLite.
 fn numbered(sql: &str) -> String {
     sql.replace('$', "?")
 }
@@ -256,7 +256,7 @@ impl rusqlite::ToSql for Value {
     fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
         Ok(rusqlite::types::ToSqlOutput::Borrowed(match self {
             Value::Null => ValueRef::Null,
-            // Times in ms and counts: none is near 2^63.
+            // Times in ms and counts are far below 2^63.
             Value::Number(number) => ValueRef::Integer(*number as i64),
             Value::Text(text) => ValueRef::Text(text.as_bytes()),
             Value::Bytes(bytes) => ValueRef::Blob(bytes),
@@ -273,7 +273,7 @@ fn value(of: ValueRef<'_>) -> Value {
     }
 }
 
-/// The error by what a caller can do about it.
+/// Translates an error by what a caller can do about it.
 fn translated(
     ledger: &str,
     patience: Duration,
@@ -300,7 +300,7 @@ fn translated(
     }
 }
 
-/// Another program that has the file open.
+/// Plays another program that has the file open.
 #[cfg(test)]
 pub(in super::super) mod testing {
     use std::path::Path;

@@ -1,11 +1,12 @@
-//! Fits trees whose sums tell the odds, each on what those before it leave (pure): gradient
-//! boosting (Friedman 2001) with second-order steps and known signs (Chen and Guestrin 2016).
+//! Fits trees whose sums give the odds, each on the residuals of those before it (pure): gradient
+//! boosting (Friedman 2001) with second-order steps and monotone constraints (Chen and Guestrin
+//! 2016).
 
 use uniq::verdict::{Forest, Node};
 
 use super::fit::Example;
 
-/// Fits a forest; `signs` say of each term whether the odds may only grow (1) or only fall (-1)
+/// Fits a forest. For each term, `signs` says whether the odds may only grow (1) or only fall (-1)
 /// with it.
 pub(crate) fn boosted(examples: &[Example], signs: &[i8]) -> Forest {
     let binned = Binned::new(examples, signs.len());
@@ -48,11 +49,11 @@ fn bits(odds: f64) -> f32 {
     (odds * std::f64::consts::LOG2_E) as f32
 }
 
-/// The values of each term by which of a few ranges they are in.
+/// The values of each term, reduced to a few ranges.
 struct Binned {
-    /// Of each term, the limits between its ranges.
+    /// For each term, the limits between its ranges.
     limits: Vec<Vec<f32>>,
-    /// Of each term, the range of each example.
+    /// For each term, the range of each example.
     ranges: Vec<Vec<u8>>,
 }
 
@@ -70,7 +71,7 @@ impl Binned {
             let mut of_term: Vec<f32> =
                 (1..RANGES).filter(|_| !sorted.is_empty()).map(at).collect();
             of_term.dedup();
-            // Nothing is above the greatest value.
+            // No value is above the greatest one.
             of_term.retain(|limit| sorted.last().is_some_and(|last| limit < last));
             ranges.push(
                 values
@@ -86,17 +87,17 @@ impl Binned {
 
 /// A node while its tree grows.
 struct Grown {
-    /// What it answers, as a logarithm of odds.
+    /// Its answer, in logarithmic odds.
     worth: f64,
-    /// What the answers under it may be.
+    /// Bounds of the answers below it.
     bounds: (f64, f64),
-    /// The term and the number of the limit that are asked for, and the first of two nodes.
+    /// The term and limit of its question, and the first of its two child nodes.
     question: Option<(usize, usize, usize)>,
 }
 
 struct Growing {
     nodes: Vec<Grown>,
-    /// Nodes that answer, with their examples.
+    /// The leaves with their examples.
     leaves: Vec<(usize, Vec<u32>)>,
 }
 
@@ -136,7 +137,7 @@ impl Growing {
             let is_above = |row: &u32| usize::from(binned.ranges[term][*row as usize]) > limit;
             let (above, below): (Vec<u32>, Vec<u32>) = rows.into_iter().partition(is_above);
             let (least, most) = tree.nodes[node].bounds;
-            // What is on one side never gets past what is on the other.
+            // Keeps the answers of the two sides apart, so that the sign holds.
             let middle = 0.5 * (division.below + division.above);
             let bounds = match signs[term] {
                 1 => [(least, middle), (middle, most)],
@@ -158,7 +159,7 @@ impl Growing {
             divisions.push(tree.best(binned, slopes, signs, tree.leaves.len() - 1));
         }
         tree.nodes.iter_mut().for_each(|node| node.worth *= RATE);
-        // A question is worth what its answers are on average.
+        // The value of an inner node is the mean of its answers.
         let mut counts = vec![0.0; tree.nodes.len()];
         tree.leaves
             .iter()
@@ -174,7 +175,7 @@ impl Growing {
         tree
     }
 
-    /// The division of a leaf that gains most.
+    /// The best division of a leaf.
     fn best(
         &self,
         binned: &Binned,
@@ -220,7 +221,7 @@ impl Growing {
         best
     }
 
-    /// The tree as it is kept.
+    /// The tree as it is stored.
     fn told(&self, binned: &Binned) -> Vec<Node> {
         let node = |grown: &Grown| {
             let (term, limit, next) = grown.question.map_or((0, 0.0, 0), |(term, limit, next)| {
@@ -241,7 +242,7 @@ fn plus(a: (f64, f64), b: (f64, f64)) -> (f64, f64) {
     (a.0 + b.0, a.1 + b.1)
 }
 
-/// The best answer to examples of this slope and curvature, and what it gains.
+/// The best answer for examples of this slope and curvature, and its gain.
 fn answer((slope, curvature): (f64, f64), (least, most): (f64, f64)) -> (f64, f64) {
     let worth = (-slope / (curvature + PENALTY)).clamp(least, most);
     (
@@ -250,18 +251,19 @@ fn answer((slope, curvature): (f64, f64), (least, most): (f64, f64)) -> (f64, f6
     )
 }
 
-/// Trees, answers of each, and the share of an answer that is added. With 60 to 100 trees of 4 to 8
-/// answers the figures out of fold are the same within their error.
+/// Number of trees, answers of each, and share of an answer that is added. With 60 to 100 trees of
+/// 4 to 8 answers, the out-of-fold figures agree within their error.
 const TREES: usize = 100;
 const LEAVES: usize = 6;
 const RATE: f64 = 0.1;
 
-/// Penalty on the square of an answer, least gain of a question, and fewest examples of an answer.
+/// Penalty on the square of an answer, minimum gain of a question, and minimum number of examples
+/// of an answer.
 const PENALTY: f64 = 5.0;
 const GAIN_MIN: f64 = 1e-3;
 const EXAMPLES_MIN: usize = 20;
 
-/// Ranges into which the values of a term are divided.
+/// Number of ranges of the values of a term.
 const RANGES: usize = 64;
 
 #[cfg(test)]
@@ -269,7 +271,7 @@ mod tests {
     use super::*;
     use crate::random::Random;
 
-    /// Examples whose odds a function of two values tells; a third value says nothing.
+    /// Examples whose odds are a function of two values; a third value has no effect.
     fn examples(odds: impl Fn(f64, f64) -> f64) -> Vec<Example> {
         let mut random = Random::new(3);
         (0..8000)
@@ -305,7 +307,7 @@ mod tests {
 
     #[test]
     fn signs_are_kept_whatever_the_examples_say() {
-        // The first value speaks against a copy, though it must not.
+        // The first value decreases the odds, which its sign forbids.
         let forest = boosted(&examples(|a, b| 4.0 * b - 4.0 * a), &[1, 1, -1]);
         for step in 0..40 {
             let (low, high) = (step as f32 / 41.0, (step + 1) as f32 / 41.0);

@@ -1,4 +1,4 @@
-//! Footage of several folders, with what is known of who shows the same.
+//! Footage of several folders, and which videos show the same content.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -9,29 +9,29 @@ use uniq::media;
 
 use crate::footage::{Clip, sha256};
 
-/// Folds that are never fitted on and judged on at once.
+/// Number of folds for cross-validation.
 pub(crate) const FOLDS: usize = 10;
 
 /// All videos.
 pub(crate) struct Contents {
-    /// In the order of folders and lists; files of the same bytes once.
+    /// In the order of folders and lists, without files of the same bytes.
     pub(crate) clips: Vec<Clip>,
     known: HashMap<String, Known>,
 }
 
-/// What lists say of a video.
+/// A list's facts about a video.
 #[derive(Debug, Clone)]
 struct Known {
     content: String,
     family: Option<String>,
-    /// Whether it is marked as a copy of another of its family.
+    /// Whether it is marked as a copy of another video of its family.
     copy: bool,
 }
 
 impl Contents {
-    /// Reads folders with a `manifest.csv` or a `takes.csv` each: columns `file`, and as far as
+    /// Reads folders that each have a `manifest.csv` or a `takes.csv`. Columns: `file`, and if
     /// known `group` (the same content), `family` (takes of one scene), `source` (a repository, `:`
-    /// and a path), `relation` (`copy` for a file that is a copy of another of its family) and
+    /// and a path), `relation` (`copy` for a file that copies another of its family) and
     /// `duration_s`.
     pub(crate) fn read(folders: &[PathBuf]) -> anyhow::Result<Contents> {
         let mut clips: Vec<Clip> = Vec::new();
@@ -49,7 +49,7 @@ impl Contents {
             })?;
             read_list(&list, &mut clips, &mut rows)?;
         }
-        // What shares a name is one content.
+        // Videos that share a name have the same content.
         let mut joined = Joined::default();
         for (_, names, _, _) in &rows {
             names
@@ -79,7 +79,7 @@ impl Contents {
         Ok(contents)
     }
 
-    /// How many different contents there are.
+    /// Number of different contents.
     pub(crate) fn number(&self) -> usize {
         self.known
             .values()
@@ -88,17 +88,17 @@ impl Contents {
             .len()
     }
 
-    /// What a video shows: all of one group, one family and one repository have the same.
+    /// The content of a video; all videos of one group, family or repository have the same.
     pub(crate) fn content(&self, sha256: &str) -> &str {
         self.known.get(sha256).map_or("", |known| &known.content)
     }
 
-    /// The scene of which it is a take.
+    /// The scene of a take.
     pub(crate) fn family(&self, sha256: &str) -> Option<&str> {
         self.known.get(sha256)?.family.as_deref()
     }
 
-    /// Whether two videos may show the same recording, which nobody has looked at closely.
+    /// Whether two videos might show the same recording, which nobody has verified.
     pub(crate) fn may_be_copies(&self, one: &str, other: &str) -> bool {
         let copy = |sha256: &str| self.known.get(sha256).is_some_and(|known| known.copy);
         let group = |sha256: &str| {
@@ -177,7 +177,7 @@ fn read_list(
     Ok(())
 }
 
-/// Names that were joined to sets.
+/// Sets of joined names.
 #[derive(Default)]
 struct Joined(BTreeMap<String, String>);
 
@@ -192,7 +192,7 @@ impl Joined {
 
     fn join(&mut self, one: &str, other: &str) {
         let (one, other) = (self.root(one), self.root(other));
-        // The lesser name stands for the set, so that the order of files does not matter.
+        // The lesser name represents the set, so that the order of files does not matter.
         if one != other {
             self.0
                 .insert(one.clone().max(other.clone()), one.min(other));

@@ -1,4 +1,4 @@
-//! Curves of the errors that can be had, and of how true probabilities are.
+//! Plots error curves and the calibration of probabilities.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::plan::Class;
 use crate::plot::{self, Axis, Chart, Curve, Point, Scale};
 use crate::statistics::Tenths;
 
-/// Writes all plots into a folder.
+/// Writes all plots to a folder.
 pub(crate) fn write(
     folder: &Path,
     judged: &[Judged<'_>],
@@ -47,11 +47,11 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// How much speaks for a copy in an alignment.
+/// The evidence for a copy in an alignment.
 type Score<'a> = &'a dyn Fn(&Observation, &Found) -> f64;
 
-/// The greatest score of each excerpt: of copies among what is right, of all others among what is
-/// wrong; of one without any the least.
+/// The maximum score of each excerpt: over right alignments for copies, over wrong ones for all
+/// others; minus infinity without any.
 fn scores(judged: &[Judged<'_>], classes: &[Class], score: Score<'_>) -> Vec<f64> {
     let of = judged
         .iter()
@@ -66,7 +66,7 @@ fn scores(judged: &[Judged<'_>], classes: &[Class], score: Score<'_>) -> Vec<f64
     .collect()
 }
 
-/// Shares of others and of copies that reach each score, from the highest score on.
+/// Shares of others and of copies that reach each score, from the highest score.
 fn shares(copies: &[f64], others: &[f64]) -> Vec<(f64, f64)> {
     let mut thresholds: Vec<f64> = copies
         .iter()
@@ -89,7 +89,7 @@ fn reached(scores: &[f64], threshold: f64) -> f64 {
     scores.iter().filter(|score| **score >= threshold).count() as f64 / scores.len().max(1) as f64
 }
 
-/// Most copies that are told at a share of others that is told.
+/// Maximum share of copies found at a share of others found.
 fn told_at(shares: &[(f64, f64)], others: f64) -> f64 {
     shares
         .iter()
@@ -197,8 +197,8 @@ fn det(judged: &[Judged<'_>], models: &[Model], threshold: f64) -> Chart {
     }
 }
 
-/// Predicted and observed shares of copies: of alignments with pictures, of seconds and of clips.
-/// What may be a copy though nobody knows is left out.
+/// Predicted and observed shares of copies: of alignments with pictures, of seconds, and of clips.
+/// Possible copies that nobody has verified are left out.
 fn reliability(judged: &[Judged<'_>], models: &[Model]) -> (Tenths, Tenths, Tenths) {
     let (mut by_alignment, mut by_second, mut by_clip) =
         (Tenths::default(), Tenths::default(), Tenths::default());
@@ -274,10 +274,10 @@ fn number(judged: &[Judged<'_>], classes: &[Class]) -> usize {
         .count()
 }
 
-/// What is the hardest to tell from a copy.
+/// The classes that are hardest to distinguish from copies.
 const HARD: [Class; 2] = [Class::OtherTake, Class::OtherMoment];
 
-/// Probability from which it matters that nobody knows whether something is a copy.
+/// Probability above which it matters that an alignment is unverified.
 const UNKNOWN_MIN: f64 = 0.05;
 
 const FIFTHS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];

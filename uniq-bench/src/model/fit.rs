@@ -1,4 +1,4 @@
-//! Fits the models on what teaches, and writes them as source (pure).
+//! Fits the models on the training alignments, and writes them as source code (pure).
 
 use uniq::align::Alignment;
 use uniq::verdict::{COMPARED_BITS, Forest, Model, Node, PowerModel, Term, key_terms, terms};
@@ -8,7 +8,7 @@ use super::contents::{Contents, FOLDS};
 use super::observe::{Found, Observation};
 use super::plan::Class;
 
-/// A value of each term, whether it is of a copy, and how much it counts.
+/// An example: its terms, whether it is a copy, and its weight.
 #[derive(Debug, Clone)]
 pub(crate) struct Example {
     pub(crate) values: Vec<f64>,
@@ -16,15 +16,16 @@ pub(crate) struct Example {
     pub(crate) weight: f64,
 }
 
-/// The model of each fold, fitted on all other folds, and last the one of all.
+/// The model of each fold, fitted on all other folds, and last the model fitted on all.
 pub(crate) fn fit(observations: &[Observation]) -> Vec<Model> {
     let all = |without: Option<usize>| {
         let chosen: Vec<&Observation> = observations
             .iter()
             .filter(|made| without != Some(Contents::fold(&made.content)))
             .collect();
-        // A copy is found by its best alignment; worse ones beside it, in another orientation or of
-        // a moment only, are no copies that look so bad. Which is the best the first model says.
+        // Only the best alignment of a copy counts as one. Worse ones of the same copy, in another
+        // orientation or of a short time, would be misleading examples. A first model decides which
+        // is best.
         let fitted = |best: Option<&Model>| Model {
             power: PowerModel::default(),
             pictures: forest(&chosen, best, &|alignment| {
@@ -40,16 +41,16 @@ pub(crate) fn fit(observations: &[Observation]) -> Vec<Model> {
     (0..FOLDS).map(Some).chain([None]).map(all).collect()
 }
 
-/// Whether an alignment teaches: somebody knows whether it is a copy. At another time of its own
-/// source it mostly shows something that comes back, or stands still, and is no mistake.
+/// Whether an alignment is an example: it is known whether it is a copy. At another time of its own
+/// source it mostly shows repeated or still content, and is no counterexample.
 pub(crate) fn teaches(made: &Observation, found: &Found) -> bool {
     let own_copy = matches!(made.class, Class::Copy | Class::Crossing) && found.own;
     found.alignment.evidence.total >= COMPARED_BITS
         && found.right.is_some_and(|right| right || !own_copy)
 }
 
-/// The alignments of an excerpt that teach what a copy is, or what is none: of copies, if a model
-/// is there, the most probable one of each copied part.
+/// The examples of an excerpt that are copies, or that are not. With a model, only the most
+/// probable copy of each copied part.
 pub(crate) fn taught<'a>(
     made: &'a Observation,
     copy: bool,
@@ -105,8 +106,8 @@ fn forest(
     boosted(&examples, &signs)
 }
 
-/// Base and weights of the greatest likelihood, less a penalty on the weights, with signs as they
-/// have to be: accelerated projected gradients (Nesterov 1983) over standardised values.
+/// Base and weights of maximum likelihood, with a penalty on the weights and the required signs:
+/// accelerated projected gradients (Nesterov 1983) on standardised values.
 pub(crate) fn logistic(examples: &[Example], signs: &[i8]) -> Vec<f64> {
     let count = signs.len();
     let total: f64 = examples
@@ -139,7 +140,7 @@ pub(crate) fn logistic(examples: &[Example], signs: &[i8]) -> Vec<f64> {
                 .collect()
         })
         .collect();
-    // The curvature is at most a quarter of the sum of the squares, of which each is one.
+    // The curvature is at most a quarter of the sum of the squares, each of which is one.
     let step = 1.0 / (0.25 * (count as f64 + 1.0) + 2.0 * PENALTY);
     let (mut at, mut ahead, mut momentum) = (vec![0.0; count + 1], vec![0.0; count + 1], 1.0_f64);
     for _ in 0..ROUNDS {
@@ -187,7 +188,7 @@ pub(crate) fn logistic(examples: &[Example], signs: &[i8]) -> Vec<f64> {
     std::iter::once(base).chain(weights).collect()
 }
 
-/// The source of the file with the fitted numbers, the same for the same model.
+/// The source code of the fitted numbers; the same model gives the same file.
 pub(crate) fn source(model: &Model, excerpts: usize, contents: usize) -> String {
     let trees = |forest: &Forest| {
         let node = |node: &Node| {
@@ -250,7 +251,7 @@ pub(crate) fn source(model: &Model, excerpts: usize, contents: usize) -> String 
 /// Penalty on the square of a standardised weight.
 const PENALTY: f64 = 1e-4;
 
-/// Steps.
+/// Number of steps.
 const ROUNDS: usize = 2000;
 
 #[cfg(test)]

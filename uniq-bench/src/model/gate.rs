@@ -1,10 +1,10 @@
-//! Whether the model that ships still decides a fixed sample of real footage as well as it did.
+//! Tests whether the released model still decides a fixed sample of real footage as well as before.
 //!
-//! The sample is the same for the same footage: excerpts of the plan, in rounds over contents (of
-//! other takes over scenes), so that no content has many. It is judged by [`Model::default`] and
-//! [`Policy::default`], which were fitted and chosen on this footage: the gate finds what became
-//! worse, and is no measure of what other footage shows. It does not trust itself: with cheaper
-//! mistakes the same excerpts have to fail.
+//! The same footage gives the same sample: excerpts of the plan, in rounds over contents (or over
+//! scenes for other takes), so that no content dominates. It is judged by [`Model::default`] and
+//! [`Policy::default`], which were fitted and chosen on this footage. So the gate finds
+//! regressions, but does not measure other footage. It also tests itself: with cheaper mistakes the
+//! same excerpts must fail.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     cache: Option<PathBuf>,
 }
 
-/// Judges the sample, prints the figures, and fails if one is worse than its gate.
+/// Judges the sample and prints the figures. Fails if one is worse than its gate.
 pub(crate) fn gate(args: &Args) -> anyhow::Result<Vec<String>> {
     let folder = args.cache.clone().map_or_else(cache::default_folder, Ok)?;
     let cache = Cache::new(folder)?;
@@ -49,7 +49,7 @@ pub(crate) fn gate(args: &Args) -> anyhow::Result<Vec<String>> {
         figures.text()
     )?;
     let mut broken = figures.broken();
-    // The gates are worth what they catch.
+    // Tests that the gates detect bad decisions.
     let careless = Policy {
         false_published: 1.0,
         false_payable: 1.0,
@@ -76,7 +76,7 @@ pub(crate) fn gate(args: &Args) -> anyhow::Result<Vec<String>> {
     Ok(broken)
 }
 
-/// Looks at excerpts until the sample is full, and gives those besides that could not be made.
+/// Observes excerpts until the sample is full. Also returns those that could not be made.
 fn look(folders: &[PathBuf], cache: &Cache) -> anyhow::Result<(Vec<Observation>, Vec<String>)> {
     cache::need_editor()?;
     let cancel = cancel_flag()?;
@@ -115,12 +115,12 @@ fn look(folders: &[PathBuf], cache: &Cache) -> anyhow::Result<(Vec<Observation>,
     Ok((observations, failed))
 }
 
-/// What the choice of an excerpt depends on.
+/// What determines the choice of an excerpt.
 struct Place {
     part: Part,
-    /// Its scene if it is a take, and else its content.
+    /// Its scene if it is a take, or else its content.
     group: String,
-    /// Digest of its clip's name and its edit: the same whatever the version of the fingerprint.
+    /// Digest of its clip's name and its edit, independent of the version of the fingerprint.
     number: [u8; 32],
 }
 
@@ -143,11 +143,11 @@ impl Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Copy,
-    /// Of [`HARD_EDITS`].
+    /// A copy by one of [`HARD_EDITS`].
     HardCopy,
     Negative,
     OtherTake,
-    /// What needs an index of halves, which takes longer to make than all the rest.
+    /// Excerpts that need an index of halves, which takes longer to make than everything else.
     Rest,
 }
 
@@ -163,7 +163,7 @@ impl Part {
     }
 }
 
-/// Each part in rounds over groups: the first of each, then the second.
+/// Each part in rounds over groups: the first of each group, then the second.
 fn ranked<T>(all: Vec<T>, place: impl Fn(&T) -> Place) -> Vec<(Part, T)> {
     let mut groups = BTreeMap::<(Part, String), Vec<_>>::new();
     for one in all {
@@ -191,7 +191,7 @@ fn ranked<T>(all: Vec<T>, place: impl Fn(&T) -> Place) -> Vec<(Part, T)> {
         .collect()
 }
 
-/// Takes as many of each part as are lacking, the first ones.
+/// Takes the first excerpts of each part, as many as are missing.
 fn take<T>(
     waiting: &mut Vec<(Part, T)>,
     lacking: &BTreeMap<Part, usize>,
@@ -216,12 +216,12 @@ fn take<T>(
     Ok(taken)
 }
 
-/// What the gates are about.
+/// The figures that the gates limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Figures {
     copies: usize,
     found: usize,
-    /// Copied seconds, and of them payable.
+    /// Copied seconds, and how many of them are payable.
     copied_s: f64,
     paid_s: f64,
     takes: usize,
@@ -266,7 +266,7 @@ impl Figures {
         )
     }
 
-    /// The gates that do not hold, a line each.
+    /// The failed gates, one line each.
     fn broken(&self) -> Vec<String> {
         let mut broken = Vec::new();
         let mut ask = |holds: bool, why: String| broken.extend((!holds).then_some(why));
@@ -284,7 +284,7 @@ impl Figures {
                 self.paid_s
             ),
         );
-        // None was (of contents that were not fitted on 2.8 %), and with costs of 1 one.
+        // There was none (2.8 % out of fold), and with costs of 1 there was one.
         ask(
             self.takes_published == 0,
             format!("{} other takes published", self.takes_published),
@@ -297,8 +297,8 @@ impl Figures {
     }
 }
 
-/// How many excerpts of each part: with the index and the making of the excerpts 3.9 minutes of
-/// processor time, and less than one where they were made before.
+/// Number of excerpts of each part. Index and excerpts take 3.9 minutes of processor time, and less
+/// than one if they were made before.
 const SAMPLE: [(Part, usize); 4] = [
     (Part::Copy, 26),
     (Part::HardCopy, 18),
@@ -306,24 +306,24 @@ const SAMPLE: [(Part, usize); 4] = [
     (Part::OtherTake, 32),
 ];
 
-/// Edits that leave little of the picture, or 3 s of it: a worse decision shows first in these, so
-/// that they are four in ten copies of the sample and one in ten of all.
+/// Edits that leave little of the frame, or 3 s of it. Worse decisions show first in these, so they
+/// are four in ten copies of the sample, but one in ten of all.
 const HARD_EDITS: [&str; 5] = ["inside", "emoji", "pip33", "short-form", "blurred-wide"];
 
-/// Chooses the sample: of the first 120 the one whose shares are the nearest to those of all
-/// excerpts, and that has takes and copies that costs of 1 decide wrongly.
+/// Seed of the sample. Of the first 120 seeds, its shares are nearest to those of all excerpts, and
+/// it has takes and copies that costs of 1 decide wrongly.
 const SEED: u32 = 21;
 
-/// Most excerpts besides that may not come out as planned, of files whose times the tools that cut
-/// them miss: four are such.
+/// Maximum number of further excerpts that may not come out as planned, because tools cut some
+/// files at the wrong time. There are four such files.
 const FAILED_MAX: usize = 8;
 
-/// Least number of the 44 copies found. 41 were on 2026-11-29 (93 %; 92 % of all copies of contents
-/// that were not fitted on); one standard deviation of such a sample is 1.8.
+/// Minimum number of the 44 copies found. On 2026-11-29 it was 41 (93 %; 92 % of all copies out of
+/// fold). One standard deviation of such a sample is 1.8.
 const FOUND_MIN: usize = 37;
 
-/// Most copied seconds payable, of 247: 1 %. 1.2 were (0.5 %; of all copies 0.4 %), and with costs
-/// of 1 1.8.
+/// Maximum number of copied seconds payable, of 247: 1 %. It was 1.2 (0.5 %; of all copies 0.4 %),
+/// and 1.8 with costs of 1.
 const PAID_MAX_S: f64 = 2.5;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How the model judges contents that it was not fitted on.
+//! Judges contents by models that were not fitted on them.
 
 use std::collections::BTreeMap;
 
@@ -22,25 +22,25 @@ use crate::statistics::{Tenths, ratio};
 /// A copied second.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Second {
-    /// What tells how surely it is found.
+    /// The terms of its power.
     pub(crate) terms: [f32; POWER_TERMS],
     /// Whether it is called published.
     pub(crate) found: bool,
 }
 
-/// What became of an excerpt.
+/// The judgement of an excerpt.
 #[derive(Debug, Clone)]
 pub(crate) struct Judged<'a> {
     pub(crate) made: &'a Observation,
-    /// Whether a copy of the right source at the right time is told.
+    /// Whether a copy of the right source at the right time was reported.
     pub(crate) found: bool,
-    /// Whether anything is called published that is not.
+    /// Whether anything is wrongly called published.
     pub(crate) accused: bool,
     pub(crate) verdict: Verdict,
     /// Why parts of it are unsearchable.
     pub(crate) reasons: Vec<String>,
-    /// Seconds that are copies, and of them published and payable; all others, of them published
-    /// and not payable.
+    /// Seconds that are copies, and how many of these are published and payable; all other seconds,
+    /// and how many of these are published and not payable.
     pub(crate) copied_s: f64,
     pub(crate) paid_s: f64,
     pub(crate) own_s: f64,
@@ -48,13 +48,13 @@ pub(crate) struct Judged<'a> {
     pub(crate) copied: Vec<Second>,
     pub(crate) accused_s: f64,
     pub(crate) withheld_s: f64,
-    /// Of each second the probability that it was published, and whether it is a copy.
+    /// For each second the probability that it was published, and whether it is a copy.
     pub(crate) seconds: Vec<(f32, bool)>,
-    /// What is found, the surest and all others: see [`crate::precision`].
+    /// Everything found, with its score: see [`crate::precision`].
     pub(crate) segments: Vec<Segment>,
 }
 
-/// Judges each excerpt with the model of its fold.
+/// Judges each excerpt by the model of its fold.
 pub(crate) fn judged<'a>(
     observations: &'a [Observation],
     models: &[Model],
@@ -155,8 +155,8 @@ fn seconds(judgement: &Judgement, truth: &[(f64, f64)]) -> Vec<(f32, bool)> {
         .collect()
 }
 
-/// What is found of an excerpt, whatever the policy makes of it. Of a pair the second number is 0
-/// for the excerpt's own source. What may be a copy though nobody knows is left out.
+/// Everything found in an excerpt, regardless of the policy. In a pair, the second number is 0 for
+/// the excerpt's own source. Possible copies that nobody has verified are left out.
 fn segments(made: &Observation, judgement: &Judgement) -> Vec<Segment> {
     let known = made
         .found
@@ -190,7 +190,7 @@ fn segments(made: &Observation, judgement: &Judgement) -> Vec<Segment> {
         .collect()
 }
 
-/// Average precision over segments of excerpts, each of which is a query.
+/// Average precision over segments; each excerpt is a query.
 fn average_precision(judged: &[&Judged<'_>]) -> Option<f64> {
     let (mut truths, mut found) = (Vec::new(), Vec::new());
     for (query, judged) in judged.iter().enumerate() {
@@ -232,8 +232,9 @@ fn copied(clip: &Fingerprint, judgement: &Judgement, truth: &[(f64, f64)]) -> Ve
         .collect()
 }
 
-/// The table, with intervals of 95 % over contents. The average precision of classes without copies
-/// is that of the edited copies with these excerpts among them: what their false alarms cost.
+/// The table, with intervals of 95 % over contents. For classes without copies, the average
+/// precision is that of the edited copies with these excerpts added, which shows the cost of their
+/// false alarms.
 pub(crate) fn table(judged: &[Judged<'_>]) -> String {
     let mut text = String::from(
         "class                 n   contents  found at the right time  accused                  undecided  unpublished  copies payable  own published  own withheld  segment AP\n",
@@ -256,7 +257,7 @@ pub(crate) fn table(judged: &[Judged<'_>]) -> String {
                 .push(judged);
         }
         let groups: Vec<&Vec<&Judged<'_>>> = by_content.values().collect();
-        // Where nothing is a copy: of the edited copies with these among them.
+        // For classes without copies: that of the edited copies with these added.
         let precision = |of: &[&Judged<'_>]| {
             let copies = judged
                 .iter()
@@ -326,7 +327,7 @@ pub(crate) fn table(judged: &[Judged<'_>]) -> String {
     text
 }
 
-/// Of each edit how many copies are found, and how much of them is payable, the least first.
+/// For each edit, how many copies are found and how much of them is payable, lowest first.
 pub(crate) fn by_edit(judged: &[Judged<'_>]) -> String {
     let mut by_edit: BTreeMap<&str, Vec<&Judged<'_>>> = BTreeMap::new();
     for judged in judged
@@ -358,8 +359,8 @@ pub(crate) fn by_edit(judged: &[Judged<'_>]) -> String {
     format!("edit                  found             payable\n{lines}")
 }
 
-/// How many excerpts whose content was left out of the search reach so much evidence, and how many
-/// the model of chance predicts.
+/// How many excerpts without their content in the index reach this much evidence, and how many the
+/// model of chance predicts.
 pub(crate) fn by_chance(observations: &[Observation]) -> String {
     let negatives = observations
         .iter()
@@ -384,7 +385,7 @@ pub(crate) fn by_chance(observations: &[Observation]) -> String {
     )
 }
 
-/// Predicted and observed shares of copies among alignments, by tenths, and the logarithmic loss in
+/// Predicted and observed shares of copies among alignments by tenths, and the logarithmic loss in
 /// bits.
 pub(crate) fn reliability(observations: &[Observation], models: &[Model]) -> String {
     let mut tenths = Tenths::default();
@@ -411,7 +412,7 @@ pub(crate) fn reliability(observations: &[Observation], models: &[Model]) -> Str
     )
 }
 
-/// Excerpts that are judged wrongly, a line each.
+/// The wrongly judged excerpts, one line each.
 pub(crate) fn mistakes(judged: &[Judged<'_>], models: &[Model]) -> String {
     let mut text = String::new();
     for judged in judged {
@@ -471,8 +472,8 @@ pub(crate) fn mistakes(judged: &[Judged<'_>], models: &[Model]) -> String {
     text
 }
 
-/// Bits at which predicted and observed are compared.
+/// Evidence in bits at which predicted and observed numbers are compared.
 const BITS: [f32; 6] = [12.0, 16.0, 20.0, 24.0, 30.0, 40.0];
 
-/// Resamples of a bootstrap.
+/// Number of resamples of a bootstrap.
 const RESAMPLED: usize = 1000;

@@ -1,4 +1,4 @@
-//! Fits the model that decides what is a copy, and judges it on contents that it was not fitted on.
+//! Fits the model that decides what is a copy, and judges it out of fold.
 
 mod boost;
 mod contents;
@@ -61,7 +61,7 @@ pub(crate) struct Args {
     most: Option<usize>,
 }
 
-/// Observes, fits and judges; gives what could not be measured.
+/// Observes, fits and judges. Returns what could not be measured.
 pub(crate) fn model(args: &Args) -> anyhow::Result<Vec<String>> {
     cache::need_editor()?;
     let folder = args.cache.clone().map_or_else(cache::default_folder, Ok)?;
@@ -108,7 +108,7 @@ fn report(args: &Args, observations: &[Observation], cache: &Cache) -> anyhow::R
         ..usual
     };
     let mut models = fit::fit(observations);
-    // What is found does not depend on the power, and the power on what is found.
+    // The findings do not depend on the power, but the power depends on the findings.
     let judged = judged::judged(observations, &models, &policy, cache)?;
     let powers = power::fit(&judged);
     let reliability = power::reliability(&judged, &powers);

@@ -1,4 +1,4 @@
-//! What the library finds of each excerpt, beside the truth.
+//! Records the library's findings for each excerpt, with the truth.
 
 use std::collections::HashMap;
 use std::fs;
@@ -20,49 +20,50 @@ use crate::cache::{Cache, key};
 use crate::edits::Time;
 use crate::footage::{decoding, sha256};
 
-/// An excerpt and what was found of it.
+/// An excerpt and its findings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Observation {
-    /// Names the excerpt's fingerprint.
+    /// Name of the excerpt's fingerprint.
     pub(crate) key: String,
-    /// What it is.
+    /// Its class.
     pub(crate) class: Class,
-    /// The content that it is of.
+    /// Its content.
     pub(crate) content: String,
-    /// The scene of which it is a take.
+    /// The scene of a take.
     pub(crate) family: Option<String>,
-    /// The file that it is cut from, and the edit.
+    /// The file that it is cut from, and with `edit` its origin.
     pub(crate) clip: String,
     /// See `clip`.
     pub(crate) edit: String,
-    /// Which parts of it are copies of what, in seconds: of it, and of its source.
+    /// Its copied parts: start and end in the excerpt and in the source, in seconds.
     pub(crate) truth: Vec<((f64, f64), (f64, f64))>,
-    /// What was found.
+    /// The findings.
     pub(crate) found: Vec<Found>,
-    /// Videos in the index.
+    /// Number of videos in the index.
     pub(crate) videos: u64,
 }
 
-/// An alignment and whether it is right.
+/// An alignment, and whether it is right.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Found {
-    /// What it is.
+    /// The alignment.
     pub(crate) alignment: Alignment,
-    /// Whether it is a copy at that time; `None` if nobody knows.
+    /// Whether it is a copy at that time; `None` if unknown.
     pub(crate) right: Option<bool>,
-    /// Whether it is of the excerpt's own source.
+    /// Whether its source is the excerpt's own.
     pub(crate) own: bool,
 }
 
-/// The indexes that excerpts are checked against: one of all videos, one of halves.
+/// The indexes for the searches: one of all videos, one of halves.
 struct Indexes {
     whole: Index,
     halves: Index,
-    /// Clip and number of each half, by the SHA-256 of its file.
+    /// Clip and number of each half, by the SHA-256 of the half's file.
     of_half: HashMap<String, (String, usize)>,
 }
 
-/// Looks at all excerpts, as far as that was not done by this program; in the order of the jobs.
+/// Observes all excerpts that this program has not observed before. The result is in the order of
+/// the jobs.
 pub(crate) fn observe(
     contents: &Contents,
     jobs: &[Job],
@@ -176,7 +177,7 @@ fn look(
     cancel: &AtomicBool,
 ) -> anyhow::Result<Observation> {
     let (fingerprint, _) = cache.fingerprint(&job.excerpt, cancel)?;
-    // Of files whose frames last unequally long, tools that cut disagree about time.
+    // If frames have unequal lengths, cutting tools disagree about time.
     let length = job
         .excerpt
         .truth
@@ -196,13 +197,13 @@ fn look(
         &indexes.whole
     };
     let own = &job.excerpt.clip.sha256;
-    // The clip of a video of the index, and which half of it.
+    // The clip of an indexed video, and which half of it.
     let clip_of = |sha256: &str| match indexes.of_half.get(sha256) {
         Some((clip, half)) if job.hidden.is_some() => (clip.clone(), Some(*half)),
         _ => (sha256.to_owned(), None),
     };
     let content = contents.content(own);
-    // Nor what it is mixed with, which is in the index and would be found as well.
+    // Excludes mixed footage, which is in the index and would be found too.
     let mixed = job
         .excerpt
         .other
@@ -266,7 +267,7 @@ fn look(
     })
 }
 
-/// Whether most of an alignment lies in a copied part, and its middle at the right time of the
+/// Whether most of an alignment is in a copied part, with its middle at the right time of the
 /// source.
 fn is_right(alignment: &Alignment, job: &Job) -> bool {
     let (start, end) = (
@@ -288,16 +289,16 @@ fn is_right(alignment: &Alignment, job: &Job) -> bool {
     })
 }
 
-/// The source's time may be off by so much, in seconds.
+/// Maximum error of the source's time, in seconds.
 const RIGHT_S: f64 = 1.0;
 
-/// An excerpt may be longer or shorter by so much, in seconds.
+/// Maximum error of an excerpt's length, in seconds.
 const LENGTH_S: f64 = 0.5;
 
-/// Between two lines about how far it has come.
+/// Time between two progress lines.
 const TELL_EVERY: Duration = Duration::from_secs(30);
 
-/// Reads observations that were written before.
+/// Reads observations from a file.
 pub(crate) fn load(file: &Path) -> anyhow::Result<Vec<Observation>> {
     let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
     text.lines()

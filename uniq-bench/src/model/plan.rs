@@ -1,4 +1,4 @@
-//! Which excerpts are looked at, by class.
+//! Chooses the excerpts to observe, by class.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,24 +8,24 @@ use crate::excerpt::Excerpt;
 use crate::footage::Clip;
 use crate::random::{Random, fold};
 
-/// What an excerpt is to the index that it is checked against.
+/// Relation of an excerpt to the index that it is checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Class {
-    /// An edited copy of a video of the index.
+    /// An edited copy of an indexed video.
     Copy,
-    /// Edited footage of which nothing is in the index.
+    /// Edited footage that is not in the index.
     Negative,
-    /// Another moment of a video of which one half is in the index.
+    /// Another moment of a video of which one half is indexed.
     OtherMoment,
     /// Part of that half and part of what adjoins it.
     Crossing,
-    /// Another take of a scene of which takes are in the index.
+    /// Another take of a scene of which takes are indexed.
     OtherTake,
 }
 
 impl Class {
-    /// In the order of tables, with the names in them.
+    /// All classes in the order of tables, with their names there.
     pub(crate) const ALL: [(Class, &'static str); 5] = [
         (Class::Copy, "edited copies"),
         (Class::Negative, "negatives"),
@@ -35,18 +35,18 @@ impl Class {
     ];
 }
 
-/// An excerpt to be looked at.
+/// An excerpt to observe.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
-    /// What it is.
+    /// Its class.
     pub(crate) class: Class,
     /// The excerpt.
     pub(crate) excerpt: Excerpt,
-    /// Which half of its clip is not in the index, for those of halves.
+    /// Which half of its clip is not indexed, for classes with halves.
     pub(crate) hidden: Option<usize>,
 }
 
-/// Chooses excerpts of all videos: the same for the same footage, in an order without rhyme.
+/// Chooses excerpts of all videos: the same for the same footage, in a shuffled order.
 pub(crate) fn plan(contents: &Contents) -> Vec<Job> {
     let mut jobs: Vec<Job> = contents
         .clips
@@ -141,13 +141,13 @@ fn of_clip(clip: &Clip, contents: &Contents) -> Vec<Job> {
     jobs
 }
 
-/// The two halves of a clip, in seconds; what is around its middle is in neither.
+/// The two halves of a clip, in seconds, without its middle.
 pub(crate) fn halves(clip: &Clip) -> [(f64, f64); 2] {
     let middle = 0.5 * clip.duration_s;
     [(0.0, middle - APART_S), (middle + APART_S, clip.duration_s)]
 }
 
-/// Whether a clip is long enough for halves, and no other video shows the same.
+/// Whether a clip is long enough for halves, and no other video shows the same content.
 pub(crate) fn is_divisible(clip: &Clip, contents: &Contents) -> bool {
     clip.duration_s >= DIVISIBLE_S
         && contents
@@ -158,23 +158,23 @@ pub(crate) fn is_divisible(clip: &Clip, contents: &Contents) -> bool {
             == 1
 }
 
-/// Choose edits, lengths and parts.
+/// Seeds for edits and lengths, and for parts.
 const SEED: u64 = 77;
 const PART_SEED: u64 = 5;
 
-/// Edits of a clip, and of a take, of which every third is a negative as well.
+/// Number of edits of a clip and of a take. Every third one is also used as a negative.
 const EDITS_OF_CLIP: usize = 8;
 const EDITS_OF_TAKE: usize = 3;
 const NEGATIVE_EVERY: usize = 3;
 
-/// Lengths of excerpts in seconds, one of them drawn for each.
+/// Lengths of excerpts, in seconds; one is drawn for each excerpt.
 const LENGTHS_S: [f64; 4] = [10.0, 10.0, 5.0, 3.0];
 
-/// Edits of what is no copy.
+/// Edits of excerpts that are no copies.
 const HARMLESS: [&str; 4] = ["cut", "reencode", "mirror", "corner80"];
 
-/// Clips from this length on have halves, what lies so near to the middle is in neither, and
-/// excerpts of them are so long at most.
+/// In seconds: minimum length of a clip with halves, the excluded distance from its middle, and
+/// maximum length of excerpts of halves.
 const DIVISIBLE_S: f64 = 9.0;
 const APART_S: f64 = 1.0;
 const HALF_S: f64 = 5.0;

@@ -1,4 +1,5 @@
-//! Fits how surely each second of a copy is found, and compares that with how often it is.
+//! Fits the probability that each second of a copy is found, and compares it with the observed
+//! share.
 
 use uniq::verdict::PowerModel;
 
@@ -8,7 +9,7 @@ use super::judged::{Judged, Second};
 use crate::edits::Edit;
 use crate::statistics::Tenths;
 
-/// The power of each fold, fitted on all other folds, and last the one of all.
+/// The power model of each fold, fitted on all other folds, and last the one fitted on all.
 pub(crate) fn fit(judged: &[Judged<'_>]) -> Vec<PowerModel> {
     (0..FOLDS)
         .map(Some)
@@ -24,7 +25,7 @@ fn of(judged: &[Judged<'_>], without: Option<usize>) -> PowerModel {
         .iter()
         .filter(|judged| without != Some(Contents::fold(&judged.made.content)))
     {
-        // Seconds of one excerpt are found together or not at all.
+        // The seconds of one excerpt are mostly found together or not at all.
         let weight = 1.0 / (judged.copied.len() as f64).sqrt();
         for second in &judged.copied {
             let values = second.terms.iter().map(|term| f64::from(*term)).collect();
@@ -61,8 +62,8 @@ fn of(judged: &[Judged<'_>], without: Option<usize>) -> PowerModel {
     PowerModel { edits, ..model }
 }
 
-/// What has to be added to the base for the mean power of some seconds to be their found share,
-/// drawn towards nothing.
+/// The addition to the base that makes the mean power of some seconds equal to their found share,
+/// with a prior towards 0.
 fn more(model: &PowerModel, seconds: &[Second]) -> f32 {
     let mut more = 0.0_f64;
     for _ in 0..STEPS {
@@ -90,6 +91,6 @@ pub(crate) fn reliability(judged: &[Judged<'_>], powers: &[PowerModel]) -> Strin
     format!("power of seconds\n{}", tenths.text())
 }
 
-/// Steps of Newton's method, and the weight of the prior, in seconds.
+/// Number of steps of Newton's method, and weight of the prior, in seconds.
 const STEPS: usize = 30;
 const PRIOR: f64 = 10.0;

@@ -24,14 +24,14 @@ pub enum EventName {
 }
 
 impl EventName {
-    /// All of them.
+    /// All events.
     pub(super) const ALL: [EventName; 3] = [
         EventName::SubmissionChecked,
         EventName::CertificateIssued,
         EventName::CertificateSuperseded,
     ];
 
-    /// How it is written.
+    /// Its name in requests and answers.
     pub(super) fn name(self) -> &'static str {
         match self {
             EventName::SubmissionChecked => events::CHECKED,

@@ -1,4 +1,4 @@
-//! What there is to decide about on the page of a submission: matches, pairs, and the log.
+//! The parts of a submission's page to decide about: matches, pairs, and the log.
 
 use uniq::evidence_page::Text;
 use uniq::ledger::PairKind;
@@ -139,7 +139,7 @@ impl Cases<'_> {
                     value: self.bits(pair.evidence_millibits as f64 / 1e3),
                 },
             ];
-            // All that two submissions share is decided at once.
+            // Everything that two submissions share is decided together.
             if let Some(case) = cases
                 .iter_mut()
                 .find(|case| case.anchor == format!("pair-{}", pair.other))
@@ -211,7 +211,7 @@ impl Cases<'_> {
         })
     }
 
-    /// What the ledger knows of a match that was not decided by way of the service.
+    /// The ledger's judgement of a match that was not made through the service.
     fn said_elsewhere(&self, source: &str, here: (u64, u64)) -> Text {
         let said = self
             .subject
@@ -303,7 +303,7 @@ impl Cases<'_> {
 }
 
 fn percent(probability: f64) -> Text {
-    // Nothing is as certain as rounding would make it.
+    // Rounding must not suggest certainty.
     let shown = (probability * 100.0).clamp(0.0, 100.0);
     let text = match shown {
         100.0 | 0.0 => format!("{shown:.0} %"),

@@ -22,8 +22,8 @@ fn openssl(folder: &Path, line: &str) {
     assert!(done.unwrap().success(), "openssl {line}");
 }
 
-/// An authority, and a server that it vouches for under a name; gives the authority's certificate
-/// and the server's port.
+/// Starts a server with a certificate for `name` by a new authority. Returns the authority's
+/// certificate and the port.
 async fn server(folder: &Path, name: &str) -> (CertificateDer<'static>, u16) {
     let new = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
     openssl(
@@ -133,7 +133,7 @@ async fn an_answer_without_end_is_not_read_to_its_end() {
             } else {
                 let _ = stream.write_all(b"HTTP/1.1 200 Taken\r\n").await;
             }
-            // Headers without end, or a body.
+            // Endless headers or an endless body.
             while stream
                 .write_all(&b"a: bcdefghijklmnopqrstuvwxyz\r\n".repeat(100))
                 .await

@@ -1,4 +1,4 @@
-//! The corpus through HTTP, and what follows for submissions when it changes.
+//! The corpus through HTTP, and the effects of its changes on submissions.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -86,7 +86,7 @@ fn what_becomes_public_through_the_interface_is_taken_off_what_was_offered() {
         serde_json::from_slice::<Value>(&std::fs::read(file).unwrap()).unwrap(),
         newer
     );
-    // The other one is as it was, and nobody was told of it twice.
+    // The other one is unchanged, and nobody was notified twice.
     assert_eq!(
         service.get(&key, &format!("/v1/submissions/{untouched}")),
         earlier
@@ -123,7 +123,7 @@ fn sources_are_added_listed_and_removed_by_the_operator_alone() {
     symlink(&closed, open.join("link.mp4")).unwrap();
     let service = Service::start_empty(&format!("[corpus]\nfolders = [{open:?}]\n"));
     let operator = service.key("operator", "admin");
-    // There is no index before there is a source.
+    // Without a source there is no index.
     problem(
         503,
         service
@@ -176,7 +176,7 @@ fn sources_are_added_listed_and_removed_by_the_operator_alone() {
     );
     let uploaded = upload(&service, &operator, &moving(769, 6), "");
     assert_eq!(uploaded["result"]["added"], 1, "{uploaded}");
-    // A page at a time, in order, each once.
+    // Page by page, in order, each item once.
     let (mut found, mut path) = (Vec::new(), "/v1/sources?limit=1".to_owned());
     loop {
         let page = service.get(&operator, &path);
@@ -200,7 +200,7 @@ fn sources_are_added_listed_and_removed_by_the_operator_alone() {
         &format!("/v1/sources/{}", sha256(&moving(766, 6))),
     );
     assert_eq!(of_one["published"]["url"], "https://example.com/1");
-    // Snapshots last.
+    // Snapshots are not affected by later changes.
     let generation = service.get(&service.key("acme", "read"), "/v1/index")["generation"].clone();
     let snapshot = ok(service
         .with_key(&operator, "POST", "/v1/index/snapshots")
@@ -249,7 +249,7 @@ fn sources_are_added_listed_and_removed_by_the_operator_alone() {
     let kept =
         uniq::index::Index::open(&service.data().join(format!("snapshots/{generation}"))).unwrap();
     assert_eq!(kept.videos().count(), 4);
-    // Nobody else has anything to do with it, and nobody sees another's jobs.
+    // Other tenants have no access, and nobody sees another's jobs.
     let one = sha256(&moving(766, 6));
     let other = service.key("umbrella", "submit,read,review,admin");
     let reader = service.key("operator", "submit,read,review");
@@ -335,7 +335,7 @@ fn another_index_in_the_place_of_the_one_that_was_there_answers_nothing_until_it
         service.key("acme", "submit,read"),
     );
     assert_eq!(service.get(&key, "/v1/index")["videos"], 2);
-    // One that would pass for empty of what is public.
+    // An index without the public videos, which would then seem unpublished.
     let other = service.folder().join("other");
     let sources = ingest::sources(&[moving(773, 6)]).unwrap();
     let options = BuildOptions::new(Decoding::in_process());
@@ -365,11 +365,11 @@ fn another_index_in_the_place_of_the_one_that_was_there_answers_nothing_until_it
         service.request("GET", "/readyz").send().unwrap().status(),
         503
     );
-    // Put right again, it answers by what is public.
+    // After it is put back, answers are given again.
     std::fs::rename(&index, &other).unwrap();
     std::fs::rename(service.folder().join("first"), &index).unwrap();
     assert_eq!(service.answer(&key, &id)["verdict"], "published");
-    // A person may decide otherwise.
+    // A person may accept the other index.
     std::fs::rename(&index, service.folder().join("first")).unwrap();
     std::fs::rename(&other, &index).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(500));

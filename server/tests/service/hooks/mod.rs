@@ -14,7 +14,7 @@ use uniq::certificate::{KeyKind, PrivateKey};
 use crate::support::{Service, ok};
 use receiver::Receiver;
 
-/// Settings under which receivers of these tests can be sent to, tried again after a second.
+/// Settings that permit these receivers and retry after a second.
 fn settings(receivers: &[&Receiver]) -> String {
     let ports: Vec<String> = receivers
         .iter()
@@ -26,7 +26,7 @@ fn settings(receivers: &[&Receiver]) -> String {
     )
 }
 
-/// Settings of certificates that are signed with a key in this folder.
+/// Settings of certificates signed with a key in this folder.
 fn signing(folder: &Path) -> String {
     let file = folder.join("key.pem");
     PrivateKey::generate(KeyKind::Ed25519)
@@ -48,7 +48,7 @@ fn id_of(value: &Value) -> String {
     value["id"].as_str().unwrap().to_owned()
 }
 
-/// Asks until the answer is as wanted.
+/// Repeats a request until the answer is as wanted.
 fn until(service: &Service, key: &str, path: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
     let began = Instant::now();
     loop {
@@ -61,7 +61,7 @@ fn until(service: &Service, key: &str, path: &str, is_wanted: impl Fn(&Value) ->
     }
 }
 
-/// Waits for the end of a job that an answer names.
+/// Waits for the end of the job that an answer names.
 fn done(service: &Service, key: &str, job: &Value) -> Value {
     let path = format!("/v1/jobs/{}", id_of(job));
     until(service, key, &path, |now| {

@@ -1,4 +1,4 @@
-//! A small endpoint that answers as it is told, and remembers what came.
+//! A small endpoint that answers as told, and records what it receives.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// What came.
+/// A received message.
 #[derive(Clone, Debug)]
 pub(super) struct Came {
     pub(super) path: String,
@@ -26,12 +26,12 @@ impl Came {
     }
 }
 
-/// What is answered.
+/// An answer.
 #[derive(Clone, Debug)]
 pub(super) enum Says {
-    /// This status, and this header and body after it.
+    /// This status, followed by this header and body.
     Status(u16, String),
-    /// Nothing, for so long.
+    /// No answer for this time.
     Nothing(Duration),
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    /// An endpoint that answers by this list, and with 200 after its end.
+    /// An endpoint that gives these answers in order, and then 200.
     pub(super) fn start(says: Vec<Says>) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -65,17 +65,17 @@ impl Receiver {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// What came so far.
+    /// The messages so far.
     pub(super) fn came(&self) -> Vec<Came> {
         self.came.lock().unwrap().clone()
     }
 
-    /// What is answered from now on.
+    /// Replaces the answers.
     pub(super) fn say(&self, says: Vec<Says>) {
         *self.says.lock().unwrap() = says;
     }
 
-    /// Waits until so many came that are as wanted.
+    /// Waits until `number` messages as wanted have arrived.
     pub(super) fn wait(&self, number: usize, is_wanted: impl Fn(&Came) -> bool) -> Vec<Came> {
         let began = Instant::now();
         loop {

@@ -1,4 +1,4 @@
-//! Server-sent events: what happened to a tenant's own submissions, from where it left off.
+//! Server-sent events: a tenant's own events, from where the client left off.
 
 use std::io::{BufRead as _, BufReader};
 use std::time::Duration;
@@ -9,10 +9,10 @@ use super::id_of;
 use crate::footage::scenes::{moving, tripod};
 use crate::support::{Service, problem};
 
-/// An event as it came: its id, its name and its data.
+/// A received event: its id, name and data.
 type Came = (u64, String, Value);
 
-/// Follows events until one is the last that is wanted, or the stream ends.
+/// Follows events until the last wanted one or the end of the stream.
 fn follow(
     service: &Service,
     key: &str,
@@ -77,7 +77,7 @@ fn a_stream_goes_on_where_it_was_and_shows_no_other_tenant() {
             .all(|came| came.2["type"] == *came.1 && came.2["at"].is_string())
     );
     assert!(all.iter().all(|came| came.2["id"] != *strange), "{all:?}");
-    // From the middle on, nothing is missing and nothing comes twice.
+    // Resuming in the middle misses nothing and repeats nothing.
     let rest = follow(&service, &acme, Some(&all[1].0.to_string()), is_second);
     assert_eq!(rest, all[2..]);
     for wrong in ["", "x", "-1", "99999999999999999999"] {
@@ -121,7 +121,7 @@ fn a_stream_ends_with_its_key_and_with_the_service_and_a_key_has_but_a_few() {
         service.with_key(&key, "GET", "/v1/events").send().unwrap(),
     );
     drop(streams);
-    // What the clients have left is free again in a while.
+    // Places that clients have left become free after a while.
     let began = std::time::Instant::now();
     while service
         .with_key(&key, "GET", "/v1/events")

@@ -1,4 +1,4 @@
-//! Messages arrive, signed, however often it takes, and go nowhere else.
+//! Messages arrive, signed, after any number of attempts, and only at their endpoint.
 
 use std::collections::HashSet;
 use std::process::{Command, Stdio};
@@ -135,8 +135,8 @@ fn the_library_of_the_specification_verifies_what_is_sent_also_by_either_secret(
     assert_eq!(verified(&forged, &secrets), Some([false, false]));
 }
 
-/// Whether npm's `standardwebhooks` takes a message by each secret. What is not installed is passed
-/// over, but not with CI set.
+/// Whether npm's `standardwebhooks` accepts a message by each secret. If it is not installed, this
+/// is skipped, but not with CI set.
 fn verified(came: &Came, secrets: &[String; 2]) -> Option<[bool; 2]> {
     let folder = std::env::var_os("UNIQ_FOREIGN").map_or_else(
         || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/foreign"),
@@ -149,7 +149,7 @@ fn verified(came: &Came, secrets: &[String; 2]) -> Option<[bool; 2]> {
             "the folder webhooks of UNIQ_FOREIGN is missing"
         );
         eprintln!("not there: the folder webhooks of UNIQ_FOREIGN");
-        // Then what our own words say of themselves has to do.
+        // Then our own verification must do.
         return Some(secrets.each_ref().map(|secret| {
             let timestamp = came.headers["webhook-timestamp"].parse().unwrap();
             let signed = uniq_server::webhooks::signature::sign(
@@ -228,7 +228,7 @@ fn redirects_are_not_followed_and_gone_disables_the_endpoint() {
         (&listed["items"][0]["state"], &listed["items"][0]["status"]),
         (&"failed".into(), &410.into())
     );
-    // A disabled one gets nothing.
+    // A disabled endpoint gets nothing.
     problem(
         409,
         service
@@ -241,7 +241,7 @@ fn redirects_are_not_followed_and_gone_disables_the_endpoint() {
         409,
         service.with_key(&admin, "POST", &again).send().unwrap(),
     );
-    // Enabled again, it gets the message that failed under the same id.
+    // Once enabled again, it gets the failed message under the same id.
     ok(service
         .with_key(&admin, "PATCH", &path)
         .json(&json!({ "state": "enabled" }))
@@ -255,7 +255,7 @@ fn redirects_are_not_followed_and_gone_disables_the_endpoint() {
 #[test]
 fn nothing_within_the_network_can_be_reached() {
     let receiver = Receiver::start(Vec::new());
-    // All that is forbidden but what is forbidden by default.
+    // Permits everything except private addresses.
     let settings = format!(
         "[webhooks]\nallow_http = true\nports = [80, 443, {}]\n",
         receiver.port
@@ -285,7 +285,7 @@ fn nothing_within_the_network_can_be_reached() {
             .json(&url)
             .send()
             .unwrap();
-        // A name that nobody knows may be known later; then it is looked at again.
+        // An unknown name may be known later, so it is checked again when sending.
         if said.status() == 201 && host.contains("domain") {
             continue;
         }
@@ -388,7 +388,7 @@ fn a_killed_service_sends_what_its_ledger_says_and_each_message_once_as_one() {
     let ids: Vec<String> = (0..3)
         .map(|seed| id_of(&service.submit(&key, "ada", &moving(735 + seed, 6))))
         .collect();
-    // Whenever it is: what the ledger has, has its message.
+    // At whatever moment: every row of the ledger has its message.
     receiver.wait(1, |_| true);
     service.kill();
     receiver.say(Vec::new());
@@ -459,14 +459,14 @@ fn an_endpoint_is_its_tenants_alone() {
             .unwrap()
             .is_empty()
     );
-    // A delivery is not found through another endpoint, either.
+    // Nor is a delivery found through another endpoint.
     let own = id_of(&make(&service, &other, &receiver.url("/other")));
     let through = format!("/v1/webhooks/{own}/deliveries/{}/again", id_of(&sent));
     problem(
         404,
         service.with_key(&other, "POST", &through).send().unwrap(),
     );
-    // What happens to one tenant's submissions is no message to another.
+    // One tenant's events are not sent to another.
     let id = id_of(&service.submit(&other, "bob", &moving(739, 6)));
     service.answer(&other, &id);
     let came = receiver.wait(1, is("submission.checked"));

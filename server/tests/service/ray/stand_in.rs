@@ -1,4 +1,4 @@
-//! A stand-in for the helper: this very program, started anew by a script in the place of Python.
+//! A stand-in for the helper: this test program, started by a script in place of Python.
 
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,19 +10,19 @@ use uniq::index::{Index, Shard, State, parts};
 use uniq::scatter::{Needs, Question, search};
 use uniq::{CheckOptions, Decoding};
 
-/// What a service starts in the place of Python.
+/// What a service starts in place of Python.
 pub(super) struct StandIn {
     folder: TempDir,
 }
 
 impl StandIn {
-    /// One that does this.
+    /// A stand-in with this behaviour.
     pub(super) fn new(mode: &str) -> StandIn {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = TempDir::new().unwrap();
         let stand_in = StandIn { folder };
         stand_in.set(mode);
-        // What tests print is not for the service.
+        // The test runner's output must not reach the service.
         let script = format!(
             "#!/bin/sh\nexec 3>&1 1>/dev/null\nUNIQ_STAND_IN={:?} UNIQ_STAND_IN_ARGS=\"$*\" exec {:?} --exact \
              ray::stand_in::what_a_service_starts_in_the_place_of_python --nocapture\n",
@@ -51,19 +51,19 @@ impl StandIn {
         )
     }
 
-    /// Does something else from now on.
+    /// Changes the behaviour.
     pub(super) fn set(&self, mode: &str) {
         std::fs::write(self.folder().join("mode.new"), mode).unwrap();
         std::fs::rename(self.folder().join("mode.new"), self.folder().join("mode")).unwrap();
     }
 
-    /// How many questions it had.
+    /// Number of questions received.
     pub(super) fn asked(&self) -> usize {
         let asked = std::fs::read(self.folder().join("asked")).unwrap_or_default();
         asked.len()
     }
 
-    /// The address that it was given last.
+    /// The address in its last start.
     pub(super) fn address(&self) -> Option<String> {
         let args = std::fs::read_to_string(self.folder().join("args")).ok()?;
         let address = args
@@ -72,14 +72,14 @@ impl StandIn {
         address.map(str::to_owned)
     }
 
-    /// Whether the one that was started last still runs.
+    /// Whether the last process still runs.
     pub(super) fn runs(&self) -> bool {
         let pid = std::fs::read_to_string(self.folder().join("pid")).unwrap();
         Path::new(&format!("/proc/{pid}/stat")).exists()
     }
 }
 
-/// The stand-in itself. In a run of the tests nobody has started it so, and it has nothing to do.
+/// The stand-in itself. In a normal run of the tests it has nothing to do.
 #[test]
 fn what_a_service_starts_in_the_place_of_python() {
     let Some(folder) = std::env::var_os("UNIQ_STAND_IN") else {
@@ -87,7 +87,7 @@ fn what_a_service_starts_in_the_place_of_python() {
     };
     let args = std::env::var("UNIQ_STAND_IN_ARGS").unwrap();
     serve(Path::new(&folder), &args);
-    // Nothing else is to be said by the program of tests.
+    // The test runner must print nothing more.
     std::process::exit(0);
 }
 
@@ -177,7 +177,7 @@ fn serve(folder: &Path, args: &str) {
     }
 }
 
-/// What is answered where an answer is given at all.
+/// The answer, in behaviours that answer.
 fn answers(index: &Path, folder: &Path, sent: &[Vec<u8>], mode: &str) -> Vec<Vec<u8>> {
     if mode == "is old" {
         return candidates(&folder.join("old"), sent, true);
@@ -196,7 +196,7 @@ fn answers(index: &Path, folder: &Path, sent: &[Vec<u8>], mode: &str) -> Vec<Vec
     found
 }
 
-/// What all segments hold for a question; if it is another index, as if it had been asked about.
+/// The candidates of all segments for a question; of another commit if `is_other`.
 fn candidates(dir: &Path, sent: &[Vec<u8>], is_other: bool) -> Vec<Vec<u8>> {
     let question = Question::from_bytes(&sent[0]).unwrap();
     let state = match is_other {

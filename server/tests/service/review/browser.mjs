@@ -1,6 +1,8 @@
-// Reviews in a browser by keyboard alone, and prints what is wrong, one line each; nothing if all is well.
-// Arguments: the folder of the packages axe-core and puppeteer-core, the browser, the address of the service, the keys of
-// two reviewers, and the submission that is reviewed. With UNIQ_SHOTS, pictures of the pages are left in that folder.
+// Reviews in a browser by keyboard alone, and prints the faults, one per line; nothing if all is
+// well.
+// Arguments: the folder of the packages axe-core and puppeteer-core, the browser, the address of
+// the service, the keys of two reviewers, and the submission to review. With UNIQ_SHOTS, saves
+// pictures of the pages in that folder.
 
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -24,7 +26,7 @@ async function visitor(name, { lang = 'en', script = true, width = 1200, scheme 
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
   let expected = 0;
   page.on('console', (message) => {
-    // The browser itself notes answers that say that something did not work.
+    // The browser itself logs responses with an error status.
     if (expected > 0 && /status of 40[19]/.test(message.text())) { expected -= 1; return; }
     fault(`says on the console: ${message.text()}`);
   });
@@ -127,7 +129,7 @@ for (const lang of ['en', 'ar']) {
     await first.open(subject);
     await first.must('#match-1', 'the submission');
     await first.look('submission');
-    // What makes seconds payable waits for the second person.
+    // A decision that makes seconds payable waits for the second person.
     await first.decide('match-1-allowed', 'match-1', 'licensed to the platform');
     await first.must('#done', 'the decision');
     await first.must('#waiting', 'the decision');
@@ -145,7 +147,7 @@ for (const lang of ['en', 'ar']) {
     await second.press('Enter');
     await second.must('#done', 'the confirmation');
     await second.look('done');
-    // And back, so that the next one finds it as it was.
+    // And back, so that the next run finds the same state.
     await second.tabTo('.undo summary');
     await second.page.keyboard.press('Enter');
     await second.tabTo('[id$="-undo"]');
@@ -175,13 +177,13 @@ for (const lang of ['en', 'ar']) {
     await first.must('#done', 'the undoing of the dispute');
     await first.tabTo('.mine button');
     await first.press('Enter');
-    // The page of the evidence alone.
+    // The evidence page alone.
     await first.page.goto(`${address}/review/submissions/${subject}/page`, { waitUntil: 'load' });
     await first.must('.answer', 'the evidence');
     await first.close();
     await second.close();
   }
-  // On a telephone, and in the dark.
+  // On a phone, and in dark mode.
   const narrow = await visitor('narrow', { lang, width: 390, scheme: 'dark' });
   await narrow.logIn(key);
   await narrow.page.goto(`${address}/review?state=all`, { waitUntil: 'load' });
@@ -189,7 +191,7 @@ for (const lang of ['en', 'ar']) {
   await narrow.open(subject);
   await narrow.look('submission');
   {
-    // Single keys, for who wants them.
+    // Single keys, for people who want them.
     await narrow.page.evaluate(() => document.activeElement.blur());
     await narrow.page.keyboard.press('m');
     if (!(await narrow.page.evaluate(() => document.activeElement.id === 'matches'))) narrow.fault('m does not lead to the matches');

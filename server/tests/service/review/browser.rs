@@ -1,8 +1,8 @@
 //! The whole review in a browser, by keyboard alone, in both languages, with and without
 //! JavaScript.
 //!
-//! `scripts/test` installs the browser and says in `UNIQ_FOREIGN` where the packages are that drive
-//! it. What is missing is passed over on a person's machine, and is a failure in CI.
+//! `scripts/test` installs the browser, and names the folder of its driver's packages in
+//! `UNIQ_FOREIGN`. A missing browser skips the test on a personal machine and fails it in CI.
 
 #![allow(clippy::print_stderr)]
 

@@ -1,4 +1,4 @@
-//! Decisions, over pages and API.
+//! Decisions through pages and API.
 
 use std::ffi::OsString;
 
@@ -8,7 +8,7 @@ use super::{Browser, between, csrf, location};
 use crate::footage::scenes::{edit, edited, excerpt, moving};
 use crate::support::{Service, ok, problem};
 
-/// A clip of which seconds 0 to 6 are in the public film.
+/// A clip whose seconds 0 to 6 are in the public film.
 pub(crate) fn partly_public() -> (std::path::PathBuf, std::path::PathBuf) {
     let film = moving(881, 10);
     let parts = [excerpt(&film, 2.0, 6.0), moving(882, 8)];
@@ -75,7 +75,7 @@ fn a_decision_changes_the_ledger_and_can_be_undone_and_the_log_keeps_all() {
     assert_eq!(answer["verdict"], "partly_published", "{answer}");
     let (before, found) = (payable(&service, &key, id), first_match(&service, &key, id));
 
-    // What cannot be decided so.
+    // Impossible decisions.
     for wrong in [
         json!({"decision": "allowed", "reason": "licensed"}),
         json!({"decision": "dispute", "match": found, "reason": "x"}),
@@ -121,7 +121,7 @@ fn a_decision_changes_the_ledger_and_can_be_undone_and_the_log_keeps_all() {
     assert_eq!(payable(&service, &key, id), before);
     problem(409, decide(&service, &key, id, &undo));
 
-    // A dispute keeps it out of sale.
+    // A dispute prevents the sale.
     let sale = || {
         service
             .with_key(&key, "POST", &format!("/v1/submissions/{id}/sale"))
@@ -181,7 +181,7 @@ fn a_decision_changes_the_ledger_and_can_be_undone_and_the_log_keeps_all() {
         )
     );
 
-    // Nobody of another tenant sees or changes anything.
+    // Other tenants see and change nothing.
     problem(
         404,
         decide(
@@ -297,7 +297,7 @@ fn a_form_without_the_proof_of_its_own_session_changes_nothing() {
     );
     let log = service.get(&key, &format!("/v1/submissions/{id}/decisions"));
     assert_eq!(log["items"], json!([]), "nothing was decided");
-    // A form of the session is taken, needs a reason, and leads back to the page.
+    // A form of the session is accepted, needs a reason, and redirects to the page.
     assert_eq!(
         browser
             .decide(id, &[("decision", "dispute"), ("reason", " ")])
@@ -332,7 +332,7 @@ fn a_form_without_the_proof_of_its_own_session_changes_nothing() {
     assert_eq!(undone.status(), 303);
     assert!(browser.page("/review?state=open").contains(id));
 
-    // The page of the evidence comes with its own policy, and is made once.
+    // The evidence page has its own policy, and is made once.
     let evidence = browser.get(&format!("{path}/page"));
     let policy = evidence.headers()["content-security-policy"]
         .to_str()
@@ -392,7 +392,7 @@ fn what_makes_seconds_payable_waits_for_another_person() {
     );
     let confirm = json!({"decision": "confirm", "about": waits["id"], "reason": "seen it too"});
     problem(409, decide(&service, &ann, id, &confirm));
-    // Nor on a page: there is no such form for who has decided, and sending it is of no use.
+    // Nor on a page: the decider gets no such form, and sending one has no effect.
     let browser = Browser::of(&service, &ann);
     let page = browser.page(&format!("/review/submissions/{id}"));
     assert!(
@@ -405,7 +405,7 @@ fn what_makes_seconds_payable_waits_for_another_person() {
     );
     assert_eq!(own.status(), 409);
     assert_eq!(payable(&service, &ann, id), before);
-    // The other person takes it over, since it is open elsewhere.
+    // The other person takes it over, since somebody has it open.
     let other = Browser::of(&service, &ben);
     let path = format!("/review/submissions/{id}");
     let page = other.page(&path);
@@ -437,7 +437,7 @@ fn what_makes_seconds_payable_waits_for_another_person() {
     assert_eq!(done.status(), 303, "{}", done.text().unwrap());
     assert!(payable(&service, &ann, id) > before + 3.0);
     problem(409, decide(&service, &ben, id, &confirm));
-    // What takes seconds away holds at once; what gives them back by an undo does not.
+    // A decision that withholds seconds takes effect at once; an undo that releases them does not.
     let copy = ok(decide(
         &service,
         &ann,

@@ -1,4 +1,4 @@
-//! The pages of reviewers, their sessions, and what they decide.
+//! The reviewers' pages, sessions and decisions.
 
 mod browser;
 mod decisions;
@@ -12,7 +12,7 @@ use reqwest::blocking::Response;
 
 use crate::support::Service;
 
-/// A browser that keeps cookies, and follows no redirect.
+/// A browser that keeps cookies and follows no redirects.
 pub(crate) struct Browser<'a> {
     pub(crate) service: &'a Service,
     pub(crate) cookies: RefCell<BTreeMap<String, String>>,
@@ -26,7 +26,7 @@ impl<'a> Browser<'a> {
         }
     }
 
-    /// One that has logged in with a key.
+    /// A browser that has logged in with a key.
     pub(crate) fn of(service: &'a Service, key: &str) -> Browser<'a> {
         let browser = Browser::new(service);
         let csrf = csrf(&browser.get("/review/login").text().unwrap());
@@ -55,7 +55,7 @@ impl<'a> Browser<'a> {
         )
     }
 
-    /// The page of a path, which must be there.
+    /// The page at a path, which must exist.
     pub(crate) fn page(&self, path: &str) -> String {
         let answer = self.get(path);
         let (status, text) = (answer.status(), answer.text().unwrap());
@@ -63,7 +63,7 @@ impl<'a> Browser<'a> {
         text
     }
 
-    /// Sends a form as the service's own page would.
+    /// Sends a form as one of the service's pages would.
     pub(crate) fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
         let address = self.service.address.clone();
         self.post_from(
@@ -109,14 +109,14 @@ impl<'a> Browser<'a> {
         answer
     }
 
-    /// What forms of this session bring along.
+    /// The form token of this session.
     pub(crate) fn csrf(&self) -> String {
         csrf(&self.page("/review"))
     }
 
-    /// Decides on a page; gives the answer.
+    /// Decides on a page, and returns the response.
     pub(crate) fn decide(&self, id: &str, fields: &[(&str, &str)]) -> Response {
-        // Opened, as people do.
+        // Opens it first, as people do.
         let csrf = csrf(&self.page(&format!("/review/submissions/{id}")));
         let fields: Vec<_> = fields
             .iter()
@@ -127,12 +127,12 @@ impl<'a> Browser<'a> {
     }
 }
 
-/// The proof in the first form of a page.
+/// The token in the first form of a page.
 pub(crate) fn csrf(html: &str) -> String {
     between(html, "name=\"csrf\" value=\"", "\"")
 }
 
-/// What stands between two texts.
+/// The text between two others.
 pub(crate) fn between(text: &str, before: &str, after: &str) -> String {
     let (_, rest) = text
         .split_once(before)
@@ -140,7 +140,7 @@ pub(crate) fn between(text: &str, before: &str, after: &str) -> String {
     rest.split_once(after).unwrap().0.to_owned()
 }
 
-/// Where an answer leads.
+/// The target of a redirect.
 pub(crate) fn location(answer: &Response) -> String {
     answer.headers()["location"].to_str().unwrap().to_owned()
 }

@@ -1,4 +1,4 @@
-//! Logging in at a provider: a small one, in a thread of its own.
+//! Log-in at a provider: a small one, in a separate thread.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -57,7 +57,7 @@ impl Signer {
     }
 }
 
-/// What the provider knows: its keys, and for each code the challenge and the token.
+/// The provider's state: its keys, and for each code the challenge and the token.
 #[derive(Default)]
 struct Known {
     keys: Vec<Value>,
@@ -141,7 +141,7 @@ fn answer(issuer: &str, known: &Mutex<Known>, mut stream: TcpStream) {
                 .to_lowercase()
                 .contains(&format!("authorization: basic {basic}").to_lowercase());
             let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&form["code_verifier"]));
-            // A code is for once.
+            // A code works once.
             let issued = known.codes.remove(&form["code"]);
             issued
                 .filter(|(of, _)| is_us && *of == challenge)
@@ -159,8 +159,8 @@ fn answer(issuer: &str, known: &Mutex<Known>, mut stream: TcpStream) {
     );
 }
 
-/// Sends a browser to the provider, which gives it a code for the token that `made` makes of the
-/// nonce; the address to which the browser comes back.
+/// Sends a browser to the provider, which issues a code for the token that `made` makes from the
+/// nonce. Returns the address to which the browser comes back.
 fn begun(
     browser: &Browser<'_>,
     provider: &Provider,
@@ -240,7 +240,7 @@ fn a_person_of_the_provider_is_let_in_by_a_token_that_is_right_in_all_and_by_no_
         format!("{}.{claims}.", URL_SAFE_NO_PAD.encode("{\"alg\":\"none\"}"))
     });
 
-    // The state of another browser's log-in is of no use, nor is one that was used.
+    // The state of another browser's log-in does not work, nor does a used one.
     let (victim, thief) = (Browser::new(&service), Browser::new(&service));
     let back = begun(&thief, &provider, "thief", |nonce| {
         signer.token(&provider.claims(nonce))
@@ -290,13 +290,13 @@ fn a_provider_that_changes_its_keys_is_asked_anew() {
         let back = begun(&browser, &provider, &format!("code-{at}"), |nonce| {
             signer.token(&provider.claims(nonce))
         });
-        // It is not asked for each token that names another key.
+        // Its keys are not requested again for each token with an unknown key.
         std::thread::sleep(Duration::from_millis(1_100));
         let answer = browser.get(&back);
         assert!(is_in(&answer), "{at}: {}", answer.text().unwrap());
     }
     assert_eq!(provider.known.lock().unwrap().discovered, 2);
-    // A key that was taken back counts no more.
+    // A withdrawn key no longer counts.
     let browser = Browser::new(&service);
     let back = begun(&browser, &provider, "late", |nonce| {
         old.token(&provider.claims(nonce))

@@ -1,4 +1,4 @@
-//! Who is at the browser, and what a form has to prove.
+//! Sessions of browsers, and the proof that a form needs.
 
 use super::{Browser, csrf, location};
 use crate::support::{Service, ok};
@@ -20,7 +20,7 @@ fn a_session_begins_with_a_review_key_and_ends_on_the_server() {
         assert_eq!(refused.status(), 401, "{wrong}");
         assert!(!refused.text().unwrap().contains(&reader));
     }
-    // A session that somebody else has chosen for this browser is not the one that begins.
+    // A session id that somebody chose for this browser is not used.
     let chosen = "A".repeat(43);
     browser
         .cookies
@@ -55,7 +55,7 @@ fn a_session_begins_with_a_review_key_and_ends_on_the_server() {
         );
     }
     browser.page("/review");
-    // Logged out, it is of no use, even to who has copied it.
+    // After log-out it does not work, even for somebody who has copied it.
     let copied = browser.cookies.borrow().clone();
     let proof = browser.csrf();
     assert_eq!(
@@ -90,7 +90,7 @@ fn a_session_that_is_not_used_or_is_old_ends() {
         let key = service.key("acme", "review");
         let browser = Browser::of(&service, &key);
         std::thread::sleep(std::time::Duration::from_millis(20));
-        // A browser forgets a cookie without an age itself; here it is sent nevertheless.
+        // A browser would drop a cookie without an age; this one is sent anyway.
         assert_eq!(
             location(&browser.get("/review")),
             "/review/login",

@@ -1,4 +1,4 @@
-//! Broken lines, and a service that is killed.
+//! Broken connections, and a killed service.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ fn what_came_before_a_line_broke_need_not_come_again() {
             length - offset,
             &clip[offset as usize..until as usize],
         );
-        // Batches are kept in memory until they are full or the line breaks.
+        // Batches stay in memory until they are full or the connection breaks.
         std::thread::sleep(Duration::from_millis(100));
         drop(broken);
         offset = client.offset(&path);
@@ -124,7 +124,7 @@ fn a_kill_in_the_middle_of_a_patch_keeps_what_was_told() {
     assert_eq!(service.answer(&key, id_of(&path))["state"], "checked");
 }
 
-/// The moments are different in each round: before the last byte, between it and the number, and
+/// Each round kills at a different moment: before the last byte, between it and the number, and
 /// after.
 #[test]
 fn a_kill_around_the_last_byte_loses_nothing_and_makes_nothing_twice() {
@@ -205,11 +205,11 @@ fn a_whole_upload_is_accepted_after_a_crash_though_nobody_asks() {
         .collect();
     service.kill();
     let (uploads, kept) = (service.data().join("uploads"), service.data().join("clips"));
-    // All bytes came; or they were on their way to their place.
+    // All bytes had arrived, or were being moved to their place.
     fs::write(uploads.join(id_of(&paths[0])), &clips[0]).unwrap();
     fs::write(uploads.join(id_of(&paths[1])), &clips[1]).unwrap();
     fs::rename(uploads.join(id_of(&paths[1])), kept.join(id_of(&paths[1]))).unwrap();
-    // A file that lost its bytes is not taken for a short one.
+    // A file that lost bytes is not taken for a shorter upload.
     fs::remove_file(uploads.join(id_of(&paths[2]))).unwrap();
     service.run();
     let begun = Instant::now();

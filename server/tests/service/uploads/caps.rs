@@ -1,4 +1,4 @@
-//! Caps and back-pressure: who may send, how much, and how slowly.
+//! Limits and back-pressure: who may send, how much, and how slowly.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -31,7 +31,7 @@ fn a_file_that_is_too_long_is_refused_before_it_comes() {
     assert_eq!(client.ask(1000, &by("ada")).status(), 201);
     problem(413, plain(&service, &key, 1001));
     assert_eq!(plain(&service, &key, 1000).status(), 202);
-    // Without a length, too.
+    // Also without a length.
     let chunked = "Transfer-Encoding: chunked\r\nConnection: close\r\n";
     let body = format!("400\r\n{}\r\n0\r\n\r\n", "x".repeat(1024));
     let long = begin(
@@ -42,7 +42,7 @@ fn a_file_that_is_too_long_is_refused_before_it_comes() {
         body.as_bytes(),
     );
     assert!(heard(long).starts_with("HTTP/1.1 413"));
-    // Of an empty body, nothing is made.
+    // An empty body creates nothing.
     problem(422, plain(&service, &key, 0));
     assert_eq!(files(&service, "clips").len(), 1);
 }
@@ -72,7 +72,7 @@ fn one_tenant_cannot_hold_more_uploads_than_it_may() {
         client.request("DELETE", &first).send().unwrap().status(),
         204
     );
-    // A file that is sent whole counts as long as it comes.
+    // A whole file counts while it is being sent.
     let sending = begin(
         &service,
         "POST /v1/submissions?creator=ada",
@@ -85,7 +85,7 @@ fn one_tenant_cannot_hold_more_uploads_than_it_may() {
     drop(sending);
     std::thread::sleep(Duration::from_millis(300));
     let third = client.make(10);
-    // What has ended is not open any more.
+    // A finished upload is no longer open.
     assert_eq!(client.patch(&third, 0, b"0123456789").status(), 204);
     client.make(10);
 }
@@ -133,8 +133,8 @@ fn room_that_was_promised_is_not_promised_again() {
     );
     problem(507, plain(&service, &key, 10));
 
-    // Each tenant can be promised up to half of the room. Other tests write to the same disk, but
-    // not so much.
+    // Each tenant may announce up to half of the free space. Other tests write to the same disk,
+    // but less.
     let service = start(&format!(
         "[uploads]\nmin_free_bytes = 1000000\nmax_bytes = {unlimited}\n"
     ));
@@ -173,7 +173,7 @@ fn a_file_that_the_disk_has_no_room_for_can_go_on_when_it_has() {
     let mut service = start("");
     let key = service.key("acme", "submit,read");
     service.kill();
-    // No file may be longer than 4 MiB.
+    // Limits files to 4 MiB.
     service.file_blocks = Some(8192);
     service.run();
     let bytes = vec![5; 6 << 20];
@@ -211,7 +211,7 @@ fn a_file_that_the_disk_has_no_room_for_can_go_on_when_it_has() {
     );
 }
 
-/// Where small disks cannot be made, the test before has to do.
+/// Where small disks cannot be made, the test before must do.
 #[test]
 fn a_disk_that_others_fill_up_stops_an_upload_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -228,7 +228,7 @@ fn a_disk_that_others_fill_up_stops_an_upload_and_loses_nothing() {
     {
         let mut service = start("[uploads]\nmin_free_bytes = 0\n");
         service.kill();
-        // What it knows is on the small disk from now on.
+        // From now on its data is on the small disk.
         let data = folder.path().join("data");
         let settings = service.folder().join("serve.toml");
         let text = fs::read_to_string(&settings).unwrap();
@@ -286,7 +286,7 @@ fn a_body_that_stands_still_is_given_up_and_kept() {
             "{request}: {said}"
         );
     }
-    // A byte now and then is no progress.
+    // A byte now and then does not count as progress.
     let mut drip = begin(
         &service,
         "POST /v1/submissions?creator=ada",
@@ -320,7 +320,7 @@ fn clients_that_say_nothing_do_not_keep_others_out() {
             stream
                 .set_read_timeout(Some(Duration::from_secs(20)))
                 .unwrap();
-            // Some of them say nothing at all.
+            // Some of them send nothing at all.
             let _ = stream.write_all(&b"GET / HTTP/1.1\r\nX: "[..number % 3 * 9]);
             stream
         })

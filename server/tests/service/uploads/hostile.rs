@@ -1,4 +1,4 @@
-//! Files made to do harm, through both doors: nothing of them is paid, followed, or written
+//! Malicious files through both interfaces: nothing in them is paid, followed, or written
 //! elsewhere.
 
 use std::net::TcpListener;
@@ -85,7 +85,7 @@ fn nothing_is_paid_for_files_made_to_do_harm() {
                 .to_owned(),
             what,
         ));
-        // The other door leads to the same submission.
+        // The other interface leads to the same submission.
         let path = format!("/v1/submissions?creator={creator}&reference=..%2F..%2Fx");
         let plain = service
             .with_key(&key, "POST", &path)
@@ -117,7 +117,7 @@ fn nothing_is_paid_for_files_made_to_do_harm() {
     let mut kept = files(&service, "clips");
     kept.retain(|name| !ids.iter().any(|(id, _)| id == name));
     assert!(kept.is_empty(), "{kept:?}");
-    // The service is as well as before.
+    // The service still works.
     let good = client.upload(&by("ada"), &clip);
     let answer = service.answer(&key, id_of(&header(&good, "submission").unwrap()));
     assert!(answer["payable_s"].as_f64().unwrap() > 4.0, "{answer}");
@@ -188,7 +188,7 @@ fn a_fingerprint_is_taken_only_where_it_is_asked_for_by_name() {
     }
     assert!(files(&service, "uploads").is_empty() && files(&service, "clips").is_empty());
     assert!(super::submissions(&service, &key).is_empty());
-    // Who asks again hears why once more.
+    // Asking again gives the reason again.
     let made = client.ask(fingerprint.len() as u64, &by("ada"));
     let path = header(&made, "location").unwrap();
     let said: Value = problem(422, client.patch(&path, 0, &fingerprint));
@@ -204,7 +204,7 @@ fn a_fingerprint_is_taken_only_where_it_is_asked_for_by_name() {
         (&"checked".into(), &true.into()),
         "{answer}"
     );
-    // Names that hide what they are.
+    // Names that hide their content.
     for creator in ["a\u{202e}b", "\u{200b}", "a\nb", "", " a", &"x".repeat(401)] {
         problem(400, client.ask(3, &by(creator)));
     }

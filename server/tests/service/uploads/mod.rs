@@ -1,4 +1,4 @@
-//! Uploads: what a bad line, a bad client or a full disk must not turn into a loss.
+//! Uploads: a bad connection, a bad client or a full disk must cause no loss.
 
 mod broken;
 mod caps;
@@ -39,7 +39,7 @@ impl Client<'_> {
             .header("Tus-Resumable", "1.0.0")
     }
 
-    /// Asks for an upload of so many bytes.
+    /// Requests an upload of `length` bytes.
     fn ask(&self, length: u64, metadata: &str) -> Response {
         let asked = self
             .request("POST", "/v1/uploads")
@@ -47,7 +47,7 @@ impl Client<'_> {
         asked.header("Upload-Metadata", metadata).send().unwrap()
     }
 
-    /// Makes an upload, which must succeed; gives its address.
+    /// Creates an upload, which must succeed, and returns its path.
     fn make(&self, length: u64) -> String {
         let made = self.ask(length, &by("ada"));
         assert_eq!(made.status(), 201, "{}", made.text().unwrap());
@@ -58,7 +58,7 @@ impl Client<'_> {
         self.request("HEAD", path).send().unwrap()
     }
 
-    /// How many bytes are there, once nobody writes.
+    /// Number of stored bytes, once nobody writes.
     fn offset(&self, path: &str) -> u64 {
         let begun = Instant::now();
         loop {
@@ -84,7 +84,8 @@ impl Client<'_> {
         self.patching(path, offset, body).send().unwrap()
     }
 
-    /// The same once nobody else has the upload: the service looks at what was left when it starts.
+    /// A PATCH that waits until nobody else has the upload: at its start, the service checks
+    /// leftovers.
     fn patch_at_last(&self, path: &str, offset: u64, body: &[u8]) -> Response {
         let begun = std::time::Instant::now();
         loop {
@@ -96,7 +97,7 @@ impl Client<'_> {
         }
     }
 
-    /// Begins a PATCH of so many bytes, on a connection of its own.
+    /// Begins a PATCH of `length` bytes, on a separate connection.
     fn begin_patch(&self, path: &str, offset: u64, length: u64, body: &[u8]) -> TcpStream {
         let headers = format!(
             "Tus-Resumable: 1.0.0\r\nUpload-Offset: {offset}\r\nContent-Type: application/offset+octet-stream\r\n\
@@ -111,7 +112,7 @@ impl Client<'_> {
         )
     }
 
-    /// Uploads bytes as a whole; gives the answer to the last of them.
+    /// Uploads all bytes, and returns the response to the last ones.
     fn upload(&self, metadata: &str, bytes: &[u8]) -> Response {
         let made = self.ask(bytes.len() as u64, metadata);
         assert_eq!(made.status(), 201, "{}", made.text().unwrap());
@@ -119,7 +120,7 @@ impl Client<'_> {
     }
 }
 
-/// Starts the service with a small corpus, which is made once.
+/// Starts the service with a small corpus, which is built once.
 fn start(settings: &str) -> Service {
     static CORPUS: OnceLock<TempDir> = OnceLock::new();
     let corpus = CORPUS.get_or_init(|| {
@@ -156,7 +157,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Sends the head of a request and some of its body, and leaves the connection open.
+/// Sends the head of a request and a part of its body, and leaves the connection open.
 fn begin(service: &Service, request: &str, key: &str, headers: &str, body: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(service.address.strip_prefix("http://").unwrap()).unwrap();
     stream
@@ -169,14 +170,14 @@ fn begin(service: &Service, request: &str, key: &str, headers: &str, body: &[u8]
     stream
 }
 
-/// What comes on a connection before it is closed, or an answer has come and nothing else does.
+/// What arrives on a connection until it is closed, or until nothing follows an answer.
 fn heard(mut stream: TcpStream) -> String {
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Waits until the file of an upload is so long.
+/// Waits until the file of an upload has this length.
 fn wait_for_bytes(service: &Service, path: &str, length: u64) {
     let file = service.data().join("uploads").join(id_of(path));
     let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: nothing is done twice.
+//! `Idempotency-Key`: nothing happens twice.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn the_same_request_again_has_the_same_answer_and_does_nothing() {
     assert_eq!(ok(again), first, "as it was then, not as it is now");
     problem(422, submit("/v1/submissions?creator=ada", "one", "others"));
     problem(422, submit("/v1/submissions?creator=bob", "one", "bytes"));
-    // Another key has names of its own.
+    // Another key has its own names.
     let other = service.key("acme", "submit,read");
     let theirs = service
         .with_key(&other, "POST", "/v1/submissions?creator=bob")
@@ -43,7 +43,7 @@ fn the_same_request_again_has_the_same_answer_and_does_nothing() {
     assert_eq!(theirs.body("theirs").send().unwrap().status(), 202);
     assert_eq!(submissions(&service, &key).len(), 2);
 
-    // A tus upload: the headers say what it is.
+    // A tus upload, which its headers describe.
     let client = Client {
         service: &service,
         key: &key,
@@ -67,7 +67,7 @@ fn the_same_request_again_has_the_same_answer_and_does_nothing() {
     problem(422, make("bob"));
     assert_eq!(files(&service, "uploads").len(), 1);
 
-    // A key is made once, and shown again to whoever made it; the database never has it.
+    // A key is created once, and shown again to its creator; the database never stores it.
     let make = || {
         let wanted = json!({ "name": "x", "scopes": ["read"] });
         ok(service
@@ -114,7 +114,7 @@ fn what_was_refused_for_now_or_broke_can_be_asked_for_again() {
         client.request("DELETE", &path).send().unwrap().status(),
         204
     );
-    // In progress; and no more once its line breaks.
+    // In progress, but no longer once its connection breaks.
     let headers = "Content-Length: 10\r\nIdempotency-Key: one\r\n";
     let sending = begin(
         &service,
@@ -124,7 +124,7 @@ fn what_was_refused_for_now_or_broke_can_be_asked_for_again() {
         b"01234",
     );
     std::thread::sleep(Duration::from_millis(400));
-    // A short body is read before anything is done; a long one while it is.
+    // A short body is read before the work, a long one during it.
     let long = "Content-Length: 2000000\r\nIdempotency-Key: two\r\n";
     let streaming = begin(
         &service,
@@ -149,7 +149,7 @@ fn what_was_refused_for_now_or_broke_can_be_asked_for_again() {
     drop((sending, streaming));
     std::thread::sleep(Duration::from_millis(400));
     assert_eq!(submit(&service).status(), 202);
-    // Nor does a crash block it.
+    // Nor does a crash block the name.
     let headers = "Content-Length: 2000000\r\nIdempotency-Key: three\r\n";
     let sending = begin(
         &service,
@@ -166,7 +166,7 @@ fn what_was_refused_for_now_or_broke_can_be_asked_for_again() {
         .with_key(&key, "POST", "/v1/submissions?creator=ada")
         .header("Idempotency-Key", "three");
     assert_eq!(asked.body("0123456789abc").send().unwrap().status(), 202);
-    // What was answered before the crash still is.
+    // The answer from before the crash is still there.
     assert_eq!(submit(&service).status(), 202);
     assert_eq!(submissions(&service, &key).len(), 2);
 }

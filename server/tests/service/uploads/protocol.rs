@@ -1,4 +1,4 @@
-//! What tus 1.0.0 asks for.
+//! The requirements of tus 1.0.0.
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ fn an_upload_in_parts_becomes_a_submission_with_its_last_byte() {
         (204, Some(third.to_string()))
     );
     assert_eq!(header(&first, "submission"), None);
-    // Nothing is guessed of an offset, and nothing is overwritten.
+    // No offset is guessed, and nothing is overwritten.
     for wrong in [0, third as u64 - 1, third as u64 + 1, length] {
         problem(409, client.patch(&path, wrong, &clip[third..]));
     }
@@ -73,7 +73,7 @@ fn an_upload_in_parts_becomes_a_submission_with_its_last_byte() {
         "{answer}"
     );
     assert_eq!(answer["reference"], "order 17");
-    // A client that did not hear the last answer asks once more, and hears it.
+    // A client that missed the last answer asks again, and gets it.
     let head = client.head(&path);
     assert_eq!(
         (header(&head, "upload-offset"), header(&head, "submission")),
@@ -209,7 +209,7 @@ fn what_is_offered_is_told_and_nothing_else_is_taken() {
         let found = client.head(&format!("/v1/uploads/{id}"));
         assert_eq!(found.status(), 404, "{id}");
     }
-    // Of those who can only POST, the header names the method.
+    // For clients that can only POST, the header names the method.
     let over = |method: &str| {
         client
             .request("POST", &path)
@@ -264,7 +264,7 @@ fn bytes_whose_checksum_is_not_theirs_are_never_kept() {
         );
     }
     assert_eq!(client.offset(&path), half);
-    // What came of a broken request cannot be verified.
+    // The bytes of a broken request cannot be verified.
     let headers = format!(
         "Tus-Resumable: 1.0.0\r\nUpload-Offset: {half}\r\nUpload-Checksum: {sha256}\r\nContent-Length: {half}\r\n\
          Content-Type: application/offset+octet-stream\r\n"
@@ -274,7 +274,7 @@ fn bytes_whose_checksum_is_not_theirs_are_never_kept() {
     wait_for_bytes(&service, &path, half + 1);
     drop(broken);
     assert_eq!(client.offset(&path), half);
-    // Nor what came before a crash.
+    // Nor those from before a crash.
     let broken = begin(&service, &patch, &key, &headers, &wrong[..300_000]);
     wait_for_bytes(&service, &path, half + 1);
     service.kill();
@@ -285,7 +285,7 @@ fn bytes_whose_checksum_is_not_theirs_are_never_kept() {
         key: &key,
     };
     assert_eq!(client.offset(&path), half);
-    // The first bytes may come with the upload itself.
+    // The first bytes may come with the creation.
     let made = client
         .request("POST", "/v1/uploads")
         .header("Upload-Metadata", by("bob"))
@@ -354,7 +354,7 @@ fn an_upload_of_another_tenant_is_not_there() {
     assert_eq!(stranger.head(&path).status(), 404);
     problem(404, stranger.patch(&path, 0, b"0123456789"));
     problem(404, stranger.request("DELETE", &path).send().unwrap());
-    // Not even that somebody writes it is told.
+    // Other tenants do not even learn that somebody writes it.
     let writing = client.begin_patch(&path, 0, 10, b"01234");
     std::thread::sleep(Duration::from_millis(200));
     assert_eq!(
@@ -448,7 +448,7 @@ fn an_unwanted_body_does_not_take_the_answer_with_it() {
         &vec![0; 4 << 20],
     );
     assert!(heard(refused).starts_with("HTTP/1.1 413"));
-    // Who asks first need not send it.
+    // A client that asks first need not send the body.
     let headers = "Content-Length: 5000\r\nExpect: 100-continue\r\nConnection: close\r\n";
     let refused = begin(
         &service,

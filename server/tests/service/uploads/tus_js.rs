@@ -1,7 +1,7 @@
-//! A client that others made: `tus-js-client`, through a line that breaks.
+//! A foreign client: `tus-js-client`, through a connection that breaks.
 //!
-//! `scripts/test` installs it and says in `UNIQ_FOREIGN` where it is. Where it is missing the test
-//! is passed over, except with `CI` set.
+//! `scripts/test` installs it and names the folder in `UNIQ_FOREIGN`. Without it the test is
+//! skipped, except with `CI` set.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -68,12 +68,12 @@ fn a_client_that_others_made_goes_on_over_a_line_that_breaks() {
         );
         assert_eq!(read(&service.data().join("clips").join(id)), read(&clip));
     }
-    // An upload whose making was not heard of is left until it expires.
+    // An upload whose creation the client did not learn of remains until it expires.
     assert!(files(&service, "uploads").len() <= ways.len());
 }
 
-/// A line to the service, of which the first connections with many bytes break after so many; gives
-/// its address, and how often it broke.
+/// A proxy of the service. The first connections that carry many bytes break after `after` bytes.
+/// Returns its address and a counter of breaks.
 fn breaking(service: &str, after: usize) -> (String, Arc<AtomicUsize>) {
     let service = service.strip_prefix("http://").unwrap().to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -118,5 +118,5 @@ fn carry(mut from: TcpStream, mut to: TcpStream, after: usize, broken: Option<&A
     }
 }
 
-/// How often a line breaks.
+/// Number of breaks.
 const BREAKS: usize = 3;

@@ -1,6 +1,6 @@
 // Uploads a file with tus-js-client; prints the address of its submission.
-// Arguments: the folder of packages, the endpoint, the API key, the file, chunk size, and whether the
-// first bytes come with the upload itself.
+// Arguments: the folder of packages, the endpoint, the API key, the file, the chunk size, and
+// whether the first bytes come with the creation.
 const fs = require('node:fs');
 const [packages, endpoint, key, file, chunk, early] = process.argv.slice(2);
 const tus = require(`${packages}/node_modules/tus-js-client`);

@@ -183,7 +183,7 @@ fn what_is_sold_stays_sold_whatever_is_found_or_said_and_is_paid_to_nobody_again
         assert_eq!(offered(&mut ledger, 1), [s(0, 10)]);
         let said = ledger_says(&mut ledger, 1);
         assert_eq!((said.payable_minutes, said.sold_minutes), (0.167, 0.167));
-        // The creator offers it again, and somebody else does.
+        // The creator offers it again, and so does somebody else.
         for (by, content) in [("ada", "b"), ("bob", "c")] {
             let number = add(
                 &mut ledger,
@@ -206,7 +206,7 @@ fn an_inconclusive_clip_that_was_judged_is_not_paid_for_twice() {
             let (a, b) = (format!("a{is_sold}"), format!("b{is_sold}"));
             let unsure = report("uddddddu", "++++++++", &[('d', 1, 1, 4), ('d', 2, 4, 7)]);
             let one = add(&mut ledger, "ada", &a, unsure, vec![]);
-            // Her second copy has only what the first one shows: she may offer that again.
+            // Her second copy has only the seconds of the first, which she may offer again.
             let other = add(
                 &mut ledger,
                 "ada",
@@ -299,7 +299,7 @@ fn a_row_that_gives_seconds_by_a_recheck_and_a_table_that_differs_are_found() {
         );
         says(&mut ledger, 1, 0, Ruling::Allowed).unwrap();
         verify(&mut ledger, None).unwrap();
-        // The columns and the row agree, and neither follows from what was said.
+        // Columns and row agree, but do not follow from the judgements.
         let wrong = "[{\"start_ms\":0,\"end_ms\":9000}]";
         let change = |tables: &mut dyn Tables| {
             tables.execute(
