@@ -26,6 +26,7 @@ mod plane;
 mod rate;
 mod shares;
 mod spectrum;
+mod transform;
 
 use std::ops::ControlFlow;
 use std::path::Path;

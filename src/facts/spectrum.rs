@@ -1,9 +1,10 @@
 //! How much fine detail a frame has: power by spatial frequency, along rows and along columns
 //! (pure).
 
-use rustfft::FftPlanner;
+use rustfft::Fft as _;
 use rustfft::num_complex::Complex;
 
+use super::transform;
 use crate::media::Luma;
 
 /// Number of bands.
@@ -67,7 +68,7 @@ fn along(
     }
     let kept = (found.len() / 4).max(8).min(found.len());
     found.select_nth_unstable_by(kept - 1, |a, b| b.cmp(a));
-    let plan = FftPlanner::<f32>::new().plan_fft_forward(WINDOW);
+    let plan = transform::of_power_of_two(WINDOW);
     let mut scratch = vec![Complex::default(); plan.get_inplace_scratch_len()];
     let taper: [f32; WINDOW] = std::array::from_fn(|i| {
         let phase = (i as f32 + 0.5) / WINDOW as f32 * std::f32::consts::TAU;

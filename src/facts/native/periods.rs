@@ -1,9 +1,11 @@
 //! The traces that resampling leaves: pixels between those of the original are smoother than those
 //! on them, at regular distances (pure).
 
-use rustfft::FftPlanner;
+use rustfft::Fft as _;
+use rustfft::Length as _;
 use rustfft::num_complex::Complex;
 
+use crate::facts::transform;
 use crate::media::Luma;
 
 /// How much the smoothness of columns and of rows varies with the periods of the usual factors:
@@ -72,11 +74,8 @@ fn bend(before: u16, at: u16, after: u16, most: i32) -> u32 {
 
 /// Amplitudes at the periods, of the median amplitude.
 fn peaks(roughness: &[f32]) -> [f32; PERIODS.len()] {
-    let length = if roughness.len() <= LENGTH {
-        LENGTH
-    } else {
-        2 * LENGTH
-    };
+    let transform = transform::of_2520(roughness.len() > 2520);
+    let length = transform.len();
     let count = roughness.len().min(length);
     let half = SMOOTH / 2;
     // What varies slowly is the scene.
@@ -94,9 +93,7 @@ fn peaks(roughness: &[f32]) -> [f32; PERIODS.len()] {
         .map(|value| Complex::new(value - mean, 0.0))
         .collect();
     buffer.resize(length, Complex::default());
-    FftPlanner::<f32>::new()
-        .plan_fft_forward(length)
-        .process(&mut buffer);
+    transform.process(&mut buffer);
     let amplitudes: Vec<f32> = buffer[..=length / 2]
         .iter()
         .map(|value| value.norm())
@@ -119,7 +116,5 @@ pub(super) const PERIODS: [(usize, usize); 3] = [(1, 2), (1, 3), (4, 9)];
 const ROUGH_MAX: f32 = 30.0;
 /// Columns or rows of which the mean is taken off.
 const SMOOTH: usize = 60;
-/// Length of the transform: a multiple of all periods; twice that for larger pictures.
-const LENGTH: usize = 2520;
 /// Smallest side, in pixels.
 const SIDE_MIN: usize = 120;
