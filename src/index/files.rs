@@ -384,7 +384,10 @@ mod tests {
         for name in ["folder", "pipe", "socket", "device"] {
             let error = BlockFile::open(&path(name), SEGMENT_MAGIC, None).unwrap_err();
             let source = std::error::Error::source(&error).unwrap().to_string();
-            assert_eq!(source, format!("a {name} and no regular file stands there"));
+            assert_eq!(
+                source,
+                format!("a {name} is there instead of a regular file")
+            );
         }
         assert!(
             BlockFile::open(&path("nothing"), SEGMENT_MAGIC, None)

@@ -58,7 +58,7 @@ const RESERVED_AT: usize = 12;
 /// length.
 const FOOTER_LEN: usize = 16;
 
-pub(crate) const REMEDY: &str = "restore the file from a copy of the index, or delete the index's folder and make it anew with: uniq index build";
+pub(crate) const REMEDY: &str = "restore the file from a copy of the index, or delete the index's folder and build it again with: uniq index build";
 
 /// A file in the making: appends sections to a body, and sums up what is written.
 pub(crate) struct FileWriter<'a> {

@@ -326,8 +326,8 @@ fn check_surplus(
         what: "newest commit",
         found,
         expected,
-        remedy: "put the newest manifest back, or restore the whole folder from a copy; to go on without what is newer, take \
-            the videos over into an index with a new history: uniq index merge --from",
+        remedy: "put the newest manifest back, or restore the whole folder from a copy; to give up the newer commits, take the \
+            videos over into an index with a new history: uniq index merge --from",
     })
 }
 

@@ -418,7 +418,7 @@ pub(crate) fn check_config(
             what: "sampling interval",
             found: format!("{:?}", found.interval),
             expected: format!("{:?}", wanted.interval),
-            remedy: "use the index's interval, or another folder for the new one",
+            remedy: "use the index's interval, or build a new index in another folder",
         });
     }
     Ok(())

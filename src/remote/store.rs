@@ -75,7 +75,7 @@ impl Store {
         let shape = "give s3://BUCKET/PREFIX, or file:///FOLDER";
         if address.contains(['?', '#', '@', '\\']) || address.chars().any(char::is_control) {
             return Err(invalid(
-                "an address has no user, no question mark and no #; credentials come from AWS_* \
+                "an address has no user, no question mark and no #; give credentials in AWS_* \
                 variables",
             ));
         }

@@ -178,7 +178,7 @@ pub(super) fn send(
         what,
         found,
         expected: format!("{expected}, as the manifest says"),
-        remedy: "restore it from a copy of the index: what is damaged is not pushed",
+        remedy: "damaged files are not pushed: restore it from a copy of the index",
     };
     let length = input.metadata().map_err(Error::io(path, "stat"))?.len();
     if length != file.length {

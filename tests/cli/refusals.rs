@@ -123,7 +123,7 @@ fn lists_say_where_and_what_they_lack() {
     fs::write(sandbox.path("empty.csv"), "").unwrap();
     let words = stderr(&build(&sandbox, "empty.csv"));
     assert!(
-        words.contains("found: nothing; a list begins with"),
+        words.contains("(found: nothing); begin the list with"),
         "{words}"
     );
 }
@@ -167,11 +167,11 @@ fn a_place_that_does_not_exist_is_named_with_a_remedy_before_the_work() {
         ),
         (
             &["fingerprint", "-", "-o", "x"],
-            "-: open failed; standard input is not read: name a file",
+            "-: open failed; this command does not read standard input: name a file",
         ),
         (
             &["fingerprint", "folder.mp4", "-o", "x"],
-            "folder.mp4: open failed; a folder stands there: name a file",
+            "folder.mp4: open failed; a folder is there: name a file",
         ),
     ] {
         let output = sandbox.uniq(args);
@@ -264,7 +264,7 @@ fn an_index_and_a_root_of_lists_are_folders() {
     }
     for (root, expected) in [
         ("nowhere", "nowhere: open failed"),
-        ("a.mp4", "a.mp4: open failed; a file stands there"),
+        ("a.mp4", "a.mp4: open failed; a file is there"),
     ] {
         let output = sandbox.uniq(&[
             "index",

@@ -94,7 +94,7 @@ pub(super) fn take_over(
     let config = others
         .first()
         .map(Index::config)
-        .context("no index to take videos over from")?;
+        .context("no the index to take videos from")?;
     let writer = if Index::exists(&place.dir) {
         Writer::open(&place.dir)
     } else {
