@@ -107,6 +107,6 @@ fn sentence(reason: &str, by: Option<&str>, number: u64) -> String {
             Some(_) => format!("submission {number} shows that it is public"),
             None => "another submission shows that it is public".to_owned(),
         },
-        _ => "too short beside what is deducted to be judged".to_owned(),
+        _ => "too short to judge next to the deducted part".to_owned(),
     }
 }

@@ -373,6 +373,6 @@ pub fn check_reason(why: &str) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::invalid(
-        "reason: 1 to 500 characters that can be seen, without blanks at its ends",
+        "reason: 1 to 500 visible characters, without spaces at either end",
     ))
 }

@@ -159,7 +159,7 @@ words! {
     deducted_undecided: "perhaps it was offered before; a person has to decide", "ربما عُرض من قبل؛ وعلى شخص أن يقرر";
     deducted_published: "another submission shows that it is public", "يُظهر مقطع آخر أنه منشور";
     deducted_sold: "another submission was paid for it already", "دُفع ثمنه لمقطع آخر";
-    deducted_remainder: "too short beside what is deducted to be judged", "أقصر من أن يُحكم فيه بجانب ما خُصم";
+    deducted_remainder: "too short to judge next to the deducted part", "أقصر من أن يُحكم فيه بجانب ما خُصم";
     in_submission: "submission {number}", "المقطع رقم {number}";
     waiting: "Decisions that wait for a second person", "قرارات تنتظر شخصًا ثانيًا";
     own_waits: "You made this decision: another person has to confirm it. You can take it back.", "هذا قرارك: على شخص آخر أن يؤكده. يمكنك أن تتراجع عنه.";
