@@ -20,7 +20,7 @@ fn a_wrong_key_or_none_is_refused_with_the_reason() {
     refused(&verify(world, file, file), "public key in PEM");
     refused(
         &world.uniq(&["certificate", "verify", file]),
-        "without a key nothing can be believed",
+        "no key to trust",
     );
     refused(
         &world.uniq(&["certificate", "verify", file, "--keyring", file]),

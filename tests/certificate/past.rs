@@ -476,7 +476,7 @@ fn a_source_is_proved_to_be_there_and_another_file_not_to_be() {
     }
     refused(
         &world.uniq(&["index", "prove", &there, "--absent", "--index", "index"]),
-        "is among the sources",
+        "its absence cannot be proved",
     );
     refused(
         &world.uniq(&["index", "prove", &absent[0], "--index", "index"]),

@@ -483,7 +483,7 @@ fn no_clip_is_overwritten_by_a_table_and_no_folder_taken_for_a_work_folder() {
     };
     refused(
         &["--csv", "v/a.mp4", "v/b.mp4"],
-        "v/a.mp4: something that is no table of duplicates stands there",
+        "v/a.mp4: the file exists and is not a table of duplicates",
     );
     refused(
         &["v", "--work", "v"],

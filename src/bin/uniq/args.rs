@@ -422,8 +422,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 /// Reads a number of things or bytes, at least 1.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let refuse =
-        || "give a whole number from 1 on, with K, M, G or T for powers of 1024".to_owned();
+    let refuse = || "give a whole number of 1 or more; K, M, G and T are powers of 1024".to_owned();
     let (digits, shift) = match text.char_indices().last() {
         Some((at, 'K' | 'k')) => (&text[..at], 10),
         Some((at, 'M' | 'm')) => (&text[..at], 20),

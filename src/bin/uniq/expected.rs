@@ -31,9 +31,9 @@ impl From<&Expectation> for Expected {
 pub(crate) fn root(text: &str) -> Result<[u8; 32], String> {
     let mut root = [0; 32];
     if text.len() != 2 * root.len() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        let mut expected = format!("expected {} hexadecimal digits", 2 * root.len());
+        let mut expected = format!("give {} hexadecimal digits", 2 * root.len());
         if !text.is_empty() && text.len() < 2 * root.len() {
-            let _ = write!(expected, ", all of them; here are {}", text.chars().count());
+            let _ = write!(expected, ", not only {}", text.chars().count());
         }
         return Err(expected);
     }
