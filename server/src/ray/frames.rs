@@ -40,7 +40,7 @@ pub(super) struct Wrong {
 /// Reads a frame; `None` at the end.
 ///
 /// # Errors
-/// If it is cut, no frame, or too long, and those of the system.
+/// If it is truncated, no frame, or too long, and those of the system.
 pub(super) fn read(input: &mut impl BufRead) -> io::Result<Option<(Answer, Vec<Vec<u8>>)>> {
     let mut line = Vec::new();
     input.take(LINE_MAX).read_until(b'\n', &mut line)?;
@@ -48,7 +48,7 @@ pub(super) fn read(input: &mut impl BufRead) -> io::Result<Option<(Answer, Vec<V
         return Ok(None);
     }
     if line.last() != Some(&b'\n') {
-        return Err(invalid("it is cut"));
+        return Err(invalid("it is truncated"));
     }
     let answer: Answer =
         serde_json::from_slice(&line).map_err(|error| invalid(&error.to_string()))?;
@@ -65,7 +65,7 @@ pub(super) fn read(input: &mut impl BufRead) -> io::Result<Option<(Answer, Vec<V
         let mut part = Vec::new();
         input.take(*size).read_to_end(&mut part)?;
         if part.len() as u64 != *size {
-            return Err(invalid("it is cut"));
+            return Err(invalid("it is truncated"));
         }
         parts.push(part);
     }

@@ -122,7 +122,7 @@ fn an_answer_that_is_not_whole_leaves_a_submission_waiting() {
         ("is old", "another commit of the index"),
         ("damages", "damaged on its way"),
         ("refuses", "the stand-in refuses"),
-        ("cuts", "it is cut"),
+        ("cuts", "it is truncated"),
         ("dies", "it has ended"),
         ("makes noise", "what is no frame"),
     ];
