@@ -96,7 +96,7 @@ impl BlockFile {
             .len(frame.content)
             .no_reserve_swap()
             .map_anon();
-        let memory = MmapRaw::from(memory.map_err(Error::io(path, "reserve memory for"))?);
+        let memory = MmapRaw::from(memory.map_err(Error::io(path, "reserve memory"))?);
         let present = frame
             .blocks
             .iter()
@@ -223,7 +223,7 @@ impl BlockFile {
             &self.path,
             "checksum",
             found,
-            "that which was written",
+            "the checksum that was written",
         ))
     }
 

@@ -317,7 +317,7 @@ impl Stored {
                     path,
                     "checksum",
                     "wrong",
-                    "that which was written",
+                    "the checksum that was written",
                 ));
             }
         }

@@ -247,7 +247,7 @@ impl Index {
                     return Err(Error::io(&file, "link")(cause));
                 }
                 Err(_) => {
-                    fs::copy(&file, &to).map_err(Error::io(&to, "copy to"))?;
+                    fs::copy(&file, &to).map_err(Error::io(&to, "copy"))?;
                     let copy = fs::File::open(&to).map_err(Error::io(&to, "open"))?;
                     copy.sync_all().map_err(Error::io(&to, "sync"))?;
                     done.copied += 1;

@@ -218,7 +218,7 @@ fn decode(slot: &str, full: &str, bytes: &[u8]) -> Result<Commit> {
         return Err(damaged(
             full,
             "head",
-            "of another manifest".to_owned(),
+            "that of another manifest".to_owned(),
             "generation and root of this one",
         ));
     }
@@ -230,7 +230,7 @@ fn decode(slot: &str, full: &str, bytes: &[u8]) -> Result<Commit> {
         return Err(damaged(
             full,
             "head",
-            "of another history".to_owned(),
+            "that of another history".to_owned(),
             "that of the manifest",
         ));
     }

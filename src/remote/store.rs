@@ -106,7 +106,7 @@ impl Store {
             .thread_name("uniq-store")
             .enable_all()
             .build()
-            .map_err(Error::io(Path::new(trimmed), "start threads for"))?;
+            .map_err(Error::io(Path::new(trimmed), "start threads"))?;
         Ok(Store {
             address: trimmed.to_owned(),
             place,
@@ -157,7 +157,7 @@ impl Store {
                 modified: meta.last_modified.into(),
             })),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(cause) => Err(self.failed(name, "look at", cause)),
+            Err(cause) => Err(self.failed(name, "inspect", cause)),
         }
     }
 
@@ -303,8 +303,8 @@ impl Store {
         request: impl Future<Output = T> + Send,
     ) -> Result<T> {
         let unfit = || {
-            Error::io(Path::new(&self.address), "use threads for")(std::io::Error::other(
-                "they are gone",
+            Error::io(Path::new(&self.address), "use threads")(std::io::Error::other(
+                "the threads have ended",
             ))
         };
         let runtime = self.runtime.as_ref().ok_or_else(unfit)?;

@@ -118,7 +118,7 @@ pub(super) fn receive(
         had = 0;
     }
     loop {
-        output.set_len(had).map_err(Error::io(path, "cut"))?;
+        output.set_len(had).map_err(Error::io(path, "truncate"))?;
         output.rewind().map_err(Error::io(path, "read"))?;
         let mut digest = digest_of(&mut output, path, cancel)?;
         output
@@ -149,7 +149,7 @@ pub(super) fn receive(
             return output.sync_all().map_err(Error::io(path, "sync"));
         }
         if had == 0 {
-            output.set_len(0).map_err(Error::io(path, "cut"))?;
+            output.set_len(0).map_err(Error::io(path, "truncate"))?;
             return Err(damaged(
                 &store.full(object),
                 "SHA-256",
