@@ -461,7 +461,10 @@ mod tests {
             "s3://b/x?y",
             "s3://b/\n",
         ] {
-            assert!(refused(wrong).contains("no object storage"), "{wrong}");
+            assert!(
+                refused(wrong).contains("not an address of object storage"),
+                "{wrong}"
+            );
         }
         let text = refused("s3://AKIDEXAMPLE:hidden-word@bucket/x");
         assert!(

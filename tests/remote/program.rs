@@ -198,7 +198,7 @@ fn commands_that_write_ask_for_a_folder() {
         ] {
             let complaint = shop.complaint(&[command, &["--index", &address]].concat());
             assert!(
-                complaint.contains("wants a folder") && complaint.contains("uniq index pull"),
+                complaint.contains("needs a folder") && complaint.contains("uniq index pull"),
                 "{complaint}"
             );
         }

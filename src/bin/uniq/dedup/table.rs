@@ -183,7 +183,7 @@ mod tests {
             refuse_other(&file)
                 .unwrap_err()
                 .to_string()
-                .contains("no table of duplicates")
+                .contains("not a table of duplicates")
         );
         assert!(
             refuse_other(dir.path())
