@@ -21,7 +21,7 @@ Example:
 SOURCE is a video, a folder (with everything in it), or a list (.csv with a header line, .jsonl) whose column `path` \
 names videos and whose columns url, title, uploader, platform and published_at say where they were published. A \
 .info.json file that yt-dlp wrote beside a video is read too. Videos already in the index are not decoded again, so \
-the same command continues after an interruption; it also corrects what a list says about them.
+the same command continues after an interruption; what a list says about them replaces what the index knew.
 
 With --json it prints one object: schema, added, corrected, already_there, benign, not_there (paths), no_videos \
 (files, endings), failed and failed_before (path, code, message each), damaged (path, undecoded_s each), video_s, \
