@@ -73,7 +73,7 @@ pub fn read(path: &Path, most: usize) -> Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .map_err(Error::io(path, "read"))?;
     if bytes.len() > most {
-        let reason = format!("it has more than {most} bytes, and nothing of the kind is so long");
+        let reason = format!("it has more than {most} bytes, too many for a file of this kind");
         return Err(Error::InvalidCertificate {
             path: path.to_owned(),
             reason,

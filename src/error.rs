@@ -51,7 +51,7 @@ pub enum Error {
         codec: String,
     },
     /// The file takes more of the machine than it may.
-    #[error("{}: limit exceeded, {limit}: {found}; allowed: {allowed}; raise it with {option} if the file can be trusted", path.display())]
+    #[error("{}: limit exceeded, {limit}: {found}; allowed: {allowed}; raise it with {option} if you trust the file", path.display())]
     LimitExceeded {
         /// The file.
         path: PathBuf,
@@ -72,13 +72,13 @@ pub enum Error {
         path: PathBuf,
     },
     /// Somebody wrote to the file while it was read.
-    #[error("{}: the file changed while it was read; wait until it is complete and do it again", path.display())]
+    #[error("{}: the file changed while it was read; wait until it is complete, then try again", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
     },
     /// The process that decoded the file came to a bad end of its own making.
-    #[error("{}: its decoding process {how}, {:.1} s of video decoded; the file may be malicious: obtain it again, or leave it out{}", path.display(), reached.as_secs_f64(), if unnoted.is_some() { "; the journal does not know it" } else { "" })]
+    #[error("{}: its decoding process {how}, {:.1} s of video decoded; the file may be malicious: get it again, or leave it out{}", path.display(), reached.as_secs_f64(), if unnoted.is_some() { "; this could not be written to the journal" } else { "" })]
     WorkerDied {
         /// The file.
         path: PathBuf,
@@ -93,7 +93,7 @@ pub enum Error {
     },
     /// The process that decoded the file was ended from outside, again and again; nothing is held
     /// against the file.
-    #[error("{}: its decoding process {how}, {:.1} s of video decoded, {times} times; this is no fault of the file: free memory or find out what ends the process, and do it again", path.display(), reached.as_secs_f64())]
+    #[error("{}: its decoding process {how}, {:.1} s of video decoded, {times} times; the file is not at fault: free some memory or find out what ends the process, then try again", path.display(), reached.as_secs_f64())]
     WorkerKilled {
         /// The file.
         path: PathBuf,
@@ -105,7 +105,7 @@ pub enum Error {
         times: u32,
     },
     /// The file killed its decoding process more than once and is not tried again.
-    #[error("{}: quarantined, it ended its decoding process {deaths} times, the last time because it {how}; try again with --retry-quarantined", path.display())]
+    #[error("{}: quarantined, because {deaths} decoding processes died on it and the last one {how}; try again with --retry-quarantined", path.display())]
     Quarantined {
         /// The file.
         path: PathBuf,
@@ -131,7 +131,7 @@ pub enum Error {
         lacking: String,
     },
     /// A video stream of which not one frame could be decoded.
-    #[error("{}: not one frame could be decoded: {reason}; obtain the file again", path.display())]
+    #[error("{}: no frame could be decoded: {reason}; get the file again", path.display())]
     Undecodable {
         /// The file.
         path: PathBuf,
@@ -139,7 +139,7 @@ pub enum Error {
         reason: String,
     },
     /// A clip that has more than one picture, of which a fingerprint holds one.
-    #[error("{}: has {streams} video streams that a player could show, and a fingerprint holds one picture; check the clip itself, or keep one stream", path.display())]
+    #[error("{}: a player could show any of its {streams} video streams, but a fingerprint holds only one; check the clip itself, or remove the other streams", path.display())]
     SeveralPictures {
         /// The file.
         path: PathBuf,
@@ -220,7 +220,7 @@ pub enum Error {
         owner: Option<u32>,
     },
     /// The file is to be benign material, and is in the index as a source.
-    #[error("{}: in the index as a source already; remove it there first with: uniq index remove {id}", path.display())]
+    #[error("{}: already in the index as a source; remove it first with: uniq index remove {id}", path.display())]
     IsSource {
         /// The file.
         path: PathBuf,
@@ -352,7 +352,7 @@ pub enum Error {
         found: String,
     },
     /// Somebody else has the ledger.
-    #[error("{ledger}: another program has locked it for more than {} s; find out which one (a backup, an open shell?), end it and do it again", waited.as_secs())]
+    #[error("{ledger}: another program has locked it for more than {} s; find out which one (a backup, an open shell?), end it and try again", waited.as_secs())]
     LedgerBusy {
         /// The ledger.
         ledger: String,
@@ -389,7 +389,7 @@ pub enum Error {
         reason: String,
     },
     /// A file is no rate card.
-    #[error("{path}: no rate card: {reason}", path = path.display())]
+    #[error("{path}: not a valid rate card: {reason}", path = path.display())]
     InvalidRates {
         /// The file.
         path: PathBuf,
@@ -397,7 +397,7 @@ pub enum Error {
         reason: String,
     },
     /// An address that names no place in object storage.
-    #[error("{address}: no object storage: {reason}")]
+    #[error("{address}: not an address of object storage: {reason}")]
     InvalidStore {
         /// The address, without what it should not have had in it.
         address: String,
@@ -462,7 +462,7 @@ pub enum Error {
         remedy: String,
     },
     /// The local copies of an index in object storage take more room than they may.
-    #[error("{}: the cache may take {limit} bytes, and this index needs {needed} beside what is in use; raise the limit with --cache-max or UNIQ_CACHE_MAX, or end the programs that use other indexes of the cache", path.display())]
+    #[error("{}: the cache may take {limit} bytes, but this index needs {needed} beside what is in use; raise the limit with --cache-max or UNIQ_CACHE_MAX, or end the programs that use other indexes of the cache", path.display())]
     CacheFull {
         /// The folder of the cache.
         path: PathBuf,
@@ -521,24 +521,22 @@ fn advice(path: &Path, doing: &str, cause: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
     match cause.kind() {
         ErrorKind::NotFound if path == Path::new("-") => {
-            "; standard input is not read: name a file"
+            "; this command does not read standard input: name a file"
         }
         ErrorKind::NotFound if doing == "create" => {
             "; its folder does not exist: make it first, or name another one"
         }
-        ErrorKind::NotADirectory => "; a file stands there: name a folder",
-        ErrorKind::AlreadyExists if doing == "create folder" => {
-            "; a file stands there: name a folder"
-        }
-        ErrorKind::IsADirectory => "; a folder stands there: name a file",
+        ErrorKind::NotADirectory => "; a file is there: name a folder",
+        ErrorKind::AlreadyExists if doing == "create folder" => "; a file is there: name a folder",
+        ErrorKind::IsADirectory => "; a folder is there: name a file",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            "; free some space and do it again: what was finished before is kept"
+            "; free some space and try again: finished work is kept"
         }
         ErrorKind::ReadOnlyFilesystem => {
             "; the file system is read-only: remount it, or use another folder"
         }
         ErrorKind::PermissionDenied => {
-            "; permission for this file or its folder is missing: get it, or use another folder"
+            "; you lack permission for this file or its folder: get it, or use another folder"
         }
         // No kind of its own yet.
         _ if cause.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
@@ -558,11 +556,11 @@ fn ledger_advice(cause: &(dyn std::error::Error + 'static)) -> &'static str {
         "disk I/O error",
         "could not extend file",
     ]) {
-        "; nothing was recorded: free some space and do it again"
+        "; nothing was recorded: free some space and try again"
     } else if says(&["readonly", "read-only"]) {
-        "; it or its folder cannot be written to: get the permission, or remount it"
+        "; the file or its folder is not writable: get write permission, or remount it"
     } else if says(&["unable to open"]) {
-        "; its folder is missing or may not be read: make it, or get the permission"
+        "; its folder is missing or not readable: make it, or get permission"
     } else {
         ""
     }
@@ -573,13 +571,13 @@ fn store_advice(cause: &(dyn std::error::Error + 'static)) -> &'static str {
     let text = cause.to_string();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if says(&["NoSuchBucket"]) {
-        "; there is no such bucket: make it, or correct the address"
+        "; the bucket does not exist: make it, or correct the address"
     } else if says(&[
         "http is not allowed",
         "URL scheme is not allowed",
         "builder error",
     ]) {
-        "; an endpoint without TLS has to be allowed with AWS_ALLOW_HTTP=true"
+        "; the endpoint has no TLS: allow that with AWS_ALLOW_HTTP=true"
     } else if says(&[
         "InvalidAccessKeyId",
         "SignatureDoesNotMatch",
@@ -587,11 +585,11 @@ fn store_advice(cause: &(dyn std::error::Error + 'static)) -> &'static str {
         "403 Forbidden",
         "401 Unauthorized",
     ]) {
-        "; the credentials are refused: see AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights of that key"
+        "; the store refused the credentials: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights of that key"
     } else if says(&["169.254.169.254"]) {
         "; there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     } else {
-        "; what was carried before is kept: do it again when it can be reached"
+        "; finished transfers are kept: try again when the store can be reached"
     }
 }
 

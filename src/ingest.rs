@@ -445,8 +445,7 @@ fn one(
         Err(Error::NotMedia { path, .. })
             if Fingerprint::is_file(&path, options.decoding.links) =>
         {
-            let source =
-                "the fingerprint of a clip, and an index is made from the videos themselves";
+            let source = "a fingerprint of a clip; an index needs the video itself";
             Done::Failed(Error::NotMedia {
                 path,
                 source: source.into(),

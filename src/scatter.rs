@@ -477,7 +477,7 @@ pub fn merge(
         missing,
     };
     if candidates.iter().any(|from| from.needs == needs) {
-        let reason = "the shards did not send what was asked of them".to_owned();
+        let reason = "the shards did not send what they were asked for; run the check again with the same version of uniq everywhere".to_owned();
         return Err(Error::IncompleteAnswer {
             path: state.dir().to_owned(),
             reason,
@@ -613,11 +613,13 @@ fn check_candidates(request: &Request, state: &State, candidates: &[Candidates])
     for from in candidates {
         if from.root != state.index().root {
             return Err(incomplete(
-                "candidates are of another commit of the index; search again",
+                "the candidates are from another commit of the index; search again",
             ));
         }
         if from.question != question || from.reads.len() != request.question.fingerprints.len() {
-            return Err(incomplete("candidates are of another question"));
+            return Err(incomplete(
+                "the candidates are from another check; search again",
+            ));
         }
     }
     let searches: Vec<&Needs> = candidates.iter().map(|from| &from.needs).collect();

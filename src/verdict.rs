@@ -505,7 +505,7 @@ fn conclude(
     }
     if classes.contains(&Class::SameScene) {
         let text = format!(
-            "the same scene, at another moment, is in {}",
+            "the same scene is in {}, at another moment",
             sources(Class::SameScene)
         );
         reasons.push(Reason::new(ReasonCode::SameScene, text));

@@ -35,7 +35,7 @@ impl Trust {
             (None, None) => Err(Error::InvalidSetting {
                 name: "the trust",
                 found: "nobody".to_owned(),
-                expected: "a key or a keyring, without which nothing can be believed",
+                expected: "a key or a keyring: give one of them",
             }),
         }
     }
@@ -156,7 +156,7 @@ fn statement(envelope: &[u8]) -> uniq::Result<Statement> {
     let envelope = parsed(envelope)?;
     if envelope.payload_type != certificate::PAYLOAD_TYPE {
         return Err(refused(format!(
-            "its payload is of the type {:?}, and no certificate",
+            "it is not a certificate: its payload has the type {:?}",
             envelope.payload_type
         )));
     }

@@ -26,7 +26,7 @@ pub(crate) fn setting(message: &str) -> PyErr {
 
 /// The exception for work that took too long.
 pub(crate) fn late(py: Python<'_>, seconds: f64) -> PyErr {
-    let message = format!("given up after {seconds} s, as its deadline says");
+    let message = format!("stopped after {seconds} s, its deadline; give more time");
     make(py, "DeadlineExceeded", &message, "deadline_exceeded")
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn internal(py: Python<'_>, what: &str) -> PyErr {
     make(
         py,
         "UniqError",
-        &format!("a fault of uniq itself, please report it: {what}"),
+        &format!("a bug in uniq, please report it: {what}"),
         "internal",
     )
 }

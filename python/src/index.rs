@@ -323,9 +323,8 @@ fn remove(dir: &Path, selectors: &[String], role: Role) -> uniq::Result<Result<V
                     }
                 }
                 Selection::None => {
-                    let message = format!(
-                        "{selector}: no such video in the index; Index.videos has them all"
-                    );
+                    let message =
+                        format!("{selector}: no such video in the index; see Index.videos");
                     return Ok(Err(("not_there", message)));
                 }
                 Selection::Several(found) => {
@@ -335,9 +334,8 @@ fn remove(dir: &Path, selectors: &[String], role: Role) -> uniq::Result<Result<V
                         .map(|video| &*index.video(*video).id)
                         .collect();
                     let (number, named) = (found.len(), named.join(", "));
-                    let message = format!(
-                        "{selector}: means {number} videos, name one of them by its id: {named}"
-                    );
+                    let message =
+                        format!("{selector}: matches {number} videos; name one by its id: {named}");
                     return Ok(Err(("ambiguous", message)));
                 }
             }

@@ -75,7 +75,7 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// What it is called, without a password.
+    /// Its name, without a password.
     fn name(&self) -> String {
         self.place.shown()
     }
@@ -237,7 +237,7 @@ impl Ledger {
                 .unwrap_or_default();
             let Some(found) = matches.get(of_match) else {
                 let reason = format!(
-                    "submission {number} has no match {of_match}: it has {}",
+                    "submission {number} has no match {of_match}: it has {}; see them in its report",
                     matches.len()
                 );
                 return Err(uniq::Error::LedgerRefused { reason });

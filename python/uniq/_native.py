@@ -10,7 +10,7 @@ def _advice(error: ImportError) -> str:
     libraries = ("libavcodec", "libavformat", "libavutil", "libswscale")
     if any(library in text for library in libraries):
         return (
-            f"uniq needs the libraries of FFmpeg with which it was built, and one is missing ({text}). "
+            f"uniq needs the FFmpeg libraries that it was built with, but one is missing ({text}). "
             "Install them: on Debian and Ubuntu with: apt-get install libavcodec59 libavformat59 "
             "libavutil57 libswscale6 (with the numbers that the message names), on Fedora with: dnf install ffmpeg-free, "
             "on macOS with: brew install ffmpeg"

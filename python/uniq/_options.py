@@ -1,4 +1,4 @@
-"""What can be set, in the shape in which the compiled module reads it."""
+"""Settings, in the form that the compiled module reads."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ StrPath = str | os.PathLike[str]
 
 
 class CancelEvent(Protocol):
-    """What says that work is to stop, such as :class:`threading.Event`."""
+    """Tells the work to stop, such as :class:`threading.Event`."""
 
     def is_set(self) -> bool:
-        """Whether the work is to stop."""
+        """Whether the work should stop."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decoding:
-    """How files are decoded: where, and what they may take.
+    """How files are decoded: where, and with which limits.
 
     Attributes
     ----------
     sandbox : {"available", "required", "off"}
-        Each file is decoded in a process of its own which gives up the file system, the network and
-        other programs, as far as this system can; with ``required`` it is an error where it cannot.
+        Each file is decoded in a separate process that gives up the file system, the network and other programs,
+        as far as this system allows. With ``required`` it is an error if it does not.
         ``off`` decodes in this process, without protection: for files of your own only.
     follow_links : bool
         Whether symbolic links are followed.
     journal : path, optional
-        File that remembers which files ended their decoding process, so that they are not tried
-        again and again. Without one nothing is remembered.
+        File that records which files crashed their decoding process, so that they are not tried
+        again and again. Without it nothing is recorded.
     retry_quarantined : bool
-        Whether files that the journal has are tried again.
+        Whether files in the journal are tried again.
     max_pixels : int, optional
         Pixels of a frame as it is stored.
     max_frames : int, optional
@@ -58,19 +58,19 @@ class Decoding:
     max_bytes : int, optional
         Length of the file in bytes.
     min_time, max_time : float, optional
-        Seconds that any file has, and of which no file gets more.
+        Minimum and maximum of seconds for decoding a file.
     time_ratio : int, optional
-        Seconds that a file has for each second of video, beyond ``min_time``.
+        Further seconds for each second of video, beyond ``min_time``.
     max_stall : float, optional
         Seconds without progress after which the decoding process is ended.
     max_memory : int, optional
         Bytes of memory that a decoding process may map.
     program : path
-        The program that decodes: ``uniq-media``, as the wheel brings it.
+        The program that decodes: ``uniq-media``, which is part of the wheel.
 
     Notes
     -----
-    What is ``None`` is as in ``uniq check --help``.
+    ``None`` stands for the default in ``uniq check --help``.
     """
 
     sandbox: Literal["available", "required", "off"] = "available"
@@ -100,7 +100,7 @@ class Control:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckArguments:
-    """What can be set of a check."""
+    """Settings of a check."""
 
     effort: str
     search: str
@@ -110,7 +110,7 @@ class CheckArguments:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildArguments:
-    """What can be set of a build."""
+    """Settings of a build."""
 
     role: str
     take: str
@@ -122,7 +122,7 @@ class BuildArguments:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DedupArguments:
-    """What can be set of a search for duplicates."""
+    """Settings of a search for duplicates."""
 
     effort: str
     keep: str
@@ -132,7 +132,7 @@ class DedupArguments:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trust:
-    """Whose signatures are believed: those of a public key, or of a keyring."""
+    """Whose signatures are trusted: those of a public key, or of a keyring."""
 
     key: StrPath | None = None
     keyring: StrPath | None = None

@@ -1,4 +1,4 @@
-"""Finds the programs that the wheel brings, and starts the command ``uniq``."""
+"""Finds the programs in the wheel, and starts the command ``uniq``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def decoder() -> Path:
     Returns
     -------
     pathlib.Path
-        The program in the package's folder. Whether it is there shows when it is started.
+        The program in the package's folder. This does not check that it exists.
     """
     return PROGRAMS / "uniq-media"
 

@@ -39,7 +39,7 @@ def from_json(kind: type[T], data: str | bytes) -> T:
     Raises
     ------
     ValueError
-        If it is no JSON, or a field is missing, unknown, or of another type.
+        If it is not JSON, or a field is missing, unknown, or of the wrong type.
     """
     return typing.cast(T, _read(kind, json.loads(data), getattr(kind, "__name__", "value")))
 
@@ -147,12 +147,12 @@ def _text(value: object) -> str:
             if item is not None or not field.metadata.get("omitted"):
                 parts.append(f'"{_name(field)}":{_text(item)}')
         return "{" + ",".join(parts) + "}"
-    raise TypeError(f"{type(value).__name__} is not written as JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def _number(value: float) -> str:
     if not math.isfinite(value):
-        raise ValueError(f"{value} is no number in JSON")
+        raise ValueError(f"{value} is not a number in JSON")
     digits, _, exponent = repr(value).partition("e")
     if exponent == "-05":
         # Python writes what is less than 0.0001 with an exponent, the library what is less than 0.00001.

@@ -1,4 +1,4 @@
-"""Signed answers: making them, and showing what can be shown of them."""
+"""Signed answers: making, verifying and repeating them."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Signature:
     key_id : str
         SHA-256 of the public key.
     key_name : str or None
-        What the keyring calls it.
+        The key's name in the keyring.
     timestamps : int
-        Time stamps in the bundle, which are not checked here.
+        Number of time stamps in the bundle. They are not checked.
     clip : bool
         Whether a clip was compared, and is the one that was checked.
     """
@@ -47,20 +47,20 @@ class Signature:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reproduced:
-    """What a search that was run again gave.
+    """Result of a repeated search.
 
     Attributes
     ----------
     equal : bool
-        Whether the result is that of the certificate.
+        Whether the result equals that of the certificate.
     difference : str or None
-        Where it differs first.
+        The first difference.
     result_digest : str
-        Digest of the result that was found.
+        Digest of the new result.
     grown : bool
-        Whether the index has grown since, and was searched as it was.
+        Whether the index has grown since, and was searched in its old state.
     since_generation : int or None
-        Only what was added after this commit was searched, as for the certificate.
+        Only sources added after this commit were searched, as for the certificate.
     """
 
     equal: bool
@@ -81,7 +81,7 @@ class Certificate:
     Raises
     ------
     CertificateError
-        If the bytes are no certificate.
+        If the bytes are not a certificate.
     """
 
     def __init__(self, envelope: bytes) -> None:
@@ -100,12 +100,12 @@ class Certificate:
         Returns
         -------
         Certificate
-            The certificate, of which nothing is verified yet.
+            The certificate, not yet verified.
 
         Raises
         ------
         CertificateError
-            If it is none.
+            If it is not a certificate.
         FileError
             If it cannot be read.
         """
@@ -115,7 +115,7 @@ class Certificate:
         except OSError as error:
             raise FileError(f"{path}: open failed: {error.strerror}", "io") from error
         if len(envelope) > _MOST:
-            raise CertificateError(f"{path}: refused: it has more bytes than any certificate", "invalid_certificate")
+            raise CertificateError(f"{path}: refused: it is not a certificate, because it has too many bytes", "invalid_certificate")
         return cls(envelope)
 
     @classmethod
@@ -139,15 +139,15 @@ class Certificate:
         Parameters
         ----------
         clip : path
-            The clip, which has one picture.
+            The clip, with a single picture.
         index : Index or path
             The index.
         key : path
-            Private key in PEM, as :func:`new_key` or ``uniq key new`` makes it.
+            Private key in PEM, as made by :func:`new_key` or ``uniq key new``.
         name : str
-            What the collection is called.
+            Name of the collection of sources.
         policy_uri : str, optional
-            Where the policy is written down.
+            Address of the policy.
         effort : {"fast", "standard", "thorough"}
             Effort of the search.
         search : {"auto", "exact", "screened"}
@@ -158,9 +158,9 @@ class Certificate:
         decoding : Decoding, optional
             How the clip is decoded.
         deadline : float, optional
-            Seconds after which it is given up.
+            Seconds after which the work stops.
         cancel : object, optional
-            It is given up once its ``is_set()`` is true.
+            The work stops once its ``is_set()`` is true.
 
         Returns
         -------
@@ -172,9 +172,9 @@ class Certificate:
         CertificateError
             If the key cannot be used.
         ClipError, DecoderError, FileError, CorpusError
-            As of :func:`uniq.check`.
+            As for :func:`uniq.check`.
         DeadlineExceeded, Cancelled
-            If it was given up.
+            If it was stopped.
         """
         if not isinstance(index, Index):
             index = Index.open(index)
@@ -190,7 +190,7 @@ class Certificate:
 
     @property
     def statement(self) -> dict[str, Any]:
-        """What it claims, as ``docs/certificate.md`` describes it; verified only by :meth:`verify`."""
+        """Its claims, as ``docs/certificate.md`` describes them; only :meth:`verify` verifies them."""
         return self._statement
 
     def to_bytes(self) -> bytes:
@@ -209,12 +209,12 @@ class Certificate:
         Parameters
         ----------
         path : path
-            The file, which must not be there: what was signed is not overwritten.
+            The file, which must not exist: certificates are never overwritten.
 
         Raises
         ------
         FileError
-            If something is there, or it cannot be written.
+            If the file exists, or cannot be written.
         """
         try:
             with open(path, "xb") as file:
@@ -225,7 +225,7 @@ class Certificate:
     def verify(
         self, *, key: StrPath | None = None, keyring: StrPath | None = None, clip: StrPath | None = None
     ) -> Signature:
-        """Verify that somebody who is trusted has signed it.
+        """Verify that a trusted key signed it.
 
         Parameters
         ----------
@@ -234,7 +234,7 @@ class Certificate:
         keyring : path, optional
             Keyring, if no key is given.
         clip : path, optional
-            File that has to be the one that was checked, byte for byte.
+            File that must be the one that was checked, byte for byte.
 
         Returns
         -------
@@ -276,15 +276,15 @@ class Certificate:
         Parameters
         ----------
         fingerprint : Fingerprint
-            The fingerprint that is kept beside it, with its pictures.
+            The fingerprint kept beside it, with its pictures.
         index : Index or path
             The index that was searched, which may have grown since.
         decoding : Decoding, optional
-            The limits of the search are among these.
+            Gives the limits of the search.
         deadline : float, optional
-            Seconds after which it is given up.
+            Seconds after which the work stops.
         cancel : object, optional
-            It is given up once its ``is_set()`` is true.
+            The work stops once its ``is_set()`` is true.
 
         Returns
         -------
@@ -294,11 +294,11 @@ class Certificate:
         Raises
         ------
         CertificateError
-            If the fingerprint is another, or this version decides by other rules.
+            If the fingerprint is a different one, or this version decides by other rules.
         CorpusError
-            If the snapshot is not to be had of this index.
+            If this index no longer has that snapshot.
         DeadlineExceeded, Cancelled
-            If it was given up.
+            If it was stopped.
         """
         if not isinstance(index, Index):
             index = Index.open(index)
@@ -334,6 +334,6 @@ def new_key(path: StrPath) -> Path:
     Raises
     ------
     CertificateError, FileError
-        If there is a file, or it cannot be written.
+        If a file exists, or cannot be written.
     """
     return Path(_uniq.new_key(Path(path)))

@@ -27,13 +27,13 @@ class Key:
     time_s : float
         When the keyframe is shown, in seconds.
     kind : {"whole", "region"}
-        Whether the key is of the whole frame, or of a square in it.
+        Whether the key describes the whole frame, or a square in it.
     x, y : float
-        Centre of what it is of, from the left and the upper edge, in heights of the frame.
+        Centre of that area, from the left and the upper edge, in heights of the frame.
     size : float
-        Height of that.
+        Height of that area.
     key : str
-        256 bits in hexadecimal. Two that differ in at most 72 bits are alike.
+        256 bits in hexadecimal. Two keys match if at most 72 bits differ.
     """
 
     time_s: float
@@ -45,7 +45,7 @@ class Key:
 
 
 class Fingerprint:
-    """All that a search needs to know of a clip, without the clip.
+    """All that a search needs from a clip, without the clip itself.
 
     Made by :func:`fingerprint`, or read from a file or bytes.
     """
@@ -69,11 +69,11 @@ class Fingerprint:
         path : path
             The file.
         decoding : Decoding, optional
-            Where it is read, and what it may take.
+            Where it is read, and with which limits.
         deadline : float, optional
-            Seconds after which it is given up.
+            Seconds after which the work stops.
         cancel : object, optional
-            It is given up once its ``is_set()`` is true.
+            The work stops once its ``is_set()`` is true.
 
         Returns
         -------
@@ -83,7 +83,7 @@ class Fingerprint:
         Raises
         ------
         FingerprintError
-            If it is damaged, of another version, or of nothing that a clip can be.
+            If it is damaged, of another version, or impossible for a clip.
         ClipError, DecoderError, FileError
             If it cannot be read.
         """
@@ -97,7 +97,7 @@ class Fingerprint:
         Parameters
         ----------
         data : bytes
-            What :meth:`to_bytes` gave. For those of strangers write a file and :meth:`load` it.
+            Result of :meth:`to_bytes`. Write bytes from strangers to a file and :meth:`load` it.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class Fingerprint:
         Parameters
         ----------
         pictures : bool
-            Whether the small pictures are in them, which show what the clip shows.
+            Whether to include the small pictures, which show what the clip shows.
 
         Returns
         -------
@@ -134,7 +134,7 @@ class Fingerprint:
         path : path
             The file.
         pictures : bool
-            Whether the small pictures are in it, which show what the clip shows.
+            Whether to include the small pictures, which show what the clip shows.
 
         Raises
         ------
@@ -184,21 +184,21 @@ def fingerprint(
     decoding : Decoding, optional
         How it is decoded.
     deadline : float, optional
-        Seconds after which it is given up.
+        Seconds after which the work stops.
     cancel : object, optional
-        It is given up once its ``is_set()`` is true.
+        The work stops once its ``is_set()`` is true.
 
     Returns
     -------
     Fingerprint
-        The fingerprint, with small pictures, which its file has only on demand.
+        The fingerprint, with small pictures, which its file contains only on request.
 
     Raises
     ------
     ClipError, DecoderError, FileError
         If the clip cannot be read.
     DeadlineExceeded, Cancelled
-        If it was given up.
+        If it was stopped.
     """
     return Fingerprint(_uniq.fingerprint(Path(path), decoding or Decoding(), Control(deadline=deadline, cancel=cancel)))
 
@@ -221,13 +221,13 @@ def check(
     ----------
     clip : path, bytes or Fingerprint
         The clip: a file, the bytes of one (which are written to a temporary file), or its
-        fingerprint. Of a fingerprint nothing is payable, since nothing proves of what it was made.
+        fingerprint. Nothing is payable for a fingerprint, since nothing proves what it was made from.
     index : Index or path
         The index.
     effort : {"fast", "standard", "thorough"}
         Effort of the search.
     search : {"auto", "exact", "screened"}
-        Whether all keys are compared, or those of videos that a look into few cells nominates.
+        Whether all keys are compared, or only those of videos that a quick look nominates.
     quality : bool
         Whether the clip is measured for its price; never with ``fast``.
     exclude : iterable of str
@@ -235,25 +235,25 @@ def check(
     decoding : Decoding, optional
         How the clip is decoded.
     deadline : float, optional
-        Seconds after which the check is given up.
+        Seconds after which the check stops.
     cancel : object, optional
-        The check is given up once its ``is_set()`` is true.
+        The check stops once its ``is_set()`` is true.
 
     Returns
     -------
     Report
-        The answer. A clip that can be read but not judged is ``inconclusive``, and no error.
+        The answer. A clip that can be read but not judged is ``inconclusive``, not an error.
 
     Raises
     ------
     ClipError, DecoderError, FileError
         If the clip cannot be read.
     CorpusError
-        If there is no index, or what the check reads of it is damaged.
+        If there is no index, or the part that the check reads is damaged.
     SettingError
         If an argument is outside its range.
     DeadlineExceeded, Cancelled
-        If it was given up.
+        If it was stopped.
     """
     if not isinstance(index, Index):
         index = Index.open(index)

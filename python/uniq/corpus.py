@@ -1,4 +1,4 @@
-"""The index: building, changing and asking it what it holds."""
+"""The index: building, changing and reading it."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Video:
     keyframes : int
         Frames that were looked at.
     url, title, uploader, platform, published_at : str or None
-        What is known of its publication.
+        What is known about its publication.
     role : str
         ``source``, ``benign`` or ``submission``.
     added_generation : int
@@ -172,11 +172,11 @@ class BuildSummary:
     failed, failed_before : tuple of Failure
         Sources that could not be added, now and in an earlier build as well.
     damaged : tuple of Damaged
-        Sources of which a part could not be decoded.
+        Sources that could be decoded only in part.
     video_s : float
-        Length of what was added, in seconds.
+        Length of the added videos, in seconds.
     cancelled : bool
-        Whether it was stopped; what was finished is in the index.
+        Whether it was stopped; finished videos are in the index.
     index : IndexState
         The index as it is now.
     """
@@ -206,7 +206,7 @@ class RemovedVideo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Removed:
-    """What a removal came to."""
+    """Result of a removal."""
 
     removed: tuple[RemovedVideo, ...]
     index: IndexState
@@ -224,7 +224,7 @@ class Conflict:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Merged:
-    """What a merge came to: videos taken over, videos that were there, and conflicts."""
+    """Result of a merge: videos taken over, videos that were there, and conflicts."""
 
     taken_over: int
     already_there: int
@@ -267,7 +267,7 @@ def control(
     cancel: CancelEvent | None,
     progress: Callable[[Progress], object] | None,
 ) -> Control:
-    """Make what the compiled module listens to while it works."""
+    """Make the callbacks that the compiled module calls while it works."""
     if progress is None:
         return Control(deadline=deadline, cancel=cancel)
     tell = progress
@@ -355,11 +355,11 @@ class Index:
         decoding : Decoding, optional
             How files are decoded.
         progress : callable, optional
-            Called in this thread with a :class:`Progress`; what it raises stops the build.
+            Called in this thread with a :class:`Progress`; an exception in it stops the build.
         deadline : float, optional
-            Seconds after which the build is given up. What was finished is kept.
+            Seconds after which the build stops. Finished videos are kept.
         cancel : object, optional
-            The build is given up once its ``is_set()`` is true.
+            The build stops once its ``is_set()`` is true.
 
         Returns
         -------
@@ -371,7 +371,7 @@ class Index:
         CorpusError, FileError, ListError, SettingError
             What concerns the index itself, or all sources.
         DeadlineExceeded, Cancelled
-            If it was given up.
+            If it was stopped.
         """
         arguments = BuildArguments(
             role="source",
@@ -401,7 +401,7 @@ class Index:
         Parameters
         ----------
         role : {"source", "benign", "submission"}
-            What they are in the index for.
+            Their role in the index.
 
         Returns
         -------
@@ -431,7 +431,7 @@ class Index:
         sources : path or iterable of paths
             As in :meth:`build`.
         role : {"source", "benign", "submission"}
-            What they are added as. Copies of benign material are no copies: intros, logos, slates.
+            Their role in the index. Benign material (intros, logos, slates) never counts as a copy.
         take : {"all", "known", "pictures"}
             Whether all are taken, or only what is known of those that are there is corrected, or
             small pictures are made of those that lack them as well.
@@ -444,11 +444,11 @@ class Index:
         decoding : Decoding, optional
             How files are decoded.
         progress : callable, optional
-            Called in this thread with a :class:`Progress`; what it raises stops the work.
+            Called in this thread with a :class:`Progress`; an exception in it stops the work.
         deadline : float, optional
-            Seconds after which the work is given up. What was finished is kept.
+            Seconds after which the work stops. Finished work is kept.
         cancel : object, optional
-            The work is given up once its ``is_set()`` is true.
+            The work stops once its ``is_set()`` is true.
 
         Returns
         -------
@@ -460,7 +460,7 @@ class Index:
         CorpusError, FileError, ListError, SettingError
             What concerns the index itself, or all sources.
         DeadlineExceeded, Cancelled
-            If it was given up.
+            If it was stopped.
         """
         arguments = BuildArguments(
             role=role,
@@ -482,12 +482,12 @@ class Index:
         *videos : str or path
             Each the path as it was added, the id or SHA-256, the address, or the file's name.
         role : {"source", "benign", "submission"}
-            What they are in the index for.
+            Their role in the index.
 
         Returns
         -------
         Removed
-            What was removed, and the index as it is now.
+            The removed videos, and the new state of the index.
 
         Raises
         ------
@@ -503,30 +503,30 @@ class Index:
         deadline: float | None = None,
         cancel: CancelEvent | None = None,
     ) -> Merged:
-        """Clear out what was removed and merge small segments, after taking over other indexes.
+        """Drop removed videos and merge small segments, after taking over other indexes.
 
         Parameters
         ----------
         *others : path
             Folders of indexes whose videos are taken over, each once.
         progress : callable, optional
-            Called in this thread with a :class:`Progress`; what it raises stops the work.
+            Called in this thread with a :class:`Progress`; an exception in it stops the work.
         deadline : float, optional
-            Seconds after which the work is given up. Steps that were finished are kept.
+            Seconds after which the work stops. Finished steps are kept.
         cancel : object, optional
-            The work is given up once its ``is_set()`` is true.
+            The work stops once its ``is_set()`` is true.
 
         Returns
         -------
         Merged
-            What was taken over, and the index as it is now.
+            The videos taken over, and the new state of the index.
 
         Raises
         ------
         CorpusError, FileError
             If an index cannot be read or written.
         DeadlineExceeded, Cancelled
-            If it was given up.
+            If it was stopped.
         """
         listening = control(deadline, cancel, progress)
         return from_json(Merged, self._native.merge(paths(others), listening))

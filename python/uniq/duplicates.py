@@ -144,7 +144,7 @@ class Search:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:
-    """What the search cost; differs from run to run."""
+    """Cost of the search; differs from run to run."""
 
     decoded_hours: float
     decoded_clips: int
@@ -222,7 +222,7 @@ def dedup(
     clips : path or iterable of paths
         Files, folders and lists.
     references : path or iterable of paths
-        What is only compared with, and always kept.
+        Clips to compare with, which are always kept.
     keep : {"first", "longest", "quality"}
         Which clip of a group is kept.
     effort : {"fast", "standard", "thorough"}
@@ -230,16 +230,16 @@ def dedup(
     threads : int, optional
         Clips worked on at a time; one a core if it is not given.
     work : path, optional
-        Folder for what was decoded, with which a stopped run goes on; else one in the system's
+        Folder for decoded clips, with which a stopped run continues; else one in the system's
         folder for temporary files, which is deleted at the end.
     decoding : Decoding, optional
         How clips are decoded.
     progress : callable, optional
-        Called in this thread with a :class:`Progress`; what it raises stops the work.
+        Called in this thread with a :class:`Progress`; an exception in it stops the work.
     deadline : float, optional
-        Seconds after which the work is given up.
+        Seconds after which the work stops.
     cancel : object, optional
-        The work is given up once its ``is_set()`` is true.
+        The work stops once its ``is_set()`` is true.
 
     Returns
     -------
@@ -251,7 +251,7 @@ def dedup(
     SettingError, FileError
         If the work folder cannot be used.
     DeadlineExceeded, Cancelled
-        If it was given up.
+        If it was stopped.
     """
 
     def search(folder: Path) -> Deduplication:

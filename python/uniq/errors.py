@@ -24,7 +24,7 @@ class UniqError(Exception):
     Parameters
     ----------
     message : str
-        What is wrong with what, and what to do.
+        The thing, what is wrong with it, and what to do.
     code : str
         Name of the error for programs.
 
@@ -46,11 +46,11 @@ class UniqError(Exception):
 
 
 class ClipError(UniqError):
-    """A video cannot be read, or takes more of the machine than it may."""
+    """A video cannot be read, or exceeds a limit."""
 
 
 class DecoderError(UniqError):
-    """The process that decodes could not be started, or came to a bad end."""
+    """The decoding process could not be started, or crashed."""
 
 
 class FileError(UniqError):
@@ -58,11 +58,11 @@ class FileError(UniqError):
 
 
 class CorpusError(UniqError):
-    """The index is not there, damaged, of another version, in use, or refuses a video."""
+    """The index is missing, damaged, of another version, in use, or refuses a video."""
 
 
 class ListError(UniqError):
-    """A list of sources has lines that cannot be read, or names files where it may not reach."""
+    """A list of sources has invalid lines, or names files outside its folder."""
 
 
 class FingerprintError(UniqError):
@@ -70,7 +70,7 @@ class FingerprintError(UniqError):
 
 
 class CertificateError(UniqError):
-    """A certificate or a key cannot be believed or used."""
+    """A certificate cannot be trusted, or a key cannot be used."""
 
 
 class SettingError(UniqError, ValueError):
@@ -78,7 +78,7 @@ class SettingError(UniqError, ValueError):
 
 
 class LedgerError(UniqError):
-    """A ledger is not there, damaged, in use, or its rules do not allow what was asked for."""
+    """A ledger is missing, damaged, in use, or its rules do not allow the request."""
 
 
 class Cancelled(UniqError):

@@ -26,7 +26,7 @@ class Entry:
     number : int
         Of two, the smaller was received first.
     by, ref : str, str or None
-        Who submitted it, and what the creator calls it.
+        Who submitted it, and the creator's name for it.
     kind : {"clip", "fingerprint"}
         What was submitted.
     state : str
@@ -40,7 +40,7 @@ class Entry:
     duration_ms : int or None
         Length in milliseconds.
     verdict : str or None
-        The verdict against what is public.
+        The verdict against public videos.
     provisional : bool
         Whether only a fingerprint was seen.
     offered_ms, sold_ms, disputed_ms, withdrawn_ms : int
@@ -68,7 +68,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """What a ledger says of a submission now: its report, if it has an answer, and what is payable."""
+    """Current state of a submission in a ledger: its report, if any, and what is payable."""
 
     report: Report | None
     submission: Submission
@@ -110,7 +110,7 @@ class Ledger:
         submissions : path, optional
             Folder of the index of the submissions' keys; beside the file if it is not given.
         create : bool
-            Whether it is made if there is none.
+            Whether to make one if there is none.
         patience : float
             Seconds for which another writer is waited for.
 
@@ -135,7 +135,7 @@ class Ledger:
 
     @property
     def name(self) -> str:
-        """What it is called, without a password."""
+        """Its name, without a password."""
         return self._native.name()
 
     def add(
@@ -161,11 +161,11 @@ class Ledger:
         clip : path
             The clip, or its fingerprint file.
         index : Index or path
-            What is public.
+            The index of public videos.
         by : str
             Who submits it.
         ref : str, optional
-            What the creator calls it.
+            The creator's name for it.
         is_fingerprint : bool
             Whether the file is a fingerprint.
         effort : {"fast", "standard", "thorough"}
@@ -180,23 +180,23 @@ class Ledger:
             Called in this thread with a :class:`Progress`: of kind ``received``, whose ``done`` is
             the number, once that is durable.
         deadline : float, optional
-            Seconds after which it is given up; the number stays, and adding it again goes on.
+            Seconds after which the work stops; the number stays, and adding it again continues.
         cancel : object, optional
-            It is given up once its ``is_set()`` is true.
+            The work stops once its ``is_set()`` is true.
 
         Returns
         -------
         Report
-            The answer; what the ledger says is in ``submission``.
+            The answer; ``submission`` holds what the ledger says.
 
         Raises
         ------
         LedgerError
             If the ledger is damaged, in use or refuses it.
         ClipError, DecoderError, FileError, CorpusError
-            As of :func:`uniq.check`.
+            As for :func:`uniq.check`.
         DeadlineExceeded, Cancelled
-            If it was given up.
+            If it was stopped.
         """
         if not isinstance(index, Index):
             index = Index.open(index)
@@ -213,7 +213,7 @@ class Ledger:
         Parameters
         ----------
         by : str, optional
-            Those of one creator only.
+            Only those of this creator.
 
         Returns
         -------
@@ -229,7 +229,7 @@ class Ledger:
         return tuple(entry for entry in entries if by is None or entry.by == by)
 
     def show(self, number: int) -> Standing:
-        """Tell what is known of a submission now.
+        """Return the current state of a submission.
 
         Parameters
         ----------
@@ -244,7 +244,7 @@ class Ledger:
         Raises
         ------
         LedgerError
-            If there is none of this number, or it cannot be read.
+            If there is no such number, or it cannot be read.
         """
         report, said = self._native.show(number)
         return Standing(
@@ -285,7 +285,7 @@ class Ledger:
         by: str,
         why: str,
     ) -> tuple[int, ...]:
-        """Record what a person says of a match with a public source.
+        """Record a person's judgement of a match with a public source.
 
         Parameters
         ----------
@@ -294,7 +294,7 @@ class Ledger:
         of_match : int
             Place of the match in ``report.matches``, from 0.
         ruling : {"copy", "same_scene", "allowed", "undo"}
-            What it is.
+            The judgement.
         by, why : str
             Who says so, and why.
 
@@ -328,7 +328,7 @@ class Ledger:
         self._native.withdraw(number, by, why)
 
     def sold(self, number: int, *, by: str, why: str) -> float:
-        """Record that what a submission offers was paid for.
+        """Record that a submission was bought.
 
         Parameters
         ----------
@@ -350,7 +350,7 @@ class Ledger:
         return self._native.sold(number, by, why) / 1000.0
 
     def verify(self, *, head: str | None = None) -> VerifiedLedger:
-        """Walk the chain of all that happened, and compare the tables with it.
+        """Verify the chain of all events, and compare the tables with it.
 
         Parameters
         ----------

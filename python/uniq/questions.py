@@ -239,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        Those of the command; by default those of this process.
+        The command's arguments; by default those of this process.
 
     Returns
     -------

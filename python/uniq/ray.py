@@ -49,7 +49,7 @@ COMMIT = 8
 
 @dataclass
 class Built:
-    """What a build came to.
+    """Result of a build.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Built:
     already_there : int
         Videos that the index had.
     failed : dict of str to str
-        What was wrong, by URI.
+        Errors, by URI.
     """
 
     added: int = 0
@@ -95,7 +95,7 @@ def _unpack(files: dict[str, bytes], folder: Path) -> None:
 
 
 def _fingerprint(uris: list[str], options: dict[str, Any]) -> tuple[dict[str, bytes], dict[str, str]]:
-    """An index of some videos, and what was wrong with the others."""
+    """An index of some videos, and the errors of the others."""
     with tempfile.TemporaryDirectory(prefix="uniq-") as name:
         folder, part = Path(name), Path(name) / "part"
         failed: dict[str, str] = {}
@@ -133,7 +133,7 @@ def build(
     uris : iterable of str or path
         Videos: files that all machines see, or addresses that `fsspec` can open.
     index : str or path
-        Folder of the index; it is made if there is none. This process is its only writer.
+        Folder of the index, made if there is none. Only this process writes to it.
     batch : int
         Videos that one task fingerprints.
     commit : int
@@ -150,7 +150,7 @@ def build(
     Raises
     ------
     UniqError
-        If the index cannot be written. What is wrong with a video is in `Built.failed`.
+        If the index cannot be written. Errors of single videos are in `Built.failed`.
     """
     target = Path(index)
     wanted = list(dict.fromkeys(str(uri) for uri in uris))
@@ -336,7 +336,7 @@ class Corpus:
         clip : str, path or Fingerprint
             A video, or the fingerprint of one.
         deadline : float, optional
-            Seconds after which the check is given up.
+            Seconds after which the check stops.
         **options
             Those of `uniq.check`: effort, search and so on.
 
@@ -383,7 +383,7 @@ class Corpus:
         state : bytes, optional
             State of the same commit of the index, if the caller has one of its own.
         deadline : float, optional
-            Seconds after which it is given up.
+            Seconds after which the work stops.
 
         Returns
         -------
@@ -395,7 +395,7 @@ class Corpus:
         CorpusError
             If some segment could not be searched (code ``incomplete_answer``), or is damaged.
         DeadlineExceeded
-            If it was given up.
+            If it was stopped.
         """
         end = None if deadline is None else time.monotonic() + deadline
         # Sent to each machine once.
@@ -469,7 +469,7 @@ class Corpus:
 
 
 def _is_true(answer: Any) -> bool:
-    """Whether an answer has come, and is no error."""
+    """Whether an answer has come and is not an error."""
     try:
         return bool(ray.get(answer, timeout=0))
     except (GetTimeoutError, RayError):

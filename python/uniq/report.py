@@ -196,7 +196,7 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """A source as it was indexed, and what is known of its publication."""
+    """A source as it was indexed, and what is known about its publication."""
 
     id: str
     path: str
@@ -499,7 +499,7 @@ class Shares:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Capture:
-    """What the container says of the recording."""
+    """What the container says about the recording."""
 
     make: str | None
     model: str | None
@@ -518,7 +518,7 @@ class Declared:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quality:
-    """What makes the price of a clip: measured on its frames, or claimed by its file."""
+    """What sets the price of a clip: measured on its frames, or claimed by its file."""
 
     resolution: Resolution
     frame_rate: FrameRate
@@ -546,7 +546,7 @@ class PricedSpan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Amount:
-    """What a rate card gives for a clip, in hundredths of the currency."""
+    """Price of a clip by a rate card, in hundredths of the currency."""
 
     currency: str
     card_sha256: str
@@ -559,7 +559,7 @@ class Amount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tool:
-    """The program that made a report, and the FFmpeg with which it ran."""
+    """The program that made a report, and the FFmpeg that it ran with."""
 
     name: str
     version: str
@@ -600,7 +600,7 @@ class Related:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
-    """What a person says of a match."""
+    """A person's judgement of a match."""
 
     source_sha256: str
     start_s: float
@@ -612,7 +612,7 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Review:
-    """What persons say of the matches of a submission."""
+    """Judgements of the matches of a submission."""
 
     judgements: tuple[Judgement, ...]
     released_minutes: float
@@ -621,7 +621,7 @@ class Review:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Submission:
-    """What a ledger of submissions says of a clip."""
+    """What a ledger of submissions says about a clip."""
 
     number: int
     by: str
@@ -680,15 +680,15 @@ class Report:
     search : SearchSummary
         Settings of the search.
     quality : Quality or None
-        What makes the price of the clip, if it was measured.
+        What sets the price of the clip, if it was measured.
     amount : Amount or None
-        What a rate card gives for it.
+        Its price by a rate card.
     tool : Tool
         The program that made the report.
     checked_at : str or None
         Time of the check in RFC 3339; the only field that differs from run to run.
     submission : Submission or None
-        What a ledger of submissions says of the clip.
+        What a ledger of submissions says about the clip.
     """
 
     schema: int
@@ -732,7 +732,7 @@ class Report:
         Raises
         ------
         ValueError
-            If it is no report, or one of a later version with fields that are not known here.
+            If it is not a report, or has fields of a later version.
         """
         return from_json(cls, data)
 

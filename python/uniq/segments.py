@@ -1,7 +1,7 @@
 """Checks of an index whose segments are open in several processes.
 
 Each process opens a :class:`Shard` and searches it for the question of a :class:`Request`; one of
-them merges what all have read. The report is that of :func:`uniq.check` against the whole index.
+them merges the results. The report is that of :func:`uniq.check` against the whole index.
 ``uniq.ray`` does this on a Ray cluster. What goes from one process to another is bytes with a
 digest, for processes of one version.
 
@@ -60,7 +60,7 @@ class Part:
 
 
 def parts(index: StrPath) -> tuple[Part, ...]:
-    """Return the segments to search, in the order of the manifest, which alone is read.
+    """Return the segments to search, in the order of the manifest. Only the manifest is read.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def parts(index: StrPath) -> tuple[Part, ...]:
     Raises
     ------
     CorpusError
-        If there is no index, or its manifest is damaged or was put back.
+        If there is no index, or its manifest is damaged or an older one.
     """
     return tuple(part for part in from_json(tuple[Part, ...], _uniq.parts(Path(index))) if part.role != "benign")
 
@@ -100,7 +100,7 @@ class Shard:
         self._native = _uniq.Shard(Path(index), list(numbers))
 
     def holdings(self) -> bytes:
-        """Return what it holds, for :func:`state_of_shards`.
+        """Return its contents, for :func:`state_of_shards`.
 
         Returns
         -------
@@ -119,7 +119,7 @@ class Shard:
         deadline: float | None = None,
         cancel: CancelEvent | None = None,
     ) -> bytes:
-        """Read what a check needs of these segments.
+        """Read what a check needs from these segments.
 
         Parameters
         ----------
@@ -132,9 +132,9 @@ class Shard:
         decoding : Decoding, optional
             Gives the limits of the search.
         deadline : float, optional
-            Seconds after which the search is given up.
+            Seconds after which the search stops.
         cancel : object, optional
-            The search is given up once its ``is_set()`` is true.
+            The search stops once its ``is_set()`` is true.
 
         Returns
         -------
@@ -146,7 +146,7 @@ class Shard:
         CorpusError
             If these segments are of another commit than the state, or damaged.
         DeadlineExceeded, Cancelled
-            If it was given up.
+            If it was stopped.
         """
         control = Control(deadline=deadline, cancel=cancel)
         return self._native.search(question, state, needs, decoding or Decoding(), control)
@@ -158,7 +158,7 @@ def state_of_shards(index: StrPath, holdings: Iterable[bytes]) -> bytes:
     Parameters
     ----------
     index : path
-        Folder of the index, of which only the manifest is read.
+        Folder of the index. Only its manifest is read.
     holdings : iterable of bytes
         Of :meth:`Shard.holdings`; together the shards must hold all segments.
 
@@ -197,7 +197,7 @@ def state_of_index(index: Index) -> bytes:
 
 
 def describe_state(state: bytes) -> IndexState:
-    """Return what a state says of the index.
+    """Describe the index of a state.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def describe_state(state: bytes) -> IndexState:
 
 
 class Request:
-    """A clip that was decoded, or a fingerprint, to be asked about.
+    """A decoded clip or a fingerprint, to be checked.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ class Request:
     SettingError
         If an argument is outside its range.
     DeadlineExceeded, Cancelled
-        If it was given up.
+        If it was stopped.
     """
 
     def __init__(
@@ -280,19 +280,19 @@ class Request:
         deadline: float | None = None,
         cancel: CancelEvent | None = None,
     ) -> tuple[Report | None, bytes | None]:
-        """Merge what all shards have read.
+        """Merge the results of all shards.
 
         Parameters
         ----------
         state : bytes
             Of :func:`state_of_shards`.
         candidates : iterable of bytes
-            What :meth:`Shard.search` gave, for each segment once; after further searches those of
-            all searches.
+            Results of :meth:`Shard.search`, for each segment once; after further searches, the results
+            of all searches.
         deadline : float, optional
-            Seconds after which the merge is given up.
+            Seconds after which the merge stops.
         cancel : object, optional
-            The merge is given up once its ``is_set()`` is true.
+            The merge stops once its ``is_set()`` is true.
 
         Returns
         -------
@@ -308,7 +308,7 @@ class Request:
             With the code ``incomplete_answer`` if a segment is missing or occurs twice, or if
             something is of another commit or question. There is no verdict then.
         DeadlineExceeded, Cancelled
-            If it was given up.
+            If it was stopped.
         """
         control = Control(deadline=deadline, cancel=cancel)
         report, needs = self._native.merge(state, list(candidates), self._decoding, control)

@@ -1,8 +1,8 @@
 """Keys of uniq as a signal type of ``threatexchange``, for the Hasher-Matcher-Actioner.
 
 Needs ``pip install uniq[threatexchange]``. A signal is the key of one whole picture: 256 bits in
-hexadecimal, alike if at most 72 of them differ. It finds pictures that were encoded anew, scaled or
-graded; crops and mirrored pictures only a check finds, which compares regions as well.
+hexadecimal, alike if at most 72 of them differ. It finds pictures that were re-encoded, scaled or graded.
+Only a check finds crops and mirrored pictures, because it also compares regions.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class UniqKeySignal(
 
     @classmethod
     def get_content_types(cls) -> list[type[ContentType]]:
-        """What it can be made of: pictures, and the keyframes of videos."""
+        """Content types: pictures, and the keyframes of videos."""
         return [PhotoContent, VideoContent]
 
     @classmethod
@@ -70,10 +70,10 @@ class UniqKeySignal(
 
     @classmethod
     def validate_signal_str(cls, signal_str: str) -> str:
-        """Return the signal in lower case, or raise ``ValueError`` if it is none."""
+        """Return the signal in lower case, or raise ``ValueError`` if it is not one."""
         signal = signal_str.strip().lower()
         if not _HEX.fullmatch(signal):
-            raise ValueError("not a key of uniq: it has 64 hexadecimal digits")
+            raise ValueError("not a key of uniq; give 64 hexadecimal digits")
         return signal
 
     @classmethod
@@ -88,18 +88,18 @@ class UniqKeySignal(
     def hash_from_file(cls, file: pathlib.Path) -> str:
         """Make the signal of a picture, or of the first keyframe of a video that has one.
 
-        An empty text says that nothing can be recognised in it: it is black, flat or plain.
+        An empty text means that nothing in it can be recognised: it is black, flat or plain.
         """
         return next(iter(signals_of_clip(file).values()), "")
 
     @classmethod
     def get_random_signal(cls) -> str:
-        """Make a signal of nothing."""
+        """Make a random signal."""
         return f"{random.getrandbits(256):064x}"
 
     @staticmethod
     def get_examples() -> list[str]:
-        """No signals are known to be of use."""
+        """Return no signals, since none are useful as examples."""
         return []
 
 

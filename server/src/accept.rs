@@ -109,7 +109,7 @@ fn taken(app: &App, submitted: &Submitted, file: &Path) -> Result<Accepted> {
     let queued = app.database.with(|ledger| {
         ledger::queue(ledger, &offer, &options, |tables, of, is_new| {
             if of.kind != submitted.kind && submitted.kind == Kind::Clip {
-                let reason = "the fingerprint of this clip was submitted before; send the clip to that submission: POST \
+                let reason = "the fingerprint of this clip was already submitted; send the clip to that submission: POST \
                               /v1/submissions/ID/clip";
                 return Err(Error::LedgerRefused { reason: reason.to_owned() });
             }
@@ -169,4 +169,4 @@ pub fn kind_name(kind: Kind) -> &'static str {
 /// Maximum length of a name, in characters. With the tenant in front, the ledger still accepts it.
 const NAME_MAX: usize = 400;
 
-const NAME_RULE: &str = "1 to 400 characters that can be seen, without blanks at its ends";
+const NAME_RULE: &str = "give 1 to 400 visible characters, without spaces at either end";

@@ -97,16 +97,16 @@ fn sentence(reason: &str, by: Option<&str>, number: u64) -> String {
     let who = by.map_or_else(|| "another creator".to_owned(), str::to_owned);
     let of = by.map_or_else(String::new, |_| format!(", in submission {number}"));
     match reason {
-        "already_offered" => format!("{who} has offered it before{of}"),
-        "disputed" => format!("disputed: {who} has offered it before{of}"),
+        "already_offered" => format!("{who} offered it before{of}"),
+        "disputed" => format!("disputed: {who} offered it before{of}"),
         "undecided" => {
-            format!("inconclusive: perhaps {who} has offered it before{of}; a person has to decide")
+            format!("inconclusive: {who} perhaps offered it before{of}; a person must decide")
         }
-        "sold" => format!("{who} has sold it already{of}"),
+        "sold" => format!("{who} already sold it{of}"),
         "published" => match by {
             Some(_) => format!("submission {number} shows that it is public"),
             None => "another submission shows that it is public".to_owned(),
         },
-        _ => "too short beside what is deducted to be judged".to_owned(),
+        _ => "too short to judge next to the deducted part".to_owned(),
     }
 }

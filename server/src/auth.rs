@@ -69,7 +69,7 @@ impl Caller {
             return Ok(());
         }
         Err(Problem::forbidden(format!(
-            "use a key with the scope {}",
+            "the key lacks a scope; use a key with the scope {}",
             scope.name()
         )))
     }
@@ -84,7 +84,7 @@ impl Caller {
             return Ok(());
         }
         Err(Problem::forbidden(
-            "only administrators of the operator's tenant may do this",
+            "only administrators of the operator's tenant may do this; use one of their keys",
         ))
     }
 }
@@ -138,9 +138,7 @@ pub fn new_key(
         return Err(Problem::invalid(format!("tenant: {TENANT_RULE}")));
     }
     if name.trim().is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
-        return Err(Problem::invalid(
-            "name: 1 to 100 characters that can be seen",
-        ));
+        return Err(Problem::invalid("name: give 1 to 100 visible characters"));
     }
     if scopes.is_empty() {
         return Err(Problem::invalid(
@@ -185,7 +183,7 @@ pub fn is_tenant(text: &str) -> bool {
 }
 
 /// Rule for tenant names.
-pub const TENANT_RULE: &str = "1 to 40 of a-z, 0-9 and -";
+pub const TENANT_RULE: &str = "give 1 to 40 characters of a-z, 0-9 and -";
 
 /// Maximum length of a secret in bytes.
 const SECRET_MAX: usize = 200;

@@ -20,13 +20,13 @@ use crate::events::Outbox;
 pub fn backup(config: &Config, folder: &Path) -> anyhow::Result<()> {
     ensure!(
         fs::symlink_metadata(folder).is_err(),
-        "{}: something is there already; name a new folder",
+        "{}: the folder exists; name a new one",
         folder.display()
     );
     let is_file = matches!(config.ledger(), uniq::ledger::Place::File(_));
     ensure!(
         is_file,
-        "a PostgreSQL database is backed up by its own means, such as pg_dump; copy the data folder with your own"
+        "uniq does not back up PostgreSQL; use pg_dump, and copy the data folder yourself"
     );
     fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
     let database = Database::open(config.ledger(), config.submissions(), Arc::new(Outbox))?;

@@ -133,7 +133,7 @@ struct Idle;
 
 impl fmt::Display for Idle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the body stands still")
+        f.write_str("the body stalled")
     }
 }
 
@@ -153,11 +153,12 @@ pub(crate) fn is_idle(error: &(dyn Error + 'static)) -> bool {
 
 /// The answer to a client whose body has stalled.
 pub(crate) fn idle() -> Problem {
-    let detail = "too few bytes came for too long; send the rest, or the request again, over a better connection";
+    let detail =
+        "the body came too slowly; send the rest, or the request again, over a faster connection";
     Problem::new(
         StatusCode::REQUEST_TIMEOUT,
         "timeout",
-        "The request stood still",
+        "The request stalled",
         detail,
     )
 }

@@ -172,11 +172,11 @@ impl OidcConfig {
         );
         anyhow::ensure!(
             self.scopes.split(' ').any(|scope| scope == "openid"),
-            "oidc.scopes: openid has to be among them"
+            "oidc.scopes: include openid"
         );
         anyhow::ensure!(
             crate::oidc::may_call(&self.issuer),
-            "oidc.issuer: give an address that begins with https://, or one of this host's own"
+            "oidc.issuer: give an address that begins with https://, or one on this host"
         );
         Ok(())
     }
@@ -369,14 +369,14 @@ impl Config {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("{}: cannot be read", path.display()))?;
                 text.parse::<toml::Table>()
-                    .with_context(|| format!("{}: is no TOML", path.display()))?
+                    .with_context(|| format!("{}: not valid TOML", path.display()))?
             }
             None => toml::Table::new(),
         };
         for (name, value) in variables {
             if let Some(setting) = name.strip_prefix(PREFIX) {
                 set(&mut table, setting, &value)
-                    .with_context(|| format!("{name}: names no setting"))?;
+                    .with_context(|| format!("{name}: not a setting; see docs/service.md"))?;
             }
         }
         let from = file.map_or_else(
@@ -385,7 +385,7 @@ impl Config {
         );
         let config: Config = table
             .try_into()
-            .with_context(|| format!("{from}: a setting cannot be understood"))?;
+            .with_context(|| format!("{from}: a setting is not valid"))?;
         anyhow::ensure!(
             crate::auth::is_tenant(&config.operator),
             "operator: {}",

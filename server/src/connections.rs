@@ -72,7 +72,7 @@ pub(crate) async fn serve(
     drop(closing);
     let all = permits.acquire_many(most as u32);
     if tokio::time::timeout(GRACE, all).await.is_err() {
-        tracing::warn!("requests that did not end in time are cut off");
+        tracing::warn!("requests that did not end in time were cut off");
     }
 }
 

@@ -86,7 +86,7 @@ impl Corpus {
         match error {
             Some(Error::NoIndex { .. }) => {
                 tracing::warn!(
-                    "there is no index of public video yet; submissions wait until there is one"
+                    "there is no index of public videos yet; submissions wait until there is one"
                 );
             }
             Some(error) => {

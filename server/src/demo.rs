@@ -146,7 +146,7 @@ fn made(folder: &Path, name: &str, args: &[&str]) -> anyhow::Result<PathBuf> {
         .args(["-pix_fmt", "yuv420p"])
         .arg(&file);
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
-    let status = status.context("ffmpeg: cannot be run; install it to see the demonstration")?;
+    let status = status.context("ffmpeg cannot be run; install it for the demonstration")?;
     ensure!(
         status.success(),
         "ffmpeg could not make the footage of the demonstration"

@@ -50,7 +50,7 @@ pub struct Readiness {
 #[utoipa::path(get, path = "/readyz", tag = "service", security(()),
     responses(
         (status = 200, description = "It can", body = Readiness),
-        (status = 503, description = "Something is amiss", body = Readiness),
+        (status = 503, description = "Something is wrong", body = Readiness),
     ))]
 async fn readyz(State(app): State<App>) -> Response {
     let mut lacking = Vec::new();

@@ -85,7 +85,7 @@ fn refused(problem: Problem) -> Response {
 fn name_of(headers: &HeaderMap) -> Result<String, Problem> {
     let wrong = || {
         Problem::invalid(format!(
-            "Idempotency-Key: send it once, 1 to {NAME_MAX} characters of ASCII"
+            "Idempotency-Key: send it once, with 1 to {NAME_MAX} ASCII characters"
         ))
     };
     let mut values = headers.get_all(HEADER).iter();
@@ -125,7 +125,7 @@ async fn answer(
         Claim::Taken => {}
         Claim::InProgress => {
             return Err(Problem::conflict(
-                "the same request is being answered; try again when it has ended",
+                "the same request is still being answered; try again when it has ended",
             )
             .after(1));
         }
@@ -236,7 +236,7 @@ async fn replayed(app: &App, name: &Name, body: Body, known: Answer) -> Result<R
     }
     let text = known.answer.or_else(|| app.answers.find(name)).ok_or_else(|| {
         Problem::conflict(
-            "this was done, but its answer holds a secret that is not kept; list what there is, revoke it and make another",
+            "the request was done, but its secret is not kept; list the existing ones, revoke this one and make another",
         )
     })?;
     let bytes = STANDARD.decode(text).map_err(|_| Problem::internal())?;
@@ -296,7 +296,7 @@ impl Held {
         if let Err(problem) = released {
             tracing::warn!(
                 detail = problem.detail,
-                "a request that was not answered blocks its key for a while"
+                "an unanswered request blocks its key for a while"
             );
         }
     }
@@ -395,7 +395,7 @@ pub(crate) fn describe(openapi: &mut utoipa::openapi::OpenApi) {
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
             .description(Some(
-                "The same request with the same key is done once; it has its first answer for 24 h",
+                "The same request with the same key is done once; repeats get its first answer for 24 h",
             ))
             .schema(Some(text))
             .build();
@@ -421,7 +421,7 @@ pub(crate) fn describe(openapi: &mut utoipa::openapi::OpenApi) {
 /// Further answers of a `POST`, because of its key or its body.
 const ANSWERS: &[(&str, &str)] = &[
     ("400", "The request is not valid"),
-    ("408", "The body stood still"),
+    ("408", "The body stalled"),
     ("409", "The same request is being answered"),
     ("413", "The body is too long"),
     ("422", "The Idempotency-Key was used for another request"),

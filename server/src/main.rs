@@ -20,10 +20,10 @@ use uniq_server::{Config, auth, service};
 
 const EXAMPLE: &str = "\
 Example:
-  uniq serve --demo                                        look at it with made footage
+  uniq serve --demo                                        try it with generated footage
   uniq serve key --tenant acme --name uploader             make an API key, printed once
   uniq serve --config uniq.toml                            run it
-  uniq serve --config uniq.toml --ray auto                 search by the Ray cluster of this host
+  uniq serve --config uniq.toml --ray auto                 search with the Ray cluster of this host
 
 The settings and the interface are described in docs/service.md.";
 
@@ -37,12 +37,12 @@ struct Args {
     /// File with the settings, in TOML
     #[arg(long, value_name = "FILE", global = true, env = "UNIQ_SERVE_CONFIG")]
     config: Option<PathBuf>,
-    /// Show the service with made footage, in a folder that is removed at the end
+    /// Try the service with generated footage, in a folder that is removed at the end
     #[arg(long)]
     demo: bool,
-    /// Search by the Ray cluster at this address; auto: the one of this host
+    /// Search with the Ray cluster at this address; auto: the one of this host
     ///
-    /// A helper is started for it, in a Python that has the packages uniq and ray.
+    /// This starts a helper in a Python that has the packages uniq and ray.
     #[arg(long, value_name = "ADDRESS", value_parser = NonEmptyStringValueParser::new())]
     ray: Option<String>,
     #[command(subcommand)]
@@ -53,19 +53,19 @@ struct Args {
 enum Command {
     /// Make an API key and print it
     Key {
-        /// Whose key it is
+        /// The tenant that owns the key
         #[arg(long)]
         tenant: String,
-        /// What people call it: who or what has it
+        /// A name that tells who or what holds it
         #[arg(long)]
         name: String,
-        /// What it may be used for: submit, read, review, admin
+        /// What it allows: submit, read, review, admin
         #[arg(long, value_delimiter = ',', default_value = "submit,read")]
         scopes: Vec<String>,
     },
-    /// Copy all that the service keeps into a new folder, while it runs
+    /// Copy all data of the service into a new folder, while it runs
     Backup {
-        /// The folder; to restore, name it as `data`
+        /// The folder; to restore, set `data` to it
         folder: PathBuf,
     },
     /// Print the description of the HTTP interface
@@ -147,7 +147,7 @@ fn make_key(config: Config, tenant: &str, name: &str, scopes: &[String]) -> anyh
         .iter()
         .map(|name| {
             Scope::of(name).with_context(|| {
-                format!("{name}: no scope; give some of submit, read, review, admin")
+                format!("{name}: not a scope; give some of submit, read, review, admin")
             })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
@@ -159,7 +159,7 @@ fn make_key(config: Config, tenant: &str, name: &str, scopes: &[String]) -> anyh
     let data = std::path::absolute(&app.config.data).unwrap_or_else(|_| app.config.data.clone());
     let _ = writeln!(
         std::io::stderr().lock(),
-        "key {} of {tenant}, called {name}, for {}; kept in {}",
+        "key {} of {tenant}, named {name}, for {}; stored in {}",
         key.id,
         key.scopes,
         data.display()
@@ -205,7 +205,7 @@ fn serve(config: Config, is_demo: bool) -> anyhow::Result<()> {
         let ray = tokio::task::spawn_blocking(move || service::reach(&reaching)).await??;
         let listener = TcpListener::bind(address)
             .await
-            .with_context(|| format!("{address}: cannot be listened on; name another `listen`"))?;
+            .with_context(|| format!("{address}: cannot listen there; set another `listen`"))?;
         print(&format!("listening on http://{}\n", listener.local_addr()?))?;
         if is_demo {
             show(&app, listener.local_addr()?)?;
@@ -233,7 +233,7 @@ fn show(app: &uniq_server::app::App, address: std::net::SocketAddr) -> anyhow::R
     ))?;
     let app = app.clone();
     std::thread::spawn(move || match uniq_server::demo::fill(&app) {
-        Ok(()) => tracing::info!("the footage of the demonstration is submitted"),
+        Ok(()) => tracing::info!("submitted the footage of the demonstration"),
         Err(error) => tracing::error!("{error:#}"),
     });
     Ok(())

@@ -109,8 +109,7 @@ impl Problem {
 
     /// There is no reliable index.
     pub fn no_index() -> Problem {
-        let detail = "there is no index of what is public, or it is not what it was; submissions wait until its operator \
-                      has put that right";
+        let detail = "the index of public videos is missing or not the expected one; submissions wait until the operator has fixed it";
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "no_index",
@@ -154,12 +153,15 @@ impl From<uniq::Error> for Problem {
                 Problem::no_index()
             }
             Error::IncompleteAnswer { .. } => {
-                tracing::error!(code = error.code(), error = %chain(&error), "the index is not searched as a whole");
-                Problem::unavailable("the index cannot be searched as a whole now; try again", 30)
+                tracing::error!(code = error.code(), error = %chain(&error), "the index cannot be searched completely");
+                Problem::unavailable(
+                    "the index cannot be searched completely now; try again later",
+                    30,
+                )
             }
             Error::LedgerRefused { .. } => Problem::conflict(bare(&error)),
             Error::Cancelled => {
-                Problem::unavailable("the service stops; try again when it is back", 5)
+                Problem::unavailable("the service is stopping; try again when it is back", 5)
             }
             Error::InvalidSetting { name, expected, .. } => {
                 Problem::invalid(format!("{name}: give {expected}"))
@@ -171,7 +173,7 @@ impl From<uniq::Error> for Problem {
             | Error::InvalidFingerprint { .. } => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 &error.code(),
-                "The file cannot be taken",
+                "The file cannot be accepted",
                 bare(&error),
             ),
             Error::Io { source, .. } if is_full(source) => {

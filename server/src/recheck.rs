@@ -189,8 +189,10 @@ pub(crate) fn now(app: &App, id: &str, number: u64) -> Result<bool> {
             let mut pass = Pass::default();
             one(app, ledger, &Rechecks::of(intake), id, number, &mut pass)?;
             if pass.failed > 0 {
-                let reason = "it cannot be held against what became public since it was checked; see the log";
-                return Err(Error::LedgerRefused { reason: reason.to_owned() });
+                let reason = "it cannot be rechecked against newer sources; see the service's log";
+                return Err(Error::LedgerRefused {
+                    reason: reason.to_owned(),
+                });
             }
             Ok(pass.changed > 0)
         })

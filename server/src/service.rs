@@ -57,7 +57,7 @@ pub fn open(config: Config) -> anyhow::Result<App> {
         .clone()
         .map(|ray| Arc::new(Ray::new(ray, corpus.dir())));
     if !corpus.is_there() {
-        tracing::warn!("there is no index of what is public: submissions wait until there is one");
+        tracing::warn!("there is no index of public videos; submissions wait until there is one");
     }
     let signer = config
         .certificate
@@ -113,7 +113,7 @@ fn decoding(config: &Config) -> anyhow::Result<Decoding> {
     if !lacking.is_empty() {
         tracing::warn!(
             missing = lacking.join(", "),
-            "decoding is not fully protected here; uniq doctor says what to do"
+            "decoding is not fully protected here; run uniq doctor to see what to do"
         );
     }
     let journal = Journal::open(
@@ -172,7 +172,7 @@ pub fn alone(config: &Config) -> anyhow::Result<std::fs::File> {
     let folder = config.data.display();
     taken.map_err(|_| {
         anyhow::anyhow!(
-            "{folder}: another service works in this folder; stop it, or name another `data`"
+            "{folder}: another service uses this folder; stop it, or set another `data`"
         )
     })?;
     Ok(file)
@@ -247,7 +247,7 @@ pub async fn serve(
             })
         })?;
         if released > 0 {
-            tracing::info!(jobs = released, "going on with what was left");
+            tracing::info!(jobs = released, "continuing unfinished work");
         }
         Ok(worker::start(&starting)?)
     })

@@ -12,7 +12,7 @@ pub(crate) fn trusted() -> Option<Arc<ClientConfig>> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
-            tracing::error!("no certificate authorities: install ca-certificates, or nothing can be sent over HTTPS");
+            tracing::error!("no certificate authorities, so nothing can be sent over HTTPS; install ca-certificates");
             return None;
         }
         by(roots)

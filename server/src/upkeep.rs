@@ -29,7 +29,7 @@ pub(crate) fn run(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
         Kind::Certify => certify(app, ledger, job),
         Kind::Recheck => recheck::run(app, ledger, job),
         Kind::Check | Kind::Confirm => Err(Error::LedgerRefused {
-            reason: format!("{}: no work of this kind", job.kind.name()),
+            reason: format!("{}: unknown kind of work", job.kind.name()),
         }),
     }
 }
@@ -158,7 +158,7 @@ fn tidy(app: &App, path: &Path, done: std::result::Result<&BuildSummary, &Error>
         && matches!(is_named(), Ok(false))
         && let Err(error) = std::fs::remove_file(path)
     {
-        tracing::warn!(%error, "an uploaded source that is not needed cannot be removed");
+        tracing::warn!(%error, "an unneeded uploaded source cannot be removed");
     }
 }
 
@@ -261,7 +261,7 @@ fn certify(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
             crate::events::outdated(tables, &job.tenant, &job.subject)
         })?;
         return Err(refused(
-            "its clip is not kept any more, so that no other certificate can be issued".to_owned(),
+            "its clip is no longer kept, so no new certificate can be issued; submit the clip again".to_owned(),
         ));
     }
     // The clip is decoded again.

@@ -97,7 +97,7 @@ fn work(app: &App, which: Which, worker: &str) {
             }
             Ok(false) => pause(app, IDLE),
             Err(error) => {
-                tracing::error!(error = %chain(&error), "a worker cannot work");
+                tracing::error!(error = %chain(&error), "a worker failed");
                 ledger = None;
                 pause(app, AFTER_ERROR);
             }
@@ -150,24 +150,23 @@ fn run(app: &App, ledger: &mut Ledger, job: &Job, worker: &str) -> Result<()> {
             End::Failed(&message)
         }
         Ok(Err(error)) => {
-            tracing::error!(job = job.id, error = %chain(&error), "a job waits for a better time");
+            tracing::error!(job = job.id, error = %chain(&error), "a job failed for now and is tried again later");
             message = error.code();
             End::Later(Some(&message), now + LATER.as_millis() as u64)
         }
         Err(_) => {
             tracing::error!(job = job.id, kind = job.kind.name(), "a job panicked");
             if job.failures + 1 >= FAILURES_MAX {
-                message =
-                    "it failed again and again; the log of the service has the reason".to_owned();
+                message = "it failed repeatedly; see the service's log for the reason".to_owned();
                 match give_up(app, ledger, job, &message) {
                     Ok(()) => End::Quarantined(&message),
                     Err(error) => {
-                        tracing::error!(job = job.id, error = %chain(&error), "a job cannot be given up");
+                        tracing::error!(job = job.id, error = %chain(&error), "a job cannot be ended");
                         End::Again(&message, now + LATER.as_millis() as u64)
                     }
                 }
             } else {
-                message = "it failed, and is tried again".to_owned();
+                message = "it failed and will be tried again".to_owned();
                 End::Again(&message, now + LATER.as_millis() as u64)
             }
         }
@@ -184,7 +183,7 @@ fn run(app: &App, ledger: &mut Ledger, job: &Job, worker: &str) -> Result<()> {
             Ok(_) => return Ok(()),
             Err(error) if app.stopping.load(Ordering::Relaxed) => return Err(error),
             Err(error) => {
-                tracing::error!(job = job.id, error = %chain(&error), "what became of a job cannot be written yet");
+                tracing::error!(job = job.id, error = %chain(&error), "the result of a job cannot be written yet");
                 pause(app, AFTER_ERROR);
             }
         }
@@ -203,7 +202,7 @@ fn is_final(error: &Error) -> bool {
 fn check(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     let (begun, number, id) = (Instant::now(), job.turn, &job.subject);
     if job.ends >= ENDS_MAX {
-        let reason = "the service ended again and again while it was checked";
+        let reason = "the service ended repeatedly while checking it";
         give_up(app, ledger, job, reason)?;
         return Err(Error::LedgerRefused {
             reason: reason.to_owned(),

@@ -75,7 +75,7 @@ impl Checkpoint {
             STANDARD.encode(signed)
         );
         let unfit = |reason| Error::NotSigned {
-            reason: format!("what the signer gave is none: {reason}"),
+            reason: format!("the signer did not return a valid signature: {reason}"),
         };
         Checkpoint::parse(note.as_bytes(), signer.public_key()).map_err(unfit)?;
         Ok(note)
@@ -88,10 +88,9 @@ impl Checkpoint {
     /// The reason why it is refused.
     pub fn parse(bytes: &[u8], key: &PublicKey) -> Result<Checkpoint, String> {
         let text = std::str::from_utf8(bytes)
-            .map_err(|_| "no checkpoint, for it is no text".to_owned())?;
-        let cut = || {
-            "no checkpoint: three lines, an empty one, and one signature are expected".to_owned()
-        };
+            .map_err(|_| "not a checkpoint: it is not text".to_owned())?;
+        let cut =
+            || "not a checkpoint: it needs three lines, an empty line and one signature".to_owned();
         let (body, signatures) = text.split_once("\n\n").ok_or_else(cut)?;
         let body = format!("{body}\n");
         let mut lines = body.lines();
@@ -110,7 +109,7 @@ impl Checkpoint {
             .ok_or_else(cut)?;
         if name != origin {
             return Err(format!(
-                "its signature is that of {}, and its log is {}",
+                "its signature names the log {}, but its text names {}",
                 shown(name),
                 shown(origin)
             ));
@@ -118,16 +117,16 @@ impl Checkpoint {
         let number: u64 = size.parse().map_err(|_| cut())?;
         let signature = STANDARD
             .decode(signature)
-            .map_err(|_| "its signature is no proper base64".to_owned())?;
+            .map_err(|_| "its signature is not valid base64".to_owned())?;
         let root = STANDARD
             .decode(root)
             .ok()
             .and_then(|root| root.try_into().ok());
-        let root: [u8; 32] = root.ok_or("its root is no SHA-256 in base64")?;
+        let root: [u8; 32] = root.ok_or("its root is not a SHA-256 in base64")?;
         let (hash, signature) = signature.split_first_chunk::<4>().ok_or_else(cut)?;
         if *hash != key_hash(origin, key) {
             return Err(format!(
-                "it was signed with another key than {}",
+                "it was not signed with the key {}; give the public key of its signer",
                 key.key_id()
             ));
         }
@@ -167,18 +166,18 @@ impl Checkpoint {
         let origin = origin_of(index)?;
         if self.origin != origin && self.origin.starts_with("uniq-index/") {
             return refuse(format!(
-                "the checkpoint is of another log: {}, and this index has {origin}; either another index is meant, or its first commit was rewritten",
+                "the checkpoint is of another log ({}; this index has {origin}): name the right index; if this is the right one, its first commit was rewritten",
                 shown(&self.origin)
             ));
         }
         match begun {
             None => refuse(format!(
-                "the checkpoint has {} commits, and the history here only {}: later ones are lost, or it is another index",
+                "the checkpoint has {} commits, but this history has only {}: name the right index; if this is the right one, it has lost commits",
                 self.size,
                 leaves.len()
             )),
             Some(_) => refuse(format!(
-                "the history was rewritten: its first {} commits do not have the root {} of the checkpoint",
+                "the history was rewritten: its first {} commits do not have the root {} of the checkpoint; restore the index from a copy",
                 self.size,
                 hex(&self.root)
             )),
@@ -250,7 +249,7 @@ mod tests {
             assert!(
                 Checkpoint::parse(&note, other.public_key())
                     .unwrap_err()
-                    .contains("another key")
+                    .contains("was not signed with the key")
             );
             let longer = [&note[..], b"x"].concat();
             assert!(Checkpoint::parse(&longer, key.public_key()).is_err());

@@ -44,7 +44,7 @@ pub fn compare(certified: &Fingerprint, delivered: &Fingerprint) -> Result<Compa
     ] {
         if fingerprint.pictures().is_empty() {
             return Err(format!(
-                "{whose} has no small pictures; uniq certify keeps those of the clip beside the certificate"
+                "{whose} has no small pictures to compare; give the fingerprint that uniq certify wrote beside the certificate"
             ));
         }
     }
@@ -53,7 +53,7 @@ pub fn compare(certified: &Fingerprint, delivered: &Fingerprint) -> Result<Compa
     if is.abs_diff(was) > LENGTHS_APART {
         let (is, was) = (is.as_secs_f64(), was.as_secs_f64());
         differences.push(format!(
-            "it is {is:.2} s long, and the certified clip {was:.2} s"
+            "it is {is:.2} s long, but the certified clip is {was:.2} s"
         ));
     }
     let aspect =
@@ -61,11 +61,11 @@ pub fn compare(certified: &Fingerprint, delivered: &Fingerprint) -> Result<Compa
     let (is_wide, was_wide) = (aspect(delivered), aspect(certified));
     if (is_wide / was_wide).ln().abs() > ASPECTS_APART {
         differences.push(format!(
-            "its picture is {is_wide:.3} times as wide as high, and the certified one {was_wide:.3} times"
+            "its picture is {is_wide:.3} times as wide as high, but the certified one is {was_wide:.3} times"
         ));
     }
     if !delivered.undecoded().is_empty() && certified.undecoded().is_empty() {
-        differences.push("not all of it can be decoded".to_owned());
+        differences.push("some of it cannot be decoded".to_owned());
     }
     let count = |length: Duration| (length.as_secs_f64() / STEP.as_secs_f64()).ceil() as usize;
     let (a, b) = (
@@ -164,7 +164,7 @@ fn fault(a: &Shown, b: &Shown, at: usize) -> Option<&'static str> {
     let common = at.saturating_sub(REACH)..(at + REACH + 1).min(a.steps()).min(b.steps());
     let (a_mean, b_mean) = (mean(a, &common), mean(b, &common));
     if !look_alike(&a_mean, &b_mean) {
-        return Some("the picture is another");
+        return Some("the picture differs");
     }
     let (mut both, mut of_a, mut of_b) = (0.0_f64, 0.0_f64, 0.0_f64);
     for step in common.clone() {
@@ -183,9 +183,7 @@ fn fault(a: &Shown, b: &Shown, at: usize) -> Option<&'static str> {
     if of_a.max(of_b) / cells > MOVING
         && (both < ALIKE_MIN * (of_a * of_b).sqrt() || of_a.min(of_b) < ENERGY_MIN * of_a.max(of_b))
     {
-        return Some(
-            "what moves in it is other than in the certified clip: another take, or another moment",
-        );
+        return Some("its motion differs from the certified clip: another take, or another moment");
     }
     let apart = |lag: isize| -> Option<f64> {
         let mut sum = 0_u64;

@@ -69,7 +69,7 @@ impl Envelope {
             timestamps: Vec::new(),
         };
         let unfit = |reason| crate::Error::NotSigned {
-            reason: format!("what the signer gave is none: {reason}"),
+            reason: format!("the signer did not return a valid signature: {reason}"),
         };
         envelope
             .check_signature(signer.public_key())
@@ -85,13 +85,13 @@ impl Envelope {
     pub fn check_signature(&self, key: &PublicKey) -> Result<(), String> {
         if self.payload_type != PAYLOAD_TYPE {
             return Err(format!(
-                "its payload is of the type {:?}, expected {PAYLOAD_TYPE:?}",
+                "its payload has the type {:?}, expected {PAYLOAD_TYPE:?}",
                 self.payload_type
             ));
         }
         if self.key_id != key.key_id() {
             return Err(format!(
-                "it names the key {}, and the key to check it with is {}: it was signed with another key",
+                "it was signed with the key {}, not with {}; give the public key of its signer",
                 shown(&self.key_id),
                 key.key_id()
             ));
@@ -143,18 +143,18 @@ impl Envelope {
     pub fn parse(bytes: &[u8]) -> Result<Envelope, String> {
         if bytes.len() > ENVELOPE_MAX {
             return Err(format!(
-                "it has more than {ENVELOPE_MAX} bytes, and no certificate is so long"
+                "it is not a certificate: it has more than {ENVELOPE_MAX} bytes"
             ));
         }
         let value: Value = json::parse(bytes)?;
         if !value.is_object() {
-            return Err("it is no JSON object".into());
+            return Err("it is not a JSON object".into());
         }
         if value.get("mediaType").is_some() {
             return Envelope::of_bundle(value);
         }
-        let raw: RawEnvelope =
-            serde_json::from_value(value).map_err(|error| format!("it is no envelope: {error}"))?;
+        let raw: RawEnvelope = serde_json::from_value(value)
+            .map_err(|error| format!("it is not an envelope: {error}"))?;
         Envelope::of(raw, Vec::new())
     }
 
@@ -172,14 +172,14 @@ impl Envelope {
         let media_type = value["mediaType"].as_str().unwrap_or_default();
         if media_type != BUNDLE_MEDIA_TYPE {
             return Err(format!(
-                "it is a bundle of the type {media_type:?}, expected {BUNDLE_MEDIA_TYPE:?}"
+                "its bundle has the type {media_type:?}, expected {BUNDLE_MEDIA_TYPE:?}"
             ));
         }
-        let raw: RawBundle =
-            serde_json::from_value(value).map_err(|error| format!("it is no bundle: {error}"))?;
+        let raw: RawBundle = serde_json::from_value(value)
+            .map_err(|error| format!("it is not a bundle: {error}"))?;
         if !raw.verification_material.tlog_entries.is_empty() {
             return Err(
-                "its bundle has entries of a transparency log, which nothing here can check".into(),
+                "its bundle has entries of a transparency log, which uniq cannot check; give the certificate itself".into(),
             );
         }
         let stamps = raw
@@ -192,10 +192,10 @@ impl Envelope {
             .collect();
         let envelope = Envelope::of(
             raw.dsse_envelope,
-            stamps.ok_or("a time stamp of its bundle is no base64")?,
+            stamps.ok_or("a time stamp in its bundle is not base64")?,
         )?;
         if raw.verification_material.public_key.hint != envelope.key_id {
-            return Err("its bundle names another key than its envelope".into());
+            return Err("its bundle and its envelope name different keys".into());
         }
         Ok(envelope)
     }
@@ -205,7 +205,7 @@ impl Envelope {
             [one] => one,
             several => {
                 return Err(format!(
-                    "it has {} signatures, and a certificate has one",
+                    "it has {} signatures, but a certificate has one",
                     several.len()
                 ));
             }
@@ -213,7 +213,7 @@ impl Envelope {
         let decode = |what: &str, text: &str| {
             STANDARD
                 .decode(text)
-                .map_err(|error| format!("its {what} is no proper base64: {error}"))
+                .map_err(|error| format!("its {what} is not valid base64: {error}"))
         };
         Ok(Envelope {
             payload_type: raw.payload_type,

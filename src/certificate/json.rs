@@ -13,7 +13,7 @@ use serde_json::{Map, Number, Value};
 /// escapes.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let Strict(value) =
-        serde_json::from_slice(bytes).map_err(|error| format!("it is no proper JSON: {error}"))?;
+        serde_json::from_slice(bytes).map_err(|error| format!("it is not valid JSON: {error}"))?;
     serde_json::from_value(value).map_err(|error| error.to_string())
 }
 

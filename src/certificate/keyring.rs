@@ -71,7 +71,7 @@ impl Keyring {
                 return Err(named("validUntil is not after validFrom".into()));
             }
             if keys.iter().any(|other| other.key == key) {
-                return Err(named("it is in the keyring twice".into()));
+                return Err(named("it is in the keyring twice; remove one entry".into()));
             }
             keys.push(TrustedKey {
                 name: Some(raw.name),
@@ -80,7 +80,7 @@ impl Keyring {
             });
         }
         if keys.is_empty() {
-            return Err("there is no key in it".into());
+            return Err("the keyring has no keys".into());
         }
         Ok(Keyring { keys })
     }
@@ -110,12 +110,12 @@ impl Keyring {
             .find(|trusted| trusted.key.key_id() == key_id);
         found.ok_or_else(|| match self.keys.as_slice() {
             [one] => format!(
-                "it was signed with the key {}, and trusted is {}",
+                "it was signed with the key {}, but the trusted key is {}",
                 shown(key_id),
                 one.key.key_id()
             ),
             keys => format!(
-                "it was signed with the key {}, which is none of the {} trusted ones",
+                "it was signed with the key {}, which is not one of the {} trusted keys",
                 shown(key_id),
                 keys.len()
             ),
@@ -128,7 +128,7 @@ impl TrustedKey {
     pub(super) fn check_time(&self, at: Timestamp) -> Result<(), String> {
         match &self.validity {
             Some(Validity { from, until }) if at < *from || at >= *until => Err(format!(
-                "its key was in use from {from} until {until}, and it says that it was made at {at}"
+                "it was made at {at}, outside the validity of its key: {from} to {until}"
             )),
             _ => Ok(()),
         }
@@ -137,7 +137,7 @@ impl TrustedKey {
 
 /// Parses a time as certificates write it: RFC 3339, in UTC, with Z, without superfluous digits.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
-    let wrong = || format!("{} is no moment such as 2026-01-31T12:00:00Z", shown(text));
+    let wrong = || format!("{} is not a time such as 2026-01-31T12:00:00Z", shown(text));
     let moment: Timestamp = text.parse().map_err(|_| wrong())?;
     if moment.to_string() == text {
         Ok(moment)

@@ -66,11 +66,11 @@ impl PublicKey {
     /// The reason why it is refused.
     pub fn from_pem(text: &str) -> Result<PublicKey, String> {
         if text.contains("PRIVATE KEY-----") {
-            return Err("a private key, where its public key is expected; that is in the file beside it, .pub".into());
+            return Err("a private key; give its public key, from the file ending in .pub".into());
         }
         if text.matches("-----BEGIN ").count() != 1 {
             return Err(
-                "expected one public key in PEM, which begins with -----BEGIN PUBLIC KEY-----"
+                "not one public key in PEM; give a file that begins with -----BEGIN PUBLIC KEY-----"
                     .into(),
             );
         }
@@ -78,7 +78,7 @@ impl PublicKey {
         if let Ok(key) = ed25519_dalek::VerifyingKey::from_public_key_pem(text) {
             if key.is_weak() {
                 return Err(
-                    "an Ed25519 key of small order, with which anything can be signed".into(),
+                    "an Ed25519 key of small order, whose signatures anybody can forge; make another one".into(),
                 );
             }
             return Ok(PublicKey::Ed25519(key));
@@ -137,14 +137,14 @@ impl PublicKey {
     /// The reason why it is not.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), String> {
         let wrong = |_| {
-            "its signature is not that of this key: it was changed, or signed with another one"
+            "its signature does not match this key: the content was changed, or another key signed it"
                 .to_owned()
         };
         match self {
             PublicKey::Ed25519(key) => {
                 let signature = ed25519_dalek::Signature::from_slice(signature).map_err(|_| {
                     format!(
-                        "its signature has {} bytes, and one of Ed25519 has 64",
+                        "its signature has {} bytes, but an Ed25519 signature has 64",
                         signature.len()
                     )
                 })?;
@@ -152,11 +152,13 @@ impl PublicKey {
             }
             PublicKey::P256(key) => {
                 let parsed = p256::ecdsa::Signature::from_der(signature)
-                    .map_err(|_| "its signature is none of P-256 in DER".to_owned())?;
+                    .map_err(|_| "its signature is not a P-256 signature in DER".to_owned())?;
                 // Anybody can derive a second valid signature from a given one, so only one form is
                 // accepted.
                 if parsed.normalize_s() != parsed || parsed.to_der().as_bytes() != signature {
-                    return Err("its signature is not in its only form, with the smaller s".into());
+                    return Err(
+                        "its signature is not in the canonical form (DER, smaller s)".into(),
+                    );
                 }
                 p256::ecdsa::signature::Verifier::verify(key, message, &parsed).map_err(wrong)
             }
@@ -237,10 +239,13 @@ impl PrivateKey {
             || text.contains("BEGIN OPENSSH")
             || text.contains("BEGIN RSA")
         {
-            return Err("a private key in another form; bring it to PKCS#8 with: openssl pkcs8 -topk8 -nocrypt".into());
+            return Err(
+                "a private key in another format; convert it with: openssl pkcs8 -topk8 -nocrypt"
+                    .into(),
+            );
         }
         if text.contains("PUBLIC KEY-----") {
-            return Err("a public key, where the private one is expected".into());
+            return Err("a public key; give the private key".into());
         }
         if let Ok(key) = ed25519_dalek::SigningKey::from_pkcs8_pem(text) {
             return Ok(PrivateKey::ed25519(key));
@@ -267,7 +272,7 @@ impl PrivateKey {
                 .mode();
             if text.contains("PRIVATE KEY-----") && mode & 0o077 != 0 {
                 let reason = format!(
-                    "others may read or write it (mode {:03o}); chmod 600 it, and think whether they did",
+                    "other users can read or write it (mode {:03o}); run chmod 600 on it, and replace the key if somebody may have used it",
                     mode & 0o777
                 );
                 return Err(Error::InvalidKey {
@@ -306,8 +311,7 @@ impl PrivateKey {
         for there in [path, &public] {
             if there.symlink_metadata().is_ok() {
                 let reason =
-                    "something is there already, and a key is never overwritten; name another file"
-                        .to_owned();
+                    "the file exists, and keys are never overwritten; name another file".to_owned();
                 return Err(Error::InvalidKey {
                     path: there.to_owned(),
                     reason,
@@ -363,7 +367,7 @@ fn key_text(path: &Path) -> Result<String> {
     })?;
     String::from_utf8(bytes).map_err(|_| Error::InvalidKey {
         path: path.to_owned(),
-        reason: "no text, and so no key in PEM".to_owned(),
+        reason: "not text, so not a key in PEM".to_owned(),
     })
 }
 

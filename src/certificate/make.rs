@@ -366,13 +366,13 @@ fn limits(predicate: &Predicate) -> Vec<String> {
     let percent = |ppm: u32| format!("{}.{} %", ppm / 10_000, ppm / 1_000 % 10);
     let mut limits = vec![
         format!(
-            "This is a claim about one snapshot of one collection, with {} {} and the root {}. It says nothing of what is not \
-             in it, and nothing of what was published or added later.",
+            "This is a claim about one snapshot of one collection, with {} {} and the root {}. It says nothing about what is \
+             not in it, or was published or added later.",
             corpus.sources,
             if corpus.sources == 1 { "source" } else { "sources" },
             corpus.root
         ),
-        "That a file was not in the collection can be proved; that is no proof that no near copy of it was.".to_owned(),
+        "It can be proved that a file was not in the collection. That does not prove that no near copy of it was.".to_owned(),
     ];
     limits.push(match (search.grade, search.measured_recall_ppm) {
         (Grade::Exact, _) => "Every key of the collection was compared.".to_owned(),
@@ -381,24 +381,24 @@ fn limits(predicate: &Predicate) -> Vec<String> {
             percent(recall)
         ),
         (Grade::Screened, None) => {
-            "Not every key was compared: the search was screened, and how much that finds was not measured.".to_owned()
+            "Not every key was compared: the search was screened, and it was not measured how much that finds.".to_owned()
         }
     });
     if let Some(since) = search.since_generation {
         limits.push(format!(
-            "Only what was added after generation {since} was searched for this certificate; all else is as in the certificate that it \
-             names."
+            "This certificate's search covers only what was added after generation {since}; for the rest it relies on the certificate \
+             that it names."
         ));
     }
     if let Some(submission) = &predicate.submission {
         limits.push(format!(
-            "What is payable counts the clip as submission {} of one ledger, as that stood when this was made: seconds that earlier \
-             submissions of that ledger hold are deducted, and other ledgers were not asked.",
+            "The payable seconds are those of submission {} in one ledger, at the time of this certificate: seconds that earlier \
+             submissions of that ledger hold are deducted. Other ledgers were not consulted.",
             submission.number
         ));
     }
     limits.push(format!(
-        "A copy of the clip's seconds, edited as copies are, would have been found with a probability of {} on average, as predicted \
+        "A copy of the clip's seconds, with the usual edits, would have been found with a probability of {} on average, as predicted \
          from what they show. Somebody who knows the method can hide a copy from it.",
         percent(power.mean_ppm)
     ));

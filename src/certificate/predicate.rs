@@ -415,7 +415,7 @@ impl Statement {
     pub fn payload(&self) -> crate::Result<Vec<u8>> {
         let payload = self.to_bytes();
         let contradicts = |reason| Error::NotSigned {
-            reason: format!("the statement would be refused: {reason}"),
+            reason: format!("the statement contradicts itself: {reason}"),
         };
         Statement::parse(&payload).map_err(contradicts)?;
         Ok(payload)
@@ -434,7 +434,7 @@ impl Statement {
             if found != expected {
                 let found = super::envelope::shown(found);
                 return Err(format!(
-                    "its {field} is {found}, and this program knows {expected:?} only"
+                    "its {field} is {found}, and this program reads only {expected:?}; use the version of uniq that made it"
                 ));
             }
         }
@@ -455,7 +455,7 @@ impl Statement {
     fn check(&self) -> Result<(), String> {
         if self.subject.len() != 1 {
             return Err(format!(
-                "it is about {} files, and a certificate is about one",
+                "it is about {} files, but a certificate is about one",
                 self.subject.len()
             ));
         }
@@ -494,7 +494,7 @@ impl Statement {
             .chain(previous);
         if let Some(wrong) = all.into_iter().find(|text| !is_sha256(text)) {
             return Err(format!(
-                "{} is no SHA-256 in lower-case hexadecimal",
+                "{} is not a SHA-256 in lower-case hexadecimal",
                 super::envelope::shown(wrong)
             ));
         }
@@ -505,7 +505,7 @@ impl Statement {
             .chain(ends.clone())
             .eq(starts.chain([clip.duration_ms]));
         if !joined || spans.iter().any(|span| span.start_ms >= span.end_ms) {
-            return Err("its spans are not the clip from start to end".into());
+            return Err("its spans do not cover the clip from start to end".into());
         }
         let unpublished = total(spans, SpanState::Unpublished);
         if let Some(submission) = &self.predicate.submission {
@@ -520,7 +520,7 @@ impl Statement {
         let payable_most = self.predicate.payable_most_ms();
         if self.predicate.payable_ms > payable_most {
             return Err(format!(
-                "it says that {} ms are payable, of which its spans have {payable_most}",
+                "it says that {} ms are payable, but its spans have only {payable_most} ms",
                 self.predicate.payable_ms
             ));
         }
@@ -531,14 +531,15 @@ impl Statement {
         let published = total(spans, SpanState::Published);
         if *verdict == Verdict::Unpublished && (copies > 0 || published > 0 || unpublished == 0) {
             return Err(
-                "it says that nothing was published, and its spans or matches say otherwise".into(),
+                "it says that nothing was published, but its spans or matches contradict this"
+                    .into(),
             );
         }
         let whole = search.measured_recall_ppm == Some(MILLION)
             && (search.since_generation.is_some() || search.keys_compared == Some(corpus.keys));
         if search.grade == Grade::Exact && !whole {
             return Err(
-                "it says that every key was compared, and its numbers say otherwise".into(),
+                "it says that every key was compared, but its numbers contradict this".into(),
             );
         }
         if search
@@ -546,7 +547,7 @@ impl Statement {
             .is_some_and(|since| self.predicate.previous.is_none() || since > corpus.generation)
         {
             return Err(
-                "it searched only what was added since, and names no certificate before it".into(),
+                "it searched only sources added later, but names no earlier certificate".into(),
             );
         }
         let checked = moment(&self.predicate.checked_at)?;
@@ -556,14 +557,14 @@ impl Statement {
         {
             if moment(earlier)? > checked {
                 return Err(format!(
-                    "it was made at {checked}, before what it says was searched, of {earlier}"
+                    "it was made at {checked}, before the index state that it names, {earlier}"
                 ));
             }
         }
         let expected = result::result_digest(&self.predicate);
         if self.predicate.result_digest != expected {
             return Err(format!(
-                "its resultDigest is not that of its result, {expected}"
+                "its resultDigest does not match its result, {expected}"
             ));
         }
         Ok(())

@@ -99,7 +99,7 @@ impl Proof {
     ///
     /// The reason why it is refused.
     pub fn parse(bytes: &[u8]) -> Result<Proof, String> {
-        json::parse(bytes).map_err(|error| format!("no proof: {error}"))
+        json::parse(bytes).map_err(|error| format!("not a proof: {error}"))
     }
 
     /// Reads a proof file.
@@ -139,7 +139,7 @@ impl Proof {
         }) = self;
         if sources_root != root || *number != sources {
             return Err(format!(
-                "the proof is about {number} sources with the root {}, and not about the {sources} with the root {root}",
+                "the proof is about {number} sources with the root {}, but {sources} sources with the root {root} were searched; make a proof of that generation with: uniq index prove",
                 shown(sources_root)
             ));
         }
@@ -171,7 +171,7 @@ impl Proof {
                 if fits {
                     Ok(())
                 } else {
-                    Err("the proof does not show the two neighbours between which the file would lie".into())
+                    Err("the proof does not show the two neighbours of the file".into())
                 }
             }
         }
@@ -205,7 +205,7 @@ pub(super) fn digest(text: &str) -> Result<[u8; 32], String> {
             .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
     if !is_lower {
         return Err(format!(
-            "{} is no SHA-256 in lower-case hexadecimal",
+            "{} is not a SHA-256 in lower-case hexadecimal",
             shown(text)
         ));
     }

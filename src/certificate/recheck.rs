@@ -131,7 +131,7 @@ impl<'a> Recheck<'a> {
         if in_full.is_none() {
             match self.short_way(old, &new, fingerprint, options, terms)? {
                 Some(predicate) => found = Some(predicate),
-                None => in_full = Some("something of it was found in what is new".to_owned()),
+                None => in_full = Some("some of it was found in the new sources".to_owned()),
             }
         }
         let mut found = match found {
@@ -246,10 +246,10 @@ fn other_rules(old: &Predicate, options: &CheckOptions<'_>, change: &Change) -> 
         ));
     }
     if method.policy_digest != policy_digest(&options.policy) {
-        return Some("its policy is another".to_owned());
+        return Some("its policy differs".to_owned());
     }
     if change.benign {
-        return Some("benign material was added or removed since".to_owned());
+        return Some("benign material was added or removed later".to_owned());
     }
-    (change.removed > 0).then(|| format!("{} of its sources were removed since", change.removed))
+    (change.removed > 0).then(|| format!("{} of its sources were removed later", change.removed))
 }

@@ -114,12 +114,12 @@ pub fn check_fingerprint(statement: &Statement, fingerprint: &Fingerprint) -> Re
     );
     if *named != found {
         return Err(format!(
-            "the fingerprint has the digest {found}, and the certificate names {named}"
+            "the fingerprint has the digest {found}, but the certificate names {named}; give the fingerprint that was written with it"
         ));
     }
     if hex(fingerprint.sha256()) != statement.clip_sha256() {
         return Err(
-            "the fingerprint that it names is of another clip than the certificate".to_owned(),
+            "the certificate and the fingerprint that it names are of different clips".to_owned(),
         );
     }
     Ok(())
@@ -137,8 +137,8 @@ fn check_rules(certified: &Predicate, options: &CheckOptions<'_>) -> Result<(), 
         .as_deref()
         .map_or(String::new(), |commit| format!(" ({commit})"));
     Err(format!(
-        "it was made by other rules (fingerprint version {}, policy {}) than this program's ({FINGERPRINT_VERSION}, {this}): run it \
-         again with {} {}{commit}",
+        "its rules (fingerprint version {}, policy {}) are not those of this program ({FINGERPRINT_VERSION}, {this}): run it again \
+         with {} {}{commit}",
         method.fingerprint_version, method.policy_digest, method.tool, method.version
     ))
 }
@@ -155,16 +155,16 @@ fn past_of(certified: &Predicate, index: &Index) -> Result<Index> {
     if past.state().root != corpus.root {
         let found = &past.state().root;
         return Err(no_past(format!(
-            "it has the root {found} in the history here, and {} in the certificate: this is another index, or its history was rewritten",
+            "its root is {found} in this history, but {} in the certificate, so this is another index or its history was rewritten; name the index of the certificate",
             corpus.root
         )));
     }
     if certified.search.grade != Grade::Exact {
-        let reason = "the search was screened, and by which cells is no longer known; use the snapshot of it";
+        let reason = "the search was screened, and the index no longer knows by which cells; use the snapshot of that generation";
         return Err(no_past(reason.to_owned()));
     }
     if past.state().without_pictures != corpus.without_pictures {
-        let reason = "pictures of its sources were made since, and would be looked at; use the snapshot of it";
+        let reason = "some of its sources got pictures later, which would change the result; use the snapshot of that generation";
         return Err(no_past(reason.to_owned()));
     }
     Ok(past)

@@ -49,7 +49,7 @@ pub fn verify(envelope: &Envelope, keyring: &Keyring, now: SystemTime) -> Result
         .and_then(|latest| Timestamp::try_from(latest).ok());
     if latest.is_none_or(|latest| made > latest) {
         return Err(format!(
-            "it says that it was made at {made}, which is in the future; check the clock here and there"
+            "it says that it was made at {made}, in the future; check the clocks of both computers"
         ));
     }
     Ok(Verified {
@@ -71,8 +71,8 @@ impl Verified {
             return Ok(());
         }
         Err(format!(
-            "it is the certificate of another file: of the one with SHA-256 {certified}, and this one has {sha256}; whether it is \
-             the same clip, encoded anew, tells: uniq certificate match"
+            "it certifies the file with SHA-256 {certified}, but this file has {sha256}; to see whether this is the same clip, encoded \
+             anew: uniq certificate match"
         ))
     }
 }

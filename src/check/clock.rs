@@ -52,7 +52,10 @@ impl<'a> Clock<'a> {
         }
         let elapsed = self.started.elapsed();
         if self.stopped.get() || elapsed > self.allowed {
-            let found = format!("searching is not done after {:.0} s", elapsed.as_secs_f64());
+            let found = format!(
+                "the search has not finished after {:.0} s",
+                elapsed.as_secs_f64()
+            );
             return Err(Limit::Time.exceeded(self.path, self.limits, found));
         }
         Ok(())

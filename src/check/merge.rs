@@ -357,7 +357,7 @@ fn state(
     let reason = if let Some(missing) = missing {
         missing
     } else if here.iter().any(Option::is_none) {
-        "not every picture of the file is shown here"
+        "not every video stream of the file has a picture here"
     } else if pictures
         .iter()
         .any(|(_, report)| report.verdict == Verdict::Inconclusive)

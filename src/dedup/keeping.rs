@@ -76,7 +76,7 @@ fn compare(a: &Traits, b: &Traits, keep: Keep) -> Ordering {
 /// Why a clip is kept rather than these others, in a sentence without a full stop.
 pub fn why(kept: &Traits, others: &[Traits], keep: Keep) -> String {
     if kept.reference {
-        return "it is a reference, and references are kept".to_owned();
+        return "it is a reference, and references are always kept".to_owned();
     }
     let all = |is_less: &dyn Fn(&Traits) -> bool| others.iter().all(is_less);
     let first = "it comes first in the order given";
@@ -100,12 +100,12 @@ pub fn why(kept: &Traits, others: &[Traits], keep: Keep) -> String {
             }) =>
         {
             format!(
-                "none is longer than {:.1} s, and of those its picture is the best, {size}",
+                "no clip is longer than {:.1} s, and its picture is the best among those, {size}",
                 kept.duration_s
             )
         }
         Keep::Longest => format!(
-            "none is longer than {:.1} s or has a better picture, and {first}",
+            "no clip is longer than {:.1} s or has a better picture, and {first}",
             kept.duration_s
         ),
         Keep::Quality if all(&|other| other.pixels() < kept.pixels()) => {
@@ -126,11 +126,11 @@ pub fn why(kept: &Traits, others: &[Traits], keep: Keep) -> String {
         {
             let rate = kept.bits_per_second() / 1e6;
             format!(
-                "none has more pixels than {size}, and of those it has the most bits a second, {rate:.2} million"
+                "no clip has more pixels than {size}, and it has the most bits a second among those, {rate:.2} million"
             )
         }
         Keep::Quality => {
-            format!("none has more pixels than {size} or more bits a second, and {first}")
+            format!("no clip has more pixels than {size} or more bits a second, and {first}")
         }
     }
 }

@@ -329,14 +329,14 @@ fn member(input: &Input, content: &Content, overlap: &Overlap, traits: &Traits) 
     let length_s = traits.duration_s;
     let why = if whole {
         format!(
-            "{copied_s:.1} of its {length_s:.1} s are in the kept one; the rest is too short to count"
+            "{copied_s:.1} of its {length_s:.1} s are in the kept clip; the rest is too short to count"
         )
     } else if grouping::is_whole(length_s, rest_s) {
-        "what could be decoded of it is in the kept one, and it has streams that could not"
+        "all that could be decoded is in the kept one, but some of its streams could not be decoded"
             .to_owned()
     } else {
         format!(
-            "{copied_s:.1} of its {length_s:.1} s are in the kept one, and {rest_s:.1} s are not shown to be"
+            "{copied_s:.1} of its {length_s:.1} s are in the kept clip; the other {rest_s:.1} s were not found there"
         )
     };
     let extent = if whole { Extent::Whole } else { Extent::Part };

@@ -77,8 +77,8 @@ impl Work {
             Ok(found) if found == expected => {}
             Ok(_) => {
                 return refuse(
-                    ", of another version",
-                    "one of this version; name another, or remove this one",
+                    ", which another version made",
+                    "a folder of this version: name another, or remove this one",
                 );
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -96,8 +96,8 @@ impl Work {
             }
             Err(_) if mark.is_file() => {
                 return refuse(
-                    ", of another version",
-                    "one of this version; name another, or remove this one",
+                    ", which another version made",
+                    "a folder of this version: name another, or remove this one",
                 );
             }
             Err(error) => return Err(Error::io(&mark, "read")(error)),
@@ -114,7 +114,7 @@ impl Work {
             Err(fs::TryLockError::WouldBlock) => {
                 return refuse(
                     ", which another run is using",
-                    "one for this run alone; wait, or name another",
+                    "for this run alone: wait, or name another folder",
                 );
             }
             Err(fs::TryLockError::Error(error)) => return Err(Error::io(&path, "lock")(error)),

@@ -29,7 +29,7 @@ impl Quality {
             quality.is_possible(seconds).then_some(quality)
         };
         let Some(mut all) = measured.iter().map(read).collect::<Option<Vec<_>>>() else {
-            return undecided("what was measured contradicts itself");
+            return undecided("the measurements contradict each other");
         };
         match all.pop() {
             None => undecided("nothing was measured"),

@@ -134,7 +134,7 @@ impl Detail {
         };
         if judged.is_empty() || judged.len() * 3 < self.found.len() {
             return undecided(
-                "the picture is too soft, dark or hard compressed to see fine detail",
+                "the picture is too soft, too dark or too compressed to show fine detail",
             );
         }
         let count = judged.len() as f32;
@@ -179,7 +179,7 @@ impl Detail {
 }
 
 /// Why a picture with detail is undecided.
-const UNCLEAR: &str = "its fine detail is neither that of a native nor that of an upscaled picture";
+const UNCLEAR: &str = "its fine detail fits neither a native nor an upscaled picture";
 /// Why a clip some frames of which look upscaled is undecided.
 const PARTLY: &str = "parts of it have the fine detail of an upscaled picture";
 /// Length of an interval of which one frame is judged, until there are too many.

@@ -172,23 +172,25 @@ impl Still {
             {
                 (
                     Finding::Undecided,
-                    Some("something stays where all else moves, but not as writing or a mark does"),
+                    Some(
+                        "something stays in place while the rest moves, but it does not look like text or a logo",
+                    ),
                 )
             }
             () if self.size.0.min(self.size.1) < LINES_MIN => (
                 Finding::Undecided,
-                Some("the picture is too small to tell that there is no writing"),
+                Some("the picture is too small to rule out text"),
             ),
             () if self.windows >= TRACK_MIN && self.moving * 2 >= self.windows => {
                 (Finding::None, None)
             }
             () if self.windows < TRACK_MIN => (
                 Finding::Undecided,
-                Some("too short to tell burnt-in from moving"),
+                Some("it is too short to tell what is burnt in"),
             ),
             () => (
                 Finding::Undecided,
-                Some("the picture stands still, and so would a logo or caption"),
+                Some("the picture stands still, so a logo or caption cannot be told from it"),
             ),
         };
         Overlays {

@@ -350,7 +350,7 @@ const SWING_MIN: f32 = 0.3;
 const JUMP_MAX: f32 = 0.4;
 /// Why a clip is undecided.
 const TOO_STILL: &str = "too little moves to tell frames apart";
-const IRREGULAR: &str = "its frames change too irregularly to tell distinct ones from others";
+const IRREGULAR: &str = "its frames change too irregularly to tell which are distinct";
 /// Change of a frame that stands still, in 8-bit levels: coding noise.
 const FROZEN_MAX: f32 = 0.12;
 /// Shortest time that counts as frozen, in seconds.

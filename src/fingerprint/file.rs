@@ -264,12 +264,12 @@ impl Fingerprint {
         let length = u64_at(bytes, 16);
         if body.len() as u64 != length {
             return Err(format!(
-                "its body has {} bytes, {length} were written",
+                "its body has {} bytes instead of {length}",
                 body.len()
             ));
         }
         if digest_of(&bytes[..DIGEST_AT], body) != bytes[DIGEST_AT..HEAD] {
-            return Err("its digest does not fit its content".into());
+            return Err("its digest does not match its content".into());
         }
         let Some((header, rest)) = split_part(body) else {
             return Err("its header is longer than the file".into());
@@ -281,12 +281,12 @@ impl Fingerprint {
             return Err("its pictures are longer than the file".into());
         };
         let pictures = pictures_from_bytes(pictures)
-            .ok_or("its pictures are cut, out of order or of no clip")?;
+            .ok_or("its pictures are truncated, out of order or impossible for a clip")?;
         let motion = Motion::from_bytes(motion).map_err(|error| format!("its motion: {error}"))?;
         let header: Header =
             serde_json::from_slice(header).map_err(|error| format!("its header: {error}"))?;
         if keys.len() % KEY_SIZE != 0 {
-            return Err("its last key is cut".into());
+            return Err("its last key is truncated".into());
         }
         let keys = keys
             .chunks_exact(KEY_SIZE)

@@ -631,7 +631,7 @@ fn tracked(
                 continue;
             }
             Some(Err(error)) => pictures::reason_of(error)?,
-            None => "there are too many".to_owned(),
+            None => "the file has too many streams".to_owned(),
         };
         let end = start.saturating_add(length);
         decoded.undecoded.push(media::Undecoded {

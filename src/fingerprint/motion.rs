@@ -151,7 +151,7 @@ impl Motion {
             return Ok(Motion::default());
         }
         let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else {
-            return Err("it is cut");
+            return Err("it is truncated");
         };
         let [a, b, c, d, e, f, g, h, i, j, k, l] = *head;
         let mut motion = Motion {
@@ -168,7 +168,7 @@ impl Motion {
         }
         let stride = motion.stride();
         if rest.len() as u64 != pictures as u64 * (4 + stride as u64) {
-            return Err("its pictures do not fit its length");
+            return Err("its pictures do not match its length");
         }
         let (times, cells) = rest.split_at(4 * pictures);
         motion.times = times

@@ -152,7 +152,7 @@ fn sizes(parts: &Parts) -> Result<(), String> {
     let info = &parts.info;
     let texts = [&info.codec, &info.container, &info.pixel_format];
     if parts.path.len() > PATH_MAX || texts.iter().any(|text| text.len() > TEXT_MAX) {
-        return Err("a text is longer than any that is written".into());
+        return Err("a text is too long".into());
     }
     let (width, height) = (f64::from(info.width), f64::from(info.height));
     if !(1..=SIDE_MAX).contains(&info.width)
@@ -170,7 +170,7 @@ fn sizes(parts: &Parts) -> Result<(), String> {
     let most = parts.duration.as_nanos() / KEYFRAME_GAP_MIN.as_nanos() + KEYFRAMES_SPARE;
     if parts.keyframes.len() as u128 > most || parts.keyframes.len() as u64 > parts.frames {
         return Err(format!(
-            "it has {} keyframes, more than its clip can have",
+            "it has {} keyframes, more than such a clip can have",
             parts.keyframes.len()
         ));
     }
@@ -204,7 +204,7 @@ fn times(parts: &Parts) -> Result<(), String> {
     let at =
         |(i, keyframe): (usize, &Keyframe)| millis(parts.motion.time(i)) == millis(keyframe.time);
     if parts.motion.len() != parts.keyframes.len() || !parts.keyframes.iter().enumerate().all(at) {
-        return Err("its motion does not fit its keyframes".into());
+        return Err("its motion does not match its keyframes".into());
     }
     Ok(())
 }
@@ -221,7 +221,7 @@ fn keys(parts: &Parts) -> Result<(), String> {
         .windows(2)
         .all(|pair| pair[0].keyframe <= pair[1].keyframe);
     if !known || !sorted {
-        return Err("its keys do not fit its keyframes".into());
+        return Err("its keys do not match its keyframes".into());
     }
     let aspect = parts.info.width as f32 / parts.info.height as f32;
     if let Some(key) = parts

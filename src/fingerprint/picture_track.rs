@@ -225,7 +225,7 @@ impl PictureTrack {
             .map(|time| u32::from_le_bytes(*time))
             .collect();
         if groups.is_empty() || codes.len() != start {
-            return Err("its pictures do not fit its length");
+            return Err("its pictures do not match its length");
         }
         if !times.is_sorted() {
             return Err("its pictures are out of order");
@@ -483,4 +483,4 @@ const HEAD: usize = 4;
 const ENTRY: usize = 8;
 const TIME: usize = 4;
 
-const CUT: &str = "it is cut";
+const CUT: &str = "it is truncated";

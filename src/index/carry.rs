@@ -144,9 +144,9 @@ impl Carried {
         Err(Error::CorruptIndex {
             path: manifest::manifest_path(dir),
             what: "root",
-            found: format!("that of another history at generation {generation}"),
+            found: format!("the root of another history at generation {generation}"),
             expected: format!("{root}, as {} says", newest::path(dir).display()),
-            remedy: "put the newest manifest back; to take the other index on purpose, delete the file that says so",
+            remedy: "put the newest manifest back; if you mean to use the other index, delete the file that names the root",
         })
     }
 

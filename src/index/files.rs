@@ -95,7 +95,7 @@ impl BlockFile {
             .len(frame.content)
             .no_reserve_swap()
             .map_anon();
-        let memory = MmapRaw::from(memory.map_err(Error::io(path, "reserve memory for"))?);
+        let memory = MmapRaw::from(memory.map_err(Error::io(path, "reserve memory"))?);
         let present = frame
             .blocks
             .iter()
@@ -222,7 +222,7 @@ impl BlockFile {
             &self.path,
             "checksum",
             found,
-            "that which was written",
+            "the checksum that was written",
         ))
     }
 
@@ -382,7 +382,10 @@ mod tests {
         for name in ["folder", "pipe", "socket", "device"] {
             let error = BlockFile::open(&path(name), SEGMENT_MAGIC, None).unwrap_err();
             let source = std::error::Error::source(&error).unwrap().to_string();
-            assert_eq!(source, format!("a {name} and no regular file stands there"));
+            assert_eq!(
+                source,
+                format!("a {name} is there instead of a regular file")
+            );
         }
         assert!(
             BlockFile::open(&path("nothing"), SEGMENT_MAGIC, None)

@@ -56,7 +56,7 @@ const RESERVED_AT: usize = 12;
 /// checksum of table and length.
 const FOOTER_LEN: usize = 16;
 
-pub(crate) const REMEDY: &str = "restore the file from a copy of the index, or delete the index's folder and make it anew with: uniq index build";
+pub(crate) const REMEDY: &str = "restore the file from a copy of the index, or delete the index's folder and build it again with: uniq index build";
 
 /// A file being written: appends sections to a body and computes the checksums.
 pub(crate) struct FileWriter<'a> {

@@ -236,7 +236,7 @@ impl History {
         } else {
             let mut output = storage
                 .append(&path, length(self.tree.leaves()))
-                .map_err(Error::io(&path, "append to"))?;
+                .map_err(Error::io(&path, "append"))?;
             output
                 .write_all(&newest.to_record())
                 .map_err(Error::io(&path, "write"))?;
@@ -250,7 +250,12 @@ impl History {
         for (number, record) in records.chunks_exact(RECORD_LEN).enumerate() {
             let Some(leaf) = Leaf::from_record(record) else {
                 let found = format!("wrong for the record at byte {}", length(number as u64));
-                return Err(damaged(path, "checksum", found, "that which was written"));
+                return Err(damaged(
+                    path,
+                    "checksum",
+                    found,
+                    "the checksum that was written",
+                ));
             };
             if let Some(last) = self.leaves.last() {
                 check_order(path, last, &leaf)?;
@@ -321,8 +326,8 @@ fn check_surplus(
         what: "newest commit",
         found,
         expected,
-        remedy: "put the newest manifest back, or restore the whole folder from a copy; to go on without what is newer, take \
-            the videos over into an index with a new history: uniq index merge --from",
+        remedy: "put the newest manifest back, or restore the whole folder from a copy; to give up the newer commits, take the \
+            videos over into an index with a new history: uniq index merge --from",
     })
 }
 

@@ -109,9 +109,9 @@ impl Writer {
         let real = |dir| fs::canonicalize(dir).ok();
         if real(other.dir()).is_some_and(|other| Some(other) == real(&self.dir)) {
             return Err(Error::InvalidSetting {
-                name: "index to take videos over from",
+                name: "the index to take videos from",
                 found: other.dir().display().to_string(),
-                expected: "another index than the one that takes them",
+                expected: "another one than the index that takes them",
             });
         }
         let (here, there) = (self.config(), other.stored.manifest.config);
@@ -120,7 +120,7 @@ impl Writer {
             what,
             found,
             expected: format!("{expected}, as {} has", self.dir.display()),
-            remedy: "take it over into an index of its kind, or build it again with: uniq index build",
+            remedy: "merge it into an index that has the same one, or build it again with: uniq index build",
         };
         if there.fingerprint_version != here.fingerprint_version {
             let (found, expected) = (

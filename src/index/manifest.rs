@@ -316,7 +316,7 @@ impl Stored {
                     path,
                     "checksum",
                     "wrong",
-                    "that which was written",
+                    "the checksum that was written",
                 ));
             }
         }
@@ -417,7 +417,7 @@ pub(crate) fn check_config(
             what: "sampling interval",
             found: format!("{:?}", found.interval),
             expected: format!("{:?}", wanted.interval),
-            remedy: "use the index's interval, or another folder for the new one",
+            remedy: "use the index's interval, or build a new index in another folder",
         });
     }
     Ok(())

@@ -105,10 +105,10 @@ impl Newest {
             });
         note.map(Some).ok_or_else(|| Error::CorruptIndex {
             path,
-            what: "note of the newest commit",
-            found: "no such note".to_owned(),
+            what: "content of this note",
+            found: "unreadable".to_owned(),
             expected: "generation and root".to_owned(),
-            remedy: "make sure that the manifest is the newest, and delete this file: the next commit writes it again",
+            remedy: "make sure that the manifest is the newest, then delete this file: the next commit writes it again",
         })
     }
 
@@ -221,7 +221,7 @@ pub(crate) fn newer_than(stored: &Stored, path: &Path, number: u64) -> Error {
             "below {}, as the manifest says, which is older than this file",
             stored.manifest.next_number
         ),
-        remedy: "put the newest manifest back; if there never was one, since a commit was broken off, delete the file with: uniq index merge",
+        remedy: "put the newest manifest back; if there never was one because a commit was interrupted, delete the file with: uniq index merge",
     }
 }
 
@@ -229,7 +229,7 @@ pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join("notes").join("newest")
 }
 
-const REMEDY_OLDER: &str = "put the newest manifest back, or restore the whole folder from a copy; to go on without what is newer, \
-    delete the file that says so";
+const REMEDY_OLDER: &str = "put the newest manifest back, or restore the whole folder from a copy; to give up the newer commits, delete \
+    the file that names them";
 /// Maximum length of a note, in bytes; it holds two numbers.
 const NOTE_MAX: u64 = 256;

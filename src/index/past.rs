@@ -65,7 +65,7 @@ impl Index {
             .count();
         if gone > 0 {
             let reason = format!(
-                "{gone} of its videos were removed since, and a merge has cleared out their keys; use a snapshot of it"
+                "{gone} of its videos were removed later, and a merge has deleted their keys; use a snapshot of that generation"
             );
             return Err(self.no_past(generation, reason));
         }
@@ -97,7 +97,7 @@ impl Index {
         .any(|(role, root)| past.root_of(*role) != *root);
         if differ {
             let reason =
-                "its videos are not all there as the history has them; use a snapshot of it"
+                "its videos no longer match the history; use a snapshot of that generation"
                     .to_owned();
             return Err(self.no_past(generation, reason));
         }
@@ -139,7 +139,7 @@ impl Index {
     pub fn change_since(&self, generation: u64, root: &Hash) -> Result<Change> {
         let (leaf, _) = self.commit(generation)?;
         if leaf.root != *root {
-            let reason = "the history has another commit of this number: this is another index, or its history was rewritten";
+            let reason = "the history has a different commit of this number, so this is another index or its history was rewritten; use the index that the certificate names";
             return Err(self.no_past(generation, reason.to_owned()));
         }
         let manifest = &self.stored.manifest;
@@ -221,7 +221,7 @@ impl Index {
     pub fn copy_to(&self, folder: &Path) -> Result<Copied> {
         if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(Error::InvalidSetting {
-                name: "folder of the snapshot",
+                name: "the folder of the snapshot",
                 found: format!("{}, which is not empty", folder.display()),
                 expected: "an empty folder, or a new one",
             });
@@ -245,7 +245,7 @@ impl Index {
                     return Err(Error::io(&file, "link")(cause));
                 }
                 Err(_) => {
-                    fs::copy(&file, &to).map_err(Error::io(&to, "copy to"))?;
+                    fs::copy(&file, &to).map_err(Error::io(&to, "copy"))?;
                     let copy = fs::File::open(&to).map_err(Error::io(&to, "open"))?;
                     copy.sync_all().map_err(Error::io(&to, "sync"))?;
                     done.copied += 1;

@@ -404,7 +404,7 @@ impl Segment {
     }
 
     fn unsound(&self, what: &'static str, expected: &str) -> Error {
-        format::corrupt(&self.file.path, what, "another", expected)
+        format::corrupt(&self.file.path, what, "different", expected)
     }
 }
 

@@ -231,7 +231,7 @@ impl Writer {
             return Err(Error::InvalidSetting {
                 name: "number of keys of one video",
                 found: runs.len().to_string(),
-                expected: "at most 8388608; split the video, or sample it with a longer interval",
+                expected: "at most 8388608: split the video, or sample it with a longer interval",
             });
         }
         self.check_role(role)?;

@@ -94,7 +94,7 @@ pub(super) fn restrict(report: &mut Report, allowed: &Intervals) {
                 Reason::of(
                     ReasonCode::FromFingerprint,
                     length,
-                    "the fingerprint that was submitted was not unpublished here",
+                    "the submitted fingerprint was not unpublished here",
                 )
             });
             Span {
@@ -157,31 +157,31 @@ fn described(of: &Standings, deduction: &Deduction) -> report::Deduction {
     let text = match deduction.reason {
         Deducted::AlreadyOffered => {
             format!(
-                "{} has offered it before, in submission {}",
+                "{} offered it before, in submission {}",
                 deduction.creator, deduction.holder
             )
         }
         Deducted::Disputed => {
             format!(
-                "disputed: {} has offered it before, in submission {}",
+                "disputed: {} offered it before, in submission {}",
                 deduction.creator, deduction.holder
             )
         }
         Deducted::Undecided => format!(
-            "inconclusive: perhaps it was offered before by {}, in submission {}; a person has to decide",
+            "inconclusive: {} perhaps offered it before, in submission {}; a person must decide",
             deduction.creator, deduction.holder
         ),
         Deducted::Sold => {
             format!(
-                "sold already, as submission {} by {}",
+                "already sold, as submission {} by {}",
                 deduction.holder, deduction.creator
             )
         }
         Deducted::Published => format!("submission {} shows that it is public", deduction.holder),
-        Deducted::Remainder => "too short beside what is deducted to be judged".to_owned(),
+        Deducted::Remainder => "too short to judge next to the deducted part".to_owned(),
     };
     let through = through.map_or(String::new(), |through| {
-        format!(" (as submission {through}, withdrawn, shows)")
+        format!(" (known from the withdrawn submission {through})")
     });
     report::Deduction {
         clip: seconds(deduction.here),

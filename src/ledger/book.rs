@@ -452,7 +452,7 @@ impl Ledger {
             }
             if let Some(row) = tables.query(sql::OPEN_BELOW, &[number.into()])?.first() {
                 let reason = format!(
-                    "submission {number} cannot be answered before submission {}",
+                    "submission {number} must wait for submission {}; try again once that has its answer",
                     row.number(0)
                 );
                 return Err(Error::LedgerRefused { reason });
@@ -565,7 +565,10 @@ impl Ledger {
         })?;
         // A store runs the closure of every transaction that succeeds.
         found.ok_or_else(|| Error::LedgerRefused {
-            reason: format!("{}: a transaction was not run", self.name),
+            reason: format!(
+                "{}: the database did not run a transaction; try again",
+                self.name
+            ),
         })
     }
 
@@ -713,7 +716,7 @@ fn named(what: &'static str, text: &str) -> Result<()> {
     Err(Error::InvalidSetting {
         name: what,
         found,
-        expected: "1 to 500 characters that can be seen, without blanks at its ends",
+        expected: "1 to 500 visible characters, without spaces at either end",
     })
 }
 

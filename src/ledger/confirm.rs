@@ -38,7 +38,7 @@ impl Intake<'_> {
         }
         if there.by != offer.by {
             let reason = format!(
-                "submission {number} is of {}, not of {}",
+                "submission {number} belongs to {}, not to {}; give its creator with --by",
                 there.by, offer.by
             );
             return Err(Error::LedgerRefused { reason });
@@ -57,7 +57,7 @@ impl Intake<'_> {
         })?;
         let Some(submitted) = submitted else {
             let reason = format!(
-                "submission {number} has no fingerprint that a clip could be compared with"
+                "submission {number} has no fingerprint to compare a clip with; submit the clip anew"
             );
             return Err(Error::LedgerRefused { reason });
         };
@@ -68,7 +68,7 @@ impl Intake<'_> {
         let differs = difference(&submitted, looked, offer.file)?;
         if let Some(differs) = differs {
             let reason = format!(
-                "{}: is not the clip of submission {number}: {differs}",
+                "{}: not the clip of submission {number}: {differs}",
                 offer.file.display()
             );
             return Err(Error::LedgerRefused { reason });
@@ -143,10 +143,10 @@ fn difference(
     }
     if submitted.pictures().is_empty() {
         let text = if made.sha256() == submitted.sha256() {
-            "the fingerprint has no small pictures to compare, and this program makes another one of the clip; submit one made by this \
-             version, or with --pictures"
+            "the fingerprint has no small pictures to compare, and this version of uniq makes a different one of the clip; submit one \
+             made by this version, or with --pictures"
         } else {
-            "its SHA-256 is another, and the fingerprint has no small pictures to compare; submit one made with --pictures"
+            "its SHA-256 differs, and the fingerprint has no small pictures to compare; submit one made with --pictures"
         };
         return Ok(Some(text.to_owned()));
     }

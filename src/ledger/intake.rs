@@ -542,7 +542,7 @@ impl<'a> Intake<'a> {
                 .submission
                 .reason
                 .as_deref()
-                .unwrap_or("its clip was never seen");
+                .unwrap_or("its clip was never submitted");
             let text = format!(
                 "submission {} is {}: {reason}",
                 of.number,

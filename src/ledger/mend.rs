@@ -168,7 +168,7 @@ fn put_again(
         .collect();
     if shown.len() != digests.len() {
         let reason = format!(
-            "{}: gives {} pictures, and submission {} had {}; use the version of this program that added it",
+            "{}: gives {} pictures, but submission {} had {}; use the version of uniq that added it",
             file.display(),
             shown.len(),
             of.number,

@@ -128,8 +128,7 @@ impl<'a> Rechecks<'a> {
                 return Ok(done);
             }
         }
-        let reason =
-            format!("submission {number} becomes another again and again; do it again later");
+        let reason = format!("submission {number} changed during every attempt; try again later");
         Err(Error::LedgerRefused { reason })
     }
 
@@ -194,7 +193,7 @@ impl<'a> Rechecks<'a> {
         let given = |fingerprint: Fingerprint| match hex(fingerprint.sha256()) == of.sha256 {
             true => Ok(Looked::Fingerprint(Box::new(fingerprint))),
             false => refused(format!(
-                "the fingerprint is of the clip {}, and submission {} is {}",
+                "the fingerprint is of the clip {}, but submission {} is {}; give the fingerprint of that clip",
                 hex(fingerprint.sha256()),
                 of.number,
                 of.sha256
@@ -224,14 +223,14 @@ impl<'a> Rechecks<'a> {
                     )))
                 }
                 None => refused(format!(
-                    "submission {} has no fingerprint that could be searched for",
+                    "submission {} has no fingerprint to search by; give one with --from",
                     of.number
                 )),
             },
             None => match decoded(Path::new(&of.path), &of.sha256, self.intake.options) {
                 Ok(looked) => Ok(Looked::Clip(Box::new(looked))),
                 Err(Error::Io { .. } | Error::Changed { .. }) => refused(format!(
-                    "submission {}: its clip is not at {} any more; name the folder of it or of its fingerprint (.uniq)",
+                    "submission {}: its clip is no longer at {}; name the folder of the clip or of its fingerprint (.uniq) with --from",
                     of.number, of.path
                 )),
                 Err(error) => Err(error),

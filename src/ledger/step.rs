@@ -95,10 +95,10 @@ impl Step {
             numbers.dedup();
             (
                 format!(
-                    "the index lacks {} that the ledger has, the first is {first}",
+                    "the index lacks {} of the ledger, first {first}",
                     counted(numbers.len())
                 ),
-                "put the newer index back, name the right folder with --submissions, or make the missing entries anew of the clips \
+                "put the newer index back, name the right folder with --submissions, or make the missing entries again from the clips \
                  with: uniq intake mend FOLDER-OF-CLIPS",
             )
         } else if let Some(first) = self.unknown.first() {
@@ -107,11 +107,11 @@ impl Step {
             });
             (
                 format!(
-                    "the index has {} that the ledger does not know, the first is {name}",
+                    "the index has {} that the ledger lacks, first {name}",
                     counted(self.unknown.len())
                 ),
-                "put the newer ledger back, name the right folder with --submissions, or keep their seconds from being paid for again \
-                 with: uniq intake mend --adopt",
+                "put the newer ledger back, name the right folder with --submissions, or have the ledger hold their seconds with: uniq \
+                 intake mend --adopt",
             )
         } else {
             return Ok(());

@@ -100,7 +100,7 @@ pub fn verify(ledger: &mut Ledger, expected: Option<&Head>) -> Result<Verified> 
         }
         if let Some(expected) = expected.filter(|expected| expected.seq > walk.head.seq) {
             let found = format!(
-                "the chain ends with row {}, and row {} was there",
+                "the chain ends with row {}, but row {} existed",
                 walk.head.seq, expected.seq
             );
             return Err(reading.corrupt("the end of the chain".to_owned(), found));
@@ -165,11 +165,11 @@ impl Walk {
         }
         .hash(&self.head.hash);
         if event.hash != hash {
-            return wrong("its hash is not that of its content");
+            return wrong("its hash does not match its content");
         }
         self.head = Head { seq: *seq, hash };
         if expected.is_some_and(|expected| *expected != self.head && expected.seq == *seq) {
-            return wrong("it is not the one that was noted: the ledger was written anew");
+            return wrong("it differs from the given head: the ledger was rewritten");
         }
         if let Err(found) = self.apply(event) {
             return wrong(&found);
@@ -304,32 +304,28 @@ impl Walk {
                 let what = format!("submission {}", row.number);
                 let Some((_, said)) = said.next().filter(|(number, _)| **number == row.number)
                 else {
-                    return Err(reading.corrupt(
-                        what,
-                        "the chain does not know it, or knows one before it".to_owned(),
-                    ));
+                    return Err(reading
+                        .corrupt(what, "the chain lacks it, or has one before it".to_owned()));
                 };
                 if let Some(found) = differs(reading, row, said)? {
-                    return Err(
-                        reading.corrupt(what, format!("{found}, and the chain says otherwise"))
-                    );
+                    return Err(reading.corrupt(what, format!("{found} from the chain")));
                 }
             }
         }
         if let Some((number, _)) = said.next() {
-            let found = "it is in the chain and not in its table".to_owned();
+            let found = "it is in the chain but not in its table".to_owned();
             return Err(reading.corrupt(format!("submission {number}"), found));
         }
         for ((earlier, later), says) in &self.decisions {
             if reading.decision(*earlier, *later)?.as_ref() != Some(says) {
                 let what = format!("the decision about {earlier} and {later}");
-                return Err(reading.corrupt(what, "it is not the one of the chain".to_owned()));
+                return Err(reading.corrupt(what, "it differs from the chain".to_owned()));
             }
         }
         let kept = reading.decisions()?;
         if kept != self.decisions.len() as u64 {
             let found = format!(
-                "there are {kept}, and the chain has {}",
+                "it has {kept} decisions, but the chain has {}",
                 self.decisions.len()
             );
             return Err(reading.corrupt("the table of decisions".to_owned(), found));
@@ -351,13 +347,13 @@ fn differs(
         || row.kind != received.kind
         || row.received_ms != said.at_ms
     {
-        return Ok(Some("its receipt is another"));
+        return Ok(Some("its receipt differs"));
     }
     if row.standing != said.standing {
-        return Ok(Some("its state is another"));
+        return Ok(Some("its state differs"));
     }
     if reading.claims(row.number)? != said.claims {
-        return Ok(Some("its claims are others"));
+        return Ok(Some("its claims differ"));
     }
     let Some(decided) = &said.decided else {
         return Ok(None);
@@ -366,24 +362,24 @@ fn differs(
         || row.repeated != decided.repeated
         || row.published != decided.published
     {
-        return Ok(Some("its spans are others"));
+        return Ok(Some("its spans differ"));
     }
     if row.duration_ms != decided.duration_ms
         || row.verdict != Some(decided.verdict)
         || row.provisional != (decided.kind == Kind::Fingerprint)
     {
-        return Ok(Some("its answer is another"));
+        return Ok(Some("its answer differs"));
     }
     if reading.pairs(row.number)? != decided.pairs {
-        return Ok(Some("its pairs are others"));
+        return Ok(Some("its pairs differ"));
     }
     let mut entries = decided.entries.clone();
     entries.sort_by(|a, b| (a.start_ms, &a.digest).cmp(&(b.start_ms, &b.digest)));
     if reading.entries(row.number)? != entries {
-        return Ok(Some("its entries are others"));
+        return Ok(Some("its entries differ"));
     }
     if reading.report_sha256(row.number)? != decided.report_sha256 {
-        return Ok(Some("its report is another"));
+        return Ok(Some("its report differs"));
     }
     if !said.judgements.is_empty() {
         let judgements = standing(said.judgements.iter().cloned());
@@ -391,9 +387,7 @@ fn differs(
             .reviewed(row.number, &judgements)?
             .unwrap_or_default();
         if by_them.eligible != row.eligible || by_them.published != row.published {
-            return Ok(Some(
-                "its spans are not those by its report and what persons say of it",
-            ));
+            return Ok(Some("its spans, by its report and its judgements, differ"));
         }
     }
     Ok(None)
@@ -401,5 +395,5 @@ fn differs(
 
 fn body<T: DeserializeOwned>(event: &Event) -> std::result::Result<T, String> {
     serde_json::from_str(&event.body)
-        .map_err(|error| format!("its particulars cannot be read: {error}"))
+        .map_err(|error| format!("its content cannot be read: {error}"))
 }

@@ -107,7 +107,7 @@ fn go_on(
             ));
         }
         Err(Error::NoDecoder { codec, .. } | Error::NotAccepted { codec, .. }) => {
-            let reason = format!("the picture goes on in codec {codec}, which cannot be decoded");
+            let reason = format!("the picture continues in codec {codec}, which cannot be decoded");
             return Ok(lose(
                 decoded,
                 proportional(offset, part.bytes(), start),
@@ -124,7 +124,7 @@ fn go_on(
         .find(|stream| !stream.cover && is_new(stream.index));
     let reason = stranger.map(|stream| {
         format!(
-            "video stream {} begins late and was not looked at",
+            "video stream {} begins late and was not checked",
             stream.index
         )
     });
@@ -348,7 +348,7 @@ fn attempt(
         let reason = match run.last_error.or(reader.failure) {
             _ if info.width == 0 || info.height == 0 => {
                 format!(
-                    "decoding {}: its frames have no size, or one beyond what can be addressed",
+                    "decoding {}: its frames have no size, or one too large to address",
                     info.codec
                 )
             }
@@ -374,6 +374,7 @@ fn attempt(
 }
 
 /// The reason for what comes after the recording that players show.
-const UNREACHED: &str = "another recording is joined to the file here, and players do not reach it; give it as a file of its own";
+const UNREACHED: &str =
+    "another recording is appended here, and players do not reach it; give it as a separate file";
 /// The reason for a joined recording that cannot be opened.
-const UNREADABLE: &str = "another recording goes on here, and it cannot be decoded";
+const UNREADABLE: &str = "another recording is appended here and cannot be decoded";

@@ -187,12 +187,12 @@ fn explain(head: &[u8], error: ffmpeg::Error) -> String {
     }
     match error {
         ffmpeg::Error::Other { errno } if errno == ffi::EINVAL => {
-            "a playlist, or a container that is not accepted".to_owned()
+            "a playlist, or a container that uniq does not accept".to_owned()
         }
         ffmpeg::Error::Eof | ffmpeg::Error::InvalidData => {
             format!("no known container was recognised: {error}")
         }
-        error => format!("its header asks for what FFmpeg does not give ({error})"),
+        error => format!("its header asks for something that FFmpeg refuses ({error})"),
     }
 }
 
@@ -274,7 +274,7 @@ fn await_stream(path: &Path, input: &mut Input, wanted: usize) -> Result<usize> 
     let answer = unsafe { ffi::av_seek_frame(input.as_mut_ptr(), -1, 0, ffi::AVSEEK_FLAG_BYTE) };
     if answer < 0 {
         Err(undecodable(
-            "begins late, and the file cannot be read again from its start",
+            "begins late, and the file cannot be read from its start again",
         ))
     } else {
         Ok(wanted)

@@ -365,7 +365,7 @@ impl<'a, 'b> Run<'a, 'b> {
         if is_damaged(&picture) {
             self.damage.trouble();
             self.last_error
-                .get_or_insert_with(|| "damaged pictures only".to_owned());
+                .get_or_insert_with(|| "every picture is damaged".to_owned());
             return Ok(());
         }
         let refused = earlier(&mut self.refused, stamp);

@@ -52,7 +52,7 @@ impl Source {
         if bytes == 0 && !matches!(read_at(&file, &mut [0], 0), Ok(0)) {
             return Err(not_plain(
                 path,
-                "the system makes it up while it is read".to_owned(),
+                "the system generates its content as it is read".to_owned(),
             ));
         }
         if bytes == 0 {
@@ -247,7 +247,7 @@ pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> std::io::R
         true => Ok(()),
         false => Err(IoError::new(
             ErrorKind::InvalidInput,
-            format!("{} and no regular file stands there", name_of(kind)),
+            format!("{} is there instead of a regular file", name_of(kind)),
         )),
     };
     // First check without opening, since opening alone can change the state of a device.

@@ -90,12 +90,12 @@ impl RateCard {
         };
         if bytes.len() > BYTES_MAX {
             return Err(invalid(format!(
-                "it has {} bytes, and a rate card at most {BYTES_MAX}",
+                "it has {} bytes, and a rate card may have at most {BYTES_MAX}",
                 bytes.len()
             )));
         }
-        let text =
-            String::from_utf8(bytes).map_err(|_| invalid("it is no text in UTF-8".to_owned()))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| invalid("it is not UTF-8 text; save it as UTF-8".to_owned()))?;
         RateCard::parse(&text).map_err(invalid)
     }
 
@@ -110,17 +110,17 @@ impl RateCard {
             written.currency.len() == 3 && written.currency.chars().all(|c| c.is_ascii_uppercase());
         if !code {
             return Err(
-                "currency: a code of three capital letters is needed, such as \"USD\"".to_owned(),
+                "currency: give a code of three capital letters, such as \"USD\"".to_owned(),
             );
         }
         if !(0.0..=SPAN_MAX_S).contains(&written.min_span_s) {
             return Err(format!(
-                "min_span_s: {} is not within 0 to {SPAN_MAX_S}",
+                "min_span_s: {} is outside 0 to {SPAN_MAX_S}",
                 written.min_span_s
             ));
         }
         if written.class.is_empty() {
-            return Err("class: at least one [[class]] is needed".to_owned());
+            return Err("class: give at least one [[class]]".to_owned());
         }
         for (number, class) in written.class.iter().enumerate() {
             class
@@ -131,7 +131,7 @@ impl RateCard {
                 .any(|other| other.name == class.name)
             {
                 return Err(format!(
-                    "class \"{}\": there are two of this name",
+                    "class \"{}\": two classes have this name; rename one",
                     shown(&class.name)
                 ));
             }
@@ -148,10 +148,10 @@ impl RateCard {
 impl Class {
     fn check(&self) -> std::result::Result<(), String> {
         if self.name.trim().is_empty() || self.name.chars().count() > NAME_MAX {
-            return Err(format!("name: 1 to {NAME_MAX} characters are needed"));
+            return Err(format!("name: give 1 to {NAME_MAX} characters"));
         }
         if self.name.contains(crate::sandbox::hides) {
-            return Err("name: it has characters that do not show".to_owned());
+            return Err("name: remove its invisible characters".to_owned());
         }
         let shares = [
             ("max_dark", self.max_dark),
@@ -161,14 +161,14 @@ impl Class {
         ];
         for (name, share) in shares {
             if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
-                return Err(format!("{name}: a share is within 0 to 1"));
+                return Err(format!("{name}: give a share from 0 to 1"));
             }
         }
         if self
             .min_distinct_fps
             .is_some_and(|fps| !(fps > 0.0 && fps.is_finite()))
         {
-            return Err("min_distinct_fps: a number above 0 is needed".to_owned());
+            return Err("min_distinct_fps: give a number above 0".to_owned());
         }
         Ok(())
     }
@@ -180,9 +180,8 @@ fn rate<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<u32, D::Error
     let units = (value * f64::from(RATE_UNITS)).round();
     let written = units / f64::from(RATE_UNITS);
     if !(0.0..=RATE_MAX).contains(&value) || (value - written).abs() > 1e-9 {
-        let what = format!(
-            "per_minute: a number from 0 to {RATE_MAX} with at most four decimals is needed"
-        );
+        let what =
+            format!("per_minute: give a number from 0 to {RATE_MAX} with at most four decimals");
         return Err(serde::de::Error::custom(what));
     }
     Ok(units as u32)

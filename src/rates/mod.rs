@@ -88,7 +88,9 @@ pub fn amount_of(card: &RateCard, report: &Report, spans: &[(f64, f64)]) -> Amou
         .is_some_and(|submission| submission.provisional)
         && reasons.is_empty()
     {
-        reasons.push("only a fingerprint of the clip was seen".to_owned());
+        reasons.push(
+            "only a fingerprint of the clip was submitted; submit the clip itself".to_owned(),
+        );
     }
     let is_open = reasons.is_empty();
     let quality = report.quality.as_ref();
@@ -146,7 +148,7 @@ pub fn amount_of(card: &RateCard, report: &Report, spans: &[(f64, f64)]) -> Amou
     reasons.extend(doubts);
     if unpriced {
         reasons.push(
-            "no class of the card fits for sure; a last class without conditions fits all"
+            "no class of the card fits for certain; to price everything, end the card with a class without conditions"
                 .to_owned(),
         );
     }
@@ -350,9 +352,10 @@ const RATE_UNITS: u32 = 10_000;
 /// Milliseconds times units of a rate a minute that make a hundredth of the currency.
 const UNITS_OF_CENT: u128 = 60_000 * RATE_UNITS as u128 / 100;
 /// Why nothing is payable though it was found nowhere.
-const NOT_ALLOWED: &str = "a C2PA manifest in the file does not allow training: a person has to clear that with the rights holder";
+const NOT_ALLOWED: &str =
+    "a C2PA manifest in the file does not allow training: clear it with the rights holder";
 const UNREADABLE: &str =
-    "a C2PA manifest in the file cannot be read: a person has to see whether it allows training";
+    "a C2PA manifest in the file cannot be read: find out whether it allows training";
 const NOT_MEASURED: &str =
     "the clip was not measured: check it again without --no-quality and with --effort standard";
 

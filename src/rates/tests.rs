@@ -335,7 +335,10 @@ fn cards_with_unknown_or_senseless_entries_are_refused_with_the_line() {
             .starts_with("line 4: per_minute")
     );
     assert!(refused(&format!("currency = 'USD'\nmin_span_s = -1\n{class}")).contains("min_span_s"));
-    assert!(refused(&format!("currency = 'USD'\n{class}{class}")).contains("two of this name"));
+    assert!(
+        refused(&format!("currency = 'USD'\n{class}{class}"))
+            .contains("two classes have this name")
+    );
     assert!(refused(&format!("currency = 'USD'\n{class}max_dark = 2\n")).contains("max_dark"));
     assert!(refused("currency = \"USD\"\n[[class]\n").starts_with("line 2: "));
 }

@@ -218,7 +218,7 @@ fn decode(slot: &str, full: &str, bytes: &[u8]) -> Result<Commit> {
         return Err(damaged(
             full,
             "head",
-            "of another manifest".to_owned(),
+            "that of another manifest".to_owned(),
             "generation and root of this one",
         ));
     }
@@ -230,7 +230,7 @@ fn decode(slot: &str, full: &str, bytes: &[u8]) -> Result<Commit> {
         return Err(damaged(
             full,
             "head",
-            "of another history".to_owned(),
+            "that of another history".to_owned(),
             "that of the manifest",
         ));
     }
@@ -318,5 +318,5 @@ const SLOT_LEN: usize = 20;
 /// Bytes of the object of a commit; a manifest has some 100 bytes a segment, and 100 a removed
 /// video.
 const COMMIT_MAX: u64 = 1 << 30;
-const REMEDY: &str = "put it back from a copy of the bucket, or delete it and push again from a folder that has the \
-    index whole";
+const REMEDY: &str = "restore it from a copy of the bucket, or delete it and push again from a folder that holds the whole \
+    index";

@@ -120,26 +120,26 @@ fn check_follows(
     let (generation, author) = (theirs.generation(), commit.head.author());
     let (found, remedy) = if here.descends_from(generation, &theirs.root()) {
         let found = format!(
-            "the folder is ahead, at generation {}, and the store at {generation}, pushed by {author}",
+            "the folder is ahead, at generation {}; the store is at {generation}, pushed by {author}",
             here.generation()
         );
         let address = store.address();
         (
             found,
             format!(
-                "bring it there with: uniq index push {address}; unless the store lost its newest commits, \
-            which somebody has to put back"
+                "send it with: uniq index push {address}; if the store lost its newest commits, put \
+            those back first"
             ),
         )
     } else {
         let found = format!(
-            "generation {} in the folder is not among the commits before generation {generation}, which {author} pushed",
+            "both have changed apart: generation {} in the folder is not in the history of generation {generation}, which {author} pushed",
             here.generation()
         );
         let (address, dir) = (store.address(), dir.display());
         let remedy = format!(
-            "take theirs with: uniq index pull {address} --index NEW, and add yours to it with: uniq index merge \
-            --from {dir} --index NEW"
+            "fetch theirs with: uniq index pull {address} --index NEW, then add yours with: uniq index merge --from {dir} \
+            --index NEW"
         );
         (found, remedy)
     };

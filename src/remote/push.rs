@@ -127,20 +127,20 @@ fn check_descends(
     let author = before.head.author();
     let (found, remedy) = if is_behind {
         let found = format!(
-            "the store is ahead, at generation {generation} by {author}, and the folder at {}",
+            "the store is ahead, at generation {generation} by {author}; the folder is at {}",
             carried.generation()
         );
         (
             found,
             format!(
-                "take what is newer with: uniq index pull {}",
+                "fetch the newer commits with: uniq index pull {}",
                 store.address()
             ),
         )
     } else {
         let found = format!(
-            "generation {} in the folder did not grow from generation {generation} in the store, which was pushed by \
-            {author}",
+            "both have changed apart: generation {} in the folder does not build on generation {generation} in the store, \
+            which {author} pushed",
             carried.generation()
         );
         (found, remedy_apart(store, dir))
@@ -157,8 +157,8 @@ fn check_descends(
 fn remedy_apart(store: &Store, dir: &Path) -> String {
     let (address, dir) = (store.address(), dir.display());
     format!(
-        "take theirs with: uniq index pull {address} --index NEW, add yours to it with: uniq index merge --from {dir} \
-        --index NEW, and push again with: uniq index push {address} --index NEW"
+        "fetch theirs with: uniq index pull {address} --index NEW, add yours with: uniq index merge --from {dir} --index NEW, \
+        then push with: uniq index push {address} --index NEW"
     )
 }
 

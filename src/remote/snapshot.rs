@@ -116,7 +116,7 @@ pub fn open(
                 object: store,
                 what: "index",
                 found: "missing".to_owned(),
-                expected: "the one that was seen there before".to_owned(),
+                expected: "the index that was there before".to_owned(),
                 remedy: format!(
                     "put it back; if it was deleted on purpose, delete {}",
                     folder.display()
@@ -141,8 +141,8 @@ fn older(object: String, folder: &Path, error: Error) -> Error {
             found,
             expected,
             remedy: format!(
-                "somebody put an older or another index there: put the newest back; to go on with this on purpose, \
-                delete {}",
+                "somebody replaced the index by an older or another one: put the newest back; if you mean to use \
+                this one, delete {}",
                 folder.display()
             ),
         },

@@ -75,7 +75,7 @@ impl Store {
         let shape = "give s3://BUCKET/PREFIX, or file:///FOLDER";
         if address.contains(['?', '#', '@', '\\']) || address.chars().any(char::is_control) {
             return Err(invalid(
-                "an address has no user, no question mark and no #; credentials come from AWS_* \
+                "an address has no user, no question mark and no #; give credentials in AWS_* \
                 variables",
             ));
         }
@@ -106,7 +106,7 @@ impl Store {
             .thread_name("uniq-store")
             .enable_all()
             .build()
-            .map_err(Error::io(Path::new(trimmed), "start threads for"))?;
+            .map_err(Error::io(Path::new(trimmed), "start threads"))?;
         Ok(Store {
             address: trimmed.to_owned(),
             place,
@@ -157,7 +157,7 @@ impl Store {
                 modified: meta.last_modified.into(),
             })),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(cause) => Err(self.failed(name, "look at", cause)),
+            Err(cause) => Err(self.failed(name, "inspect", cause)),
         }
     }
 
@@ -303,8 +303,8 @@ impl Store {
         request: impl Future<Output = T> + Send,
     ) -> Result<T> {
         let unfit = || {
-            Error::io(Path::new(&self.address), "use threads for")(std::io::Error::other(
-                "they are gone",
+            Error::io(Path::new(&self.address), "use threads")(std::io::Error::other(
+                "the threads have ended",
             ))
         };
         let runtime = self.runtime.as_ref().ok_or_else(unfit)?;
@@ -461,7 +461,10 @@ mod tests {
             "s3://b/x?y",
             "s3://b/\n",
         ] {
-            assert!(refused(wrong).contains("no object storage"), "{wrong}");
+            assert!(
+                refused(wrong).contains("not an address of object storage"),
+                "{wrong}"
+            );
         }
         let text = refused("s3://AKIDEXAMPLE:hidden-word@bucket/x");
         assert!(

@@ -118,7 +118,7 @@ pub(super) fn receive(
         had = 0;
     }
     loop {
-        output.set_len(had).map_err(Error::io(path, "cut"))?;
+        output.set_len(had).map_err(Error::io(path, "truncate"))?;
         output.rewind().map_err(Error::io(path, "read"))?;
         let mut digest = digest_of(&mut output, path, cancel)?;
         output
@@ -149,7 +149,7 @@ pub(super) fn receive(
             return output.sync_all().map_err(Error::io(path, "sync"));
         }
         if had == 0 {
-            output.set_len(0).map_err(Error::io(path, "cut"))?;
+            output.set_len(0).map_err(Error::io(path, "truncate"))?;
             return Err(damaged(
                 &store.full(object),
                 "SHA-256",
@@ -178,7 +178,7 @@ pub(super) fn send(
         what,
         found,
         expected: format!("{expected}, as the manifest says"),
-        remedy: "restore it from a copy of the index: what is damaged is not pushed",
+        remedy: "damaged files are not pushed: restore it from a copy of the index",
     };
     let length = input.metadata().map_err(Error::io(path, "stat"))?.len();
     if length != file.length {

@@ -71,25 +71,22 @@ pub(super) fn held_up(_: u32) -> Option<&'static str> {
 const OWN: [(Signal, &str); 9] = [
     (
         Signal::ABORT,
-        " (SIGABRT, for lack of memory as --max-memory allows, or because it found it spoilt)",
+        " (SIGABRT: memory limit --max-memory reached, or heap corruption detected)",
     ),
     (Signal::BUS, " (SIGBUS)"),
     (Signal::FPE, " (SIGFPE)"),
     (Signal::ILL, " (SIGILL)"),
     (Signal::SEGV, " (SIGSEGV)"),
-    (Signal::SYS, " (SIGSYS, it tried what is forbidden)"),
+    (Signal::SYS, " (SIGSYS: it tried a forbidden system call)"),
     (Signal::TRAP, " (SIGTRAP)"),
-    (
-        Signal::XCPU,
-        " (SIGXCPU, all of its processor time is used up)",
-    ),
-    (Signal::XFSZ, " (SIGXFSZ, it wrote to a file)"),
+    (Signal::XCPU, " (SIGXCPU: its processor time is used up)"),
+    (Signal::XFSZ, " (SIGXFSZ: it wrote to a file)"),
 ];
 /// The usual signals from outside.
 const FOREIGN: [(Signal, &str); 2] = [
     (
         Signal::KILL,
-        " (SIGKILL, as the system does when memory runs out)",
+        " (SIGKILL, which the system sends when memory runs out)",
     ),
     (Signal::TERM, " (SIGTERM)"),
 ];

@@ -392,8 +392,7 @@ impl Worker {
 
 #[cfg(not(unix))]
 fn no_processes(worker: &Worker) -> Error {
-    let reason =
-        "this system has no processes as Unix has them; decode in process, by name".to_owned();
+    let reason = "this system has no Unix processes; choose decoding in this process".to_owned();
     Error::NoWorker {
         program: worker.program.clone(),
         reason,

@@ -37,8 +37,8 @@ pub(crate) fn serve(
         program: "uniq".into(),
         reason,
     };
-    let job: Job =
-        serde_json::from_str(job).map_err(|error| refuse(format!("not a job: {error}")))?;
+    let job: Job = serde_json::from_str(job)
+        .map_err(|error| refuse(format!("it was started without a valid job: {error}")))?;
     let (limits, steps) = match &job.task {
         Task::Decode { limits, .. } | Task::Stills { limits, .. } | Task::Read { limits, .. } => {
             (*limits, Steps::All)

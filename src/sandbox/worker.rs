@@ -222,7 +222,7 @@ pub(super) fn start(worker: &Worker) -> Result<Protections> {
         Attempt::Started(protections) => Ok(protections),
         Attempt::Answered(_) | Attempt::Killed(_) => Err(Error::NoWorker {
             program: worker.program.clone(),
-            reason: "it did not start as one".to_owned(),
+            reason: "the program is not a uniq of this version; name another one".to_owned(),
         }),
     }
 }
@@ -338,7 +338,8 @@ impl Talk<'_> {
         interval: Duration,
     ) -> Result<Talk<'a>> {
         let refuse = |error: std::io::Error| {
-            let reason = format!("{error}; name another one, or decode in process by name");
+            let reason =
+                format!("{error}; name another program, or choose decoding in this process");
             Error::NoWorker {
                 program: worker.program.clone(),
                 reason,
@@ -427,7 +428,7 @@ impl Talk<'_> {
                 Ok(Step::Noted) => {}
                 Ok(Step::Ready(protections)) => insist(self.worker, protections)?,
                 Ok(Step::Failed(failure)) => {
-                    let how = "sent a failure that does not exist".to_owned();
+                    let how = "sent an unknown failure code".to_owned();
                     let died = died(path, how, self.ledger.reached());
                     return Err(error_of(failure, path, &limits).unwrap_or(died));
                 }
@@ -483,7 +484,7 @@ impl Talk<'_> {
             Fault::Ended(status) if !self.ledger.is_ready() => Error::NoWorker {
                 program: self.worker.program.clone(),
                 reason: format!(
-                    "it {} before it was ready; is it a uniq of this version?",
+                    "it {} before it was ready; make sure that it is a uniq of this version",
                     ending(status)
                 ),
             },

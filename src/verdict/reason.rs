@@ -131,20 +131,16 @@ impl ReasonCode {
             ReasonCode::Frozen => "the picture stands still",
             ReasonCode::Simple => "the picture has too little structure",
             ReasonCode::Still => "it is a still picture, with at most a simulated camera move",
-            ReasonCode::Undecided => {
-                "it looks like a source, and whether it is a copy cannot be decided"
-            }
+            ReasonCode::Undecided => "it resembles a source and may be a copy: undecided",
             ReasonCode::Indistinct => "too few distinctive details to recognise a copy",
-            ReasonCode::QuickCuts => "its shots are too short to be recognised",
-            ReasonCode::Repeated => "the clip has shown it before",
-            ReasonCode::Treated => {
-                "the picture is altered, or so fine or noisy, that a copy could not be recognised"
-            }
+            ReasonCode::QuickCuts => "its shots are too short to recognise",
+            ReasonCode::Repeated => "it repeats an earlier part of the clip",
+            ReasonCode::Treated => "the picture is too altered, fine or noisy to recognise a copy",
             ReasonCode::FromFingerprint => "a fingerprint was checked in place of the clip",
             ReasonCode::Short => "it is too short to judge",
             ReasonCode::Benign => "it shows material that is marked as benign",
             ReasonCode::Beside => "next to a copy; too little evidence to decide",
-            ReasonCode::Undecoded => "there is no picture",
+            ReasonCode::Undecoded => "no frame could be decoded",
             ReasonCode::Streams => {
                 "another picture of the file was published here, or could not be judged"
             }

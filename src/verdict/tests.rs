@@ -487,12 +487,12 @@ fn reasons_give_sums_and_sources() {
             (
                 ReasonCode::SameScene,
                 None,
-                "the same scene, at another moment, is in one source"
+                "the same scene is in one source, at another moment"
             ),
             (
                 ReasonCode::Undecided,
                 Some(7.0),
-                "it looks like a source, and whether it is a copy cannot be decided for 7.0 s"
+                "it resembles a source and may be a copy: undecided for 7.0 s"
             ),
             (
                 ReasonCode::Black,

@@ -425,5 +425,5 @@ fn an_authority_stamps_the_time_of_a_signature() {
         "--timestamp-command",
         other,
     ]);
-    refused(&refused_stamp, "no time stamp of the signature");
+    refused(&refused_stamp, "not a time stamp of the signature");
 }

@@ -250,7 +250,7 @@ fn a_certificate_is_verified_shown_and_bound_to_its_clip() {
         "--clip",
         text(&world.fingerprint()),
     ]);
-    refused(&wrong, "certificate of another file");
+    refused(&wrong, "it certifies the file with SHA-256");
 }
 
 #[test]

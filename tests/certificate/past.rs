@@ -185,7 +185,7 @@ fn a_search_is_reproduced_after_a_thousand_videos_and_a_merge() {
     ));
     good(&reproduce(dir, &certificates[0], "index"));
     good(&uniq_in(dir, &["index", "merge", "--index", "index"]));
-    refused(&reproduce(dir, &certificates[0], "index"), "removed since");
+    refused(&reproduce(dir, &certificates[0], "index"), "removed later");
     good(&reproduce(dir, &certificates[0], "before"));
 }
 
@@ -472,11 +472,11 @@ fn a_source_is_proved_to_be_there_and_another_file_not_to_be() {
             }
         }
         fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
-        refused(&verify(&file), "no proof");
+        refused(&verify(&file), "not a proof");
     }
     refused(
         &world.uniq(&["index", "prove", &there, "--absent", "--index", "index"]),
-        "is among the sources",
+        "its absence cannot be proved",
     );
     refused(
         &world.uniq(&["index", "prove", &absent[0], "--index", "index"]),
@@ -618,7 +618,7 @@ fn a_rewritten_history_is_found_by_an_older_checkpoint() {
             .unwrap()
             .success()
     );
-    refused_on_stdout(&verify("checkpoint", "ed25519.pub"), "later ones are lost");
+    refused_on_stdout(&verify("checkpoint", "ed25519.pub"), "it has lost commits");
     // Another index has another log.
     fs::remove_dir_all(dir.join("index")).unwrap();
     good(&uniq_in(

@@ -52,7 +52,7 @@ fn a_failure_from_before_is_one_line_and_no_error_until_its_file_changes() {
         "{found}"
     );
     assert!(
-        stderr(&first).contains("1 file not looked at") && stderr(&first).contains("notes.txt"),
+        stderr(&first).contains("1 file skipped") && stderr(&first).contains("notes.txt"),
         "{}",
         stderr(&first)
     );
@@ -67,7 +67,7 @@ fn a_failure_from_before_is_one_line_and_no_error_until_its_file_changes() {
         stderr(&again)
     );
     assert!(
-        stderr(&again).contains("2 known failures, see --failures"),
+        stderr(&again).contains("2 known failures; see them with --failures"),
         "{}",
         stderr(&again)
     );
@@ -283,7 +283,7 @@ fn folders_lists_and_standard_input_give_the_clips() {
         (1, vec!["v/a.mp4".to_owned(), "v/bare".to_owned()])
     );
     assert!(
-        stderr(&folder).contains("1 file not looked at"),
+        stderr(&folder).contains("1 file skipped"),
         "{}",
         stderr(&folder)
     );

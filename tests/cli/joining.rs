@@ -48,7 +48,9 @@ fn an_index_of_the_format_before_is_upgraded_in_place_and_once() {
         "{found}"
     );
     assert!(
-        stderr(&upgraded).contains("2 videos without pictures; uniq index refresh"),
+        stderr(&upgraded).contains(
+            "2 videos without pictures; make them from the files with: uniq index refresh"
+        ),
         "{}",
         stderr(&upgraded)
     );
@@ -207,7 +209,7 @@ fn pictures_are_made_of_those_that_have_none_and_of_no_others() {
     drop(writer);
     let stats = sandbox.uniq(&["index", "stats", "--index", "j"]);
     assert!(
-        stdout(&stats).contains("none of 1 video; uniq index refresh"),
+        stdout(&stats).contains("missing for 1 video; make them with: uniq index refresh"),
         "{}",
         stdout(&stats)
     );

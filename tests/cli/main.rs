@@ -1004,7 +1004,7 @@ fn an_interrupted_build_keeps_an_index_and_the_same_command_completes_it() {
     talk.read_to_string(&mut said).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(2), "{said}");
     assert!(
-        said.contains("what is done is kept") && said.contains("the same command again"),
+        said.contains("keeping finished videos") && said.contains("the same command again"),
         "{said}"
     );
     let before = sandbox.uniq(&["index", "list", "--index", "i"]);

@@ -123,7 +123,7 @@ fn lists_say_where_and_what_they_lack() {
     fs::write(sandbox.path("empty.csv"), "").unwrap();
     let words = stderr(&build(&sandbox, "empty.csv"));
     assert!(
-        words.contains("found: nothing; a list begins with"),
+        words.contains("(found: nothing); begin the list with"),
         "{words}"
     );
 }
@@ -155,11 +155,11 @@ fn a_place_that_does_not_exist_is_named_with_a_remedy_before_the_work() {
     for (args, expected) in [
         (
             &["fingerprint", "a.mp4", "-o", "b.mp4"][..],
-            "b.mp4: something that is no fingerprint stands there",
+            "b.mp4: the file exists and is not a fingerprint",
         ),
         (
             &["fingerprint", "a.mp4", "-o", "nodir/x"],
-            "nodir/x: there is no folder nodir; make it first",
+            "nodir/x: its folder nodir does not exist; make it first",
         ),
         (
             &["fingerprint", "a.mp4", "-o", "folder.mp4"],
@@ -167,11 +167,11 @@ fn a_place_that_does_not_exist_is_named_with_a_remedy_before_the_work() {
         ),
         (
             &["fingerprint", "-", "-o", "x"],
-            "-: open failed; standard input is not read: name a file",
+            "-: open failed; this command does not read standard input: name a file",
         ),
         (
             &["fingerprint", "folder.mp4", "-o", "x"],
-            "folder.mp4: open failed; a folder stands there: name a file",
+            "folder.mp4: open failed; a folder is there: name a file",
         ),
     ] {
         let output = sandbox.uniq(args);
@@ -229,7 +229,8 @@ fn what_of_a_damaged_source_is_not_in_the_index_is_told() {
     fs::write(sandbox.path("b.mkv"), bytes).unwrap();
     let words = stderr(&build(&sandbox, "b.mkv"));
     assert!(
-        words.contains("b.mkv: damaged, ") && words.contains("not decoded and not in the index"),
+        words.contains("b.mkv: damaged, ")
+            && words.contains("could not be decoded and are not in the index"),
         "{words}"
     );
 }
@@ -257,14 +258,16 @@ fn an_index_and_a_root_of_lists_are_folders() {
         let output = sandbox.uniq(args);
         assert_eq!(code(&output), 2, "{args:?}");
         assert!(
-            stderr(&output).contains(": not a folder; --index names the folder"),
+            stderr(&output).contains(
+                ": not a folder; name the folder of an index, or a new one, with --index"
+            ),
             "{}",
             stderr(&output)
         );
     }
     for (root, expected) in [
         ("nowhere", "nowhere: open failed"),
-        ("a.mp4", "a.mp4: open failed; a file stands there"),
+        ("a.mp4", "a.mp4: open failed; a file is there"),
     ] {
         let output = sandbox.uniq(&[
             "index",
@@ -309,7 +312,7 @@ fn lists_and_side_files_without_an_end_or_a_sense_are_told_and_the_videos_are_ta
     for expected in [
         "a.info.json:1: a pipe",
         "recursion limit",
-        "c.info.json:1: 1099511627776 bytes",
+        "c.info.json:1: the file has 1099511627776 bytes",
         "d.info.json: a symbolic",
     ] {
         assert!(words.contains(expected), "{expected}: {words}");

@@ -388,9 +388,9 @@ fn what_is_a_source_is_not_made_benign_and_the_other_way_round() {
         let refused = place.uniq(command, &[other]);
         assert_eq!(refused.status.code(), Some(2));
         let remedy = if other == &intro {
-            "uniq index benign remove takes"
+            "remove it with: uniq index benign remove"
         } else {
-            "uniq index remove takes"
+            "remove it with: uniq index remove"
         };
         assert!(words(&refused).contains(remedy), "{}", words(&refused));
     }

@@ -483,7 +483,7 @@ fn no_clip_is_overwritten_by_a_table_and_no_folder_taken_for_a_work_folder() {
     };
     refused(
         &["--csv", "v/a.mp4", "v/b.mp4"],
-        "v/a.mp4: something that is no table of duplicates stands there",
+        "v/a.mp4: the file exists and is not a table of duplicates",
     );
     refused(
         &["v", "--work", "v"],
@@ -498,7 +498,7 @@ fn no_clip_is_overwritten_by_a_table_and_no_folder_taken_for_a_work_folder() {
     .unwrap();
     refused(
         &["v", "--work", "old"],
-        "of another version; it must be one of this version; name another, or remove",
+        "which another version made; it must be a folder of this version: name another, or remove",
     );
     refused(&["gone.mp4"], "gone.mp4: open failed");
     assert_eq!(fs::read(&film).unwrap(), before);

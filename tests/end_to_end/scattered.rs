@@ -279,7 +279,7 @@ fn an_answer_that_lacks_a_part_is_an_error() {
     assert!(reason(merged(&[])).contains("was not searched"));
     assert!(reason(merged(&[&all[..], &all[..1]].concat())).contains("2 times"));
     let other = Request::new(&scenes::moving(98, 8), &options).unwrap();
-    assert!(reason(merge(&other, &state, &all, &options)).contains("another question"));
+    assert!(reason(merge(&other, &state, &all, &options)).contains("from another check"));
     // Damage in transit.
     let mut bytes = all[0].to_bytes().unwrap();
     let middle = bytes.len() / 2;

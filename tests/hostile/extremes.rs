@@ -150,12 +150,12 @@ fn frames_of_a_billion_pixels_are_refused_before_there_is_memory_for_them() {
     );
     // FFmpeg itself refuses these, because their frames cannot be addressed.
     assert!(
-        refusal(&answers, &avi).contains("beyond what can be addressed"),
+        refusal(&answers, &avi).contains("too large to address"),
         "{}",
         refusal(&answers, &avi)
     );
     assert!(
-        refusal(&answers, &y4m).contains("asks for what"),
+        refusal(&answers, &y4m).contains("asks for something that FFmpeg refuses"),
         "{}",
         refusal(&answers, &y4m)
     );

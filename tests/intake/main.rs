@@ -281,7 +281,7 @@ fn a_fingerprint_is_provisional_until_its_clip_confirms_it() {
     ]);
     assert_eq!(other.status.code(), Some(2));
     assert!(
-        text(&other.stderr).contains("is not the clip of submission 1"),
+        text(&other.stderr).contains("not the clip of submission 1"),
         "{}",
         text(&other.stderr)
     );
@@ -295,7 +295,7 @@ fn a_fingerprint_is_provisional_until_its_clip_confirms_it() {
         "1",
     ]);
     assert!(
-        text(&foreign.stderr).contains("is of ada"),
+        text(&foreign.stderr).contains("belongs to ada"),
         "{}",
         text(&foreign.stderr)
     );
@@ -313,7 +313,7 @@ fn a_fingerprint_is_provisional_until_its_clip_confirms_it() {
         "1",
     ]);
     assert!(
-        text(&twice.stderr).contains("is a clip already"),
+        text(&twice.stderr).contains("is already a clip"),
         "{}",
         text(&twice.stderr)
     );

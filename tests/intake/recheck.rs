@@ -179,7 +179,7 @@ fn a_fingerprint_that_was_kept_stands_for_a_clip_that_is_gone() {
     let output = shop.run(&["intake", "recheck"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        text(&output.stderr).contains("is not at"),
+        text(&output.stderr).contains("is no longer at"),
         "{}",
         text(&output.stderr)
     );

@@ -90,8 +90,7 @@ fn a_ledger_that_is_older_than_its_index_is_refused_until_it_is_mended() {
     let refused = shop.run(&["intake", "add", stolen.to_str().unwrap(), "--by", "bob"]);
     let why = text(&refused.stderr);
     assert!(
-        why.contains("the ledger does not know, the first is submission 2")
-            && why.contains("mend --adopt"),
+        why.contains("the ledger lacks, first submission 2") && why.contains("mend --adopt"),
         "{why}"
     );
     assert_eq!(shop.run(&["intake", "mend"]).status.code(), Some(2));

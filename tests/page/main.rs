@@ -194,7 +194,7 @@ fn several_clips_give_a_page_each_and_a_page_never_takes_the_place_of_a_clip() {
         "again.mp4",
     ]);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("no page stands there"));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("not a page"));
     let lonely = footage.uniq(&[
         "-q",
         "check",

@@ -198,7 +198,7 @@ fn commands_that_write_ask_for_a_folder() {
         ] {
             let complaint = shop.complaint(&[command, &["--index", &address]].concat());
             assert!(
-                complaint.contains("wants a folder") && complaint.contains("uniq index pull"),
+                complaint.contains("needs a folder") && complaint.contains("uniq index pull"),
                 "{complaint}"
             );
         }
@@ -261,7 +261,10 @@ fn credentials_are_asked_for_and_never_shown() {
         String::from_utf8(output.stderr).unwrap()
     };
     let wrong = with("AWS_SECRET_ACCESS_KEY", "another-hidden-word");
-    assert!(wrong.contains("the credentials are refused"), "{wrong}");
+    assert!(
+        wrong.contains("the store refused the credentials"),
+        "{wrong}"
+    );
     let plain = with("AWS_ALLOW_HTTP", "false");
     assert!(plain.contains("AWS_ALLOW_HTTP=true"), "{plain}");
     for text in [wrong, plain] {

@@ -193,7 +193,7 @@ impl Decision {
         (status = 202, description = "It waits for another person", body = Decision),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It cannot be decided so", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The submission's state does not allow this decision", body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
         super::Refusals,
@@ -214,8 +214,8 @@ async fn decide_so(
     );
     if has != (verb.is_of_match(), verb.is_of_pair(), verb.is_of_row()) {
         return Err(Problem::invalid(
-            "give match for copy, same_scene and allowed, other for same and distinct, about for undo, confirm and refuse, \
-             and none of them for another decision",
+            "give match with copy, same_scene and allowed, other with same and distinct, about with undo, confirm and refuse, \
+             and none of them with another decision",
         ));
     }
     let other = match &wanted.other {
@@ -371,7 +371,7 @@ struct LangQuery {
         (status = 200, description = "The page", content_type = "text/html", body = String),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "There is no answer yet, or none any more", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "There is no answer yet, or no longer one", body = Problem, content_type = "application/problem+json"),
         super::Refusals,
         (status = 507, body = Problem, content_type = "application/problem+json"),
     ))]

@@ -67,7 +67,7 @@ async fn openapi() -> impl IntoResponse {
 #[openapi(
     info(
         title = "uniq",
-        description = "Takes video clips, tells which of their seconds were never published and offered by nobody before, and certifies it.",
+        description = "Takes video clips, finds which of their seconds were never published and that nobody offered before, and certifies this.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     modifiers(&Keys),

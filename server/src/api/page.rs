@@ -29,7 +29,7 @@ impl PageQuery {
         let after = self.after.clone().unwrap_or_default();
         if !after.is_empty() && !is_id(&after) {
             return Err(Problem::invalid(
-                "after: give the cursor that the page before gave as next",
+                "after: give the cursor that the previous page gave as next",
             ));
         }
         Ok((after, limit))

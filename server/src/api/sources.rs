@@ -76,7 +76,7 @@ impl Published {
             };
             if text.as_ref().is_some_and(|text| !is_fit(text)) {
                 return Err(Problem::invalid(format!(
-                    "{name}: 1 to 2000 characters that can be seen, or leave it out"
+                    "{name}: give 1 to 2000 visible characters, or leave it out"
                 )));
             }
         }
@@ -90,7 +90,7 @@ impl Published {
             .is_some_and(|text| !is_time(text))
         {
             return Err(Problem::invalid(
-                "published_at: give YYYY-MM-DD or a moment as in RFC 3339",
+                "published_at: give YYYY-MM-DD, or a time as in RFC 3339",
             ));
         }
         Ok(self)
@@ -190,7 +190,7 @@ async fn list(
     let after = match query.after.as_deref().filter(|after| !after.is_empty()) {
         None => None,
         Some(text) => {
-            let cursor = "after: give the cursor that the page before gave as next";
+            let cursor = "after: give the cursor that the previous page gave as next";
             Some(digest(text).ok_or_else(|| Problem::invalid(cursor))?)
         }
     };
@@ -266,19 +266,21 @@ async fn add(
             .map_err(Problem::invalid)?;
         if uniq::ingest::is_list(&path) {
             return Err(Problem::invalid(
-                "path: name a video or a folder; lists are not read",
+                "path: a list, which the service does not read; name a video or a folder",
             ));
         }
         if is_told && path.is_dir() {
             return Err(Problem::invalid(
-                "path: of a folder nothing can be said; add its videos one by one",
+                "path: a folder, to which url, title and the like cannot apply; add its videos one by one",
             ));
         }
         Ok(path)
     })
     .await?;
     let Some(path) = path.to_str() else {
-        return Err(Problem::invalid("path: give a path that is valid text"));
+        return Err(Problem::invalid(
+            "path: not valid text; give a path in UTF-8",
+        ));
     };
     let work = json!({ "path": path, "upload": false, "published": published }).to_string();
     made(&app, caller, Kind::AddSource, path.to_owned(), work).await
@@ -381,8 +383,7 @@ pub(crate) async fn made(
 /// A message that reveals nothing else about this machine.
 pub(crate) fn within(folders: &[PathBuf], path: &FilePath) -> Result<PathBuf, String> {
     let outside = || {
-        "path: name what lies below a folder that the configuration names (corpus.folders)"
-            .to_owned()
+        "path: outside the configured folders; name a path below one of corpus.folders".to_owned()
     };
     for folder in folders {
         let Ok(real) = folder.canonicalize() else {
@@ -399,9 +400,10 @@ pub(crate) fn within(folders: &[PathBuf], path: &FilePath) -> Result<PathBuf, St
             return Err(outside());
         }
         let wanted = real.join(rest);
-        let found = wanted
-            .canonicalize()
-            .map_err(|_| "path: there is nothing, or it cannot be read".to_owned())?;
+        let found = wanted.canonicalize().map_err(|_| {
+            "path: nothing is there, or it cannot be read; name a readable file or folder"
+                .to_owned()
+        })?;
         if found != wanted.components().collect::<PathBuf>() {
             return Err(
                 "path: a symbolic link, which could lead anywhere; name the file itself".to_owned(),

@@ -104,7 +104,7 @@ async fn follow(
     };
     let place = Place::take(&app, &caller.key).ok_or_else(|| {
         Problem::too_many(
-            format!("this key has {STREAMS_MAX} streams, which is the most"),
+            format!("this key has {STREAMS_MAX} open streams, the maximum; close one"),
             30,
         )
     })?;

@@ -172,7 +172,7 @@ impl From<KindName> for Kind {
         (status = 202, description = "Received; the header `Location` names the submission", body = Submission),
         (status = 200, description = "These bytes were received before", body = Submission),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body stood still", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body stalled", body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is a form", body = Problem, content_type = "application/problem+json"),
@@ -193,7 +193,7 @@ async fn submit(
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     if kind.starts_with("multipart/") {
-        let detail = "send the bytes of the file themselves as the body, and no form: curl -T FILE";
+        let detail = "the body is a form; send the bytes of the file as the body: curl -T FILE";
         let title = "The body is a form";
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -242,8 +242,8 @@ async fn submit(
         (status = 202, description = "A job compares the two; the header `Location` names it", body = Job),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body stood still", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It waits for no clip", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body stalled", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It does not wait for a clip", body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
         super::Refusals,
@@ -259,7 +259,9 @@ async fn confirm(
     caller.needs(Scope::Submit)?;
     let listed = found(&app, &caller, &id).await?;
     if !listed.provisional || listed.standing != "decided" {
-        return Err(Problem::conflict("this submission waits for no clip"));
+        return Err(Problem::conflict(
+            "this submission does not wait for a clip; POST /v1/submissions takes a new one",
+        ));
     }
     let (file, ticket) = receive::whole(&app, &caller.tenant, &headers, body).await?;
     let working = app.clone();
@@ -276,7 +278,9 @@ async fn confirm(
         let job = working.database.with(|ledger| {
             ledger.transaction(Mode::Write, |tables| {
                 if jobs::is_open(tables, jobs::Kind::Confirm, &listed.id)? {
-                    let reason = "a clip of this submission is being compared already".to_owned();
+                    let reason =
+                        "a clip of this submission is already being compared; wait for that answer"
+                            .to_owned();
                     return Err(uniq::Error::LedgerRefused { reason });
                 }
                 std::fs::rename(&file, &target).map_err(failed)?;
@@ -340,7 +344,7 @@ async fn list(
     params(("id" = String, Path, description = "The submission")),
     responses(
         (status = 200, body = Submission),
-        (status = 304, description = "It is as the `ETag` in `If-None-Match` says"),
+        (status = 304, description = "Unchanged since the `ETag` in `If-None-Match`"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         super::Refusals,
     ))]
@@ -362,7 +366,7 @@ async fn show(
         (status = 200, body = Submission),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Some of it is sold, or it does not stand", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Some of it is sold, or it is not valid any more", body = Problem, content_type = "application/problem+json"),
         super::Refusals,
     ))]
 async fn withdraw(
@@ -411,9 +415,9 @@ struct WithdrawQuery {
     params(("id" = String, Path, description = "The submission")),
     responses(
         (status = 200, description = "The report", content_type = "application/json", body = Object),
-        (status = 304, description = "It is as the `ETag` in `If-None-Match` says"),
+        (status = 304, description = "Unchanged since the `ETag` in `If-None-Match`"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "There is no answer yet, or none any more", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "There is no answer yet, or no longer one", body = Problem, content_type = "application/problem+json"),
         super::Refusals,
     ))]
 async fn report(
@@ -436,7 +440,7 @@ async fn report(
     });
     let mut report = report
         .await?
-        .ok_or_else(|| Problem::conflict("there is no answer; see the submission's state"))?;
+        .ok_or_else(|| Problem::conflict("the submission has no answer; see its state"))?;
     // Only the operator may see where sources are.
     let sources = report
         .matches
@@ -464,7 +468,7 @@ async fn report(
     responses(
         (status = 200, description = "The certificate", content_type = "application/json", body = Object),
         (status = 404, description = "There is no such submission, or no certificate of it", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The submission was taken back, and its certificates hold no more", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The submission was taken back, so its certificates are no longer valid", body = Problem, content_type = "application/problem+json"),
         super::Refusals,
     ))]
 async fn certificate(
@@ -476,7 +480,7 @@ async fn certificate(
     let listed = found(&app, &caller, &id).await?;
     if listed.standing == "withdrawn" {
         return Err(Problem::conflict(
-            "the submission was taken back, and its certificates hold no more",
+            "the submission was taken back, so its certificates are no longer valid",
         ));
     }
     let newest = app

@@ -84,14 +84,14 @@ fn offered(app: &App) -> Response {
     ),
     request_body(content = Vec<u8>, content_type = "application/offset+octet-stream", description = "None, or the first bytes"),
     responses(
-        (status = 201, description = "Made; `Location` names it, `Upload-Offset` tells how many bytes are there, and `Submission` names what it has become if that is all"),
+        (status = 201, description = "Made; `Location` names it, `Upload-Offset` gives the number of bytes received, and `Submission` names its submission if that is all"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 408, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "Another version of tus is asked for", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "The request names another version of tus", body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The file cannot be taken", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The file cannot be accepted", body = Problem, content_type = "application/problem+json"),
         (status = 460, description = "The checksum does not match", body = Problem, content_type = "application/problem+json"),
         super::Refusals,
         (status = 507, description = "There is no room", body = Problem, content_type = "application/problem+json"),
@@ -143,10 +143,10 @@ async fn create(
         (status = 401, description = "A valid API key is needed"),
         (status = 403, description = "The key does not allow this"),
         (status = 404, description = "There is no such upload"),
-        (status = 409, description = "It was whole, and the ledger refused it"),
+        (status = 409, description = "It was complete, but the ledger refused it"),
         (status = 410, description = "It is gone"),
-        (status = 412, description = "Another version of tus is asked for"),
-        (status = 422, description = "It was whole, and could not be taken"),
+        (status = 412, description = "The request names another version of tus"),
+        (status = 422, description = "It was complete, but could not be accepted"),
         (status = 423, description = "It is being written; try again"),
         (status = 429, description = "This key makes too many requests"),
         (status = 503, description = "Try again later"),
@@ -206,17 +206,17 @@ async fn show(
         (status = 204, description = "See the headers `Upload-Offset`, `Upload-Expires` and `Submission`"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body stood still; what came is kept", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Another number of bytes is there", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body stalled; received bytes are kept", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`Upload-Offset` is not the number of bytes received", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "It is gone", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "Another version of tus is asked for", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "The request names another version of tus", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "There are more bytes than announced", body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The file cannot be taken", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The file cannot be accepted", body = Problem, content_type = "application/problem+json"),
         (status = 423, description = "Another request writes it", body = Problem, content_type = "application/problem+json"),
         (status = 460, description = "The checksum does not match", body = Problem, content_type = "application/problem+json"),
         super::Refusals,
-        (status = 507, description = "There is no room; what came is kept", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "There is no room; received bytes are kept", body = Problem, content_type = "application/problem+json"),
     ))]
 async fn append(
     State(app): State<App>,
@@ -248,7 +248,7 @@ async fn appended(
         Found::Submitted(upload) => upload.length,
     };
     if wanted.offset != there {
-        let detail = format!("{there} bytes are there; go on from Upload-Offset: {there}");
+        let detail = format!("the upload has {there} bytes; continue with Upload-Offset: {there}");
         return Err(Problem::conflict(detail));
     }
     let upload = match found {
@@ -272,10 +272,10 @@ async fn appended(
         (status = 204, description = "It is removed"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is a submission by now", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It has become a submission", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "It is gone", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "Another version of tus is asked for", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "It was whole, and could not be taken", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "The request names another version of tus", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "It was complete, but could not be accepted", body = Problem, content_type = "application/problem+json"),
         (status = 423, description = "A request writes it", body = Problem, content_type = "application/problem+json"),
         super::Refusals,
         (status = 507, body = Problem, content_type = "application/problem+json"),
@@ -302,7 +302,7 @@ async fn terminated(
         .uploads
         .blocking(move || match opened(&ending, &caller, &id)? {
             Found::Submitted(_) => Err(Problem::conflict(
-                "the upload is a submission by now; DELETE /v1/submissions/ID takes it back",
+                "the upload has become a submission; take that back with: DELETE /v1/submissions/ID",
             )),
             Found::Open(opened) => opened.terminate(&ending),
         });
@@ -423,7 +423,7 @@ fn http_date(ms: u64) -> String {
 }
 
 fn too_long(length: u64) -> Problem {
-    let detail = format!("the upload has {length} bytes, and no more are taken");
+    let detail = format!("the body goes beyond the upload's {length} bytes; send only the rest");
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "too_large",

@@ -44,7 +44,7 @@ pub fn router() -> OpenApiRouter<App> {
     responses(
         (status = 201, description = "The endpoint, with its secret", body = SecretWebhook),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "There are as many endpoints as there may be", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The maximum number of endpoints is reached", body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -78,7 +78,7 @@ async fn make(
         .await?
     {
         return Err(Problem::conflict(format!(
-            "there are {most} endpoints, which is the most; delete one"
+            "there are {most} endpoints, the maximum; delete one"
         )));
     }
     let secret = webhook.secret.clone();
@@ -235,7 +235,7 @@ async fn rotate(
 #[utoipa::path(post, path = "/v1/webhooks/{id}/test", tag = "webhooks",
     params(("id" = String, Path, description = "The endpoint")),
     responses(
-        (status = 202, description = "It is sent; its delivery tells what comes of it", body = Delivery),
+        (status = 202, description = "It is sent; its delivery shows the result", body = Delivery),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It is disabled", body = Problem, content_type = "application/problem+json"),
         super::Refusals,
@@ -263,7 +263,7 @@ async fn test(
     });
     let delivery = sent
         .await?
-        .ok_or_else(|| Problem::conflict("enable the endpoint first"))?;
+        .ok_or_else(|| Problem::conflict("the endpoint is disabled; enable it first"))?;
     let _ = app.changed.send(());
     Ok((StatusCode::ACCEPTED, Json(delivery.into())))
 }
@@ -320,7 +320,9 @@ async fn again(
         return Err(Problem::not_found("delivery"));
     }
     if webhook.state != "enabled" {
-        return Err(Problem::conflict("enable the endpoint first"));
+        return Err(Problem::conflict(
+            "the endpoint is disabled; enable it first",
+        ));
     }
     let sent = app.database.write(move |tables| {
         if webhooks::delivery(tables, &webhook.id, &delivery)?.is_some() {
@@ -397,9 +399,7 @@ fn check_name(name: Option<&str>) -> Result<(), Problem> {
             && !name.chars().any(char::is_control)
     };
     if name.is_some_and(|name| !is_fit(name)) {
-        return Err(Problem::invalid(
-            "name: 1 to 100 characters that can be seen",
-        ));
+        return Err(Problem::invalid("name: give 1 to 100 visible characters"));
     }
     Ok(())
 }

@@ -72,7 +72,7 @@ impl Http {
     ) -> anyhow::Result<Vec<u8>> {
         let asked = tokio::time::timeout(PATIENCE, self.asked(address, request, body)).await;
         asked
-            .context("it takes too long")?
+            .context("it took too long")?
             .with_context(|| address.to_owned())
     }
 

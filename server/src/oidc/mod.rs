@@ -150,7 +150,7 @@ impl Oidc {
     ) -> Result<Person, Problem> {
         let config = &self.0.config;
         if answer.iss.as_ref().is_some_and(|iss| *iss != config.issuer) {
-            return Err(refused("it comes from another provider"));
+            return Err(refused("the answer comes from another provider"));
         }
         let Some(code) = answer.code.as_deref().filter(|_| answer.error.is_none()) else {
             return Err(refused("the provider did not let you in"));
@@ -214,7 +214,7 @@ impl Oidc {
                 _ => false,
             };
             if !holds {
-                return Err(refused("your account is not one of a reviewer"));
+                return Err(refused("your account does not have the role of a reviewer"));
             }
         }
         let tenant = config
@@ -222,9 +222,9 @@ impl Oidc {
             .as_deref()
             .or_else(|| text(config.tenant_claim.as_deref()?));
         let tenant = tenant.filter(|tenant| crate::auth::is_tenant(tenant));
-        let tenant =
-            tenant.ok_or_else(|| refused("your account belongs to no tenant of this service"))?;
-        let subject = text("sub").ok_or_else(|| refused("the provider's token names nobody"))?;
+        let tenant = tenant
+            .ok_or_else(|| refused("your account does not belong to a tenant of this service"))?;
+        let subject = text("sub").ok_or_else(|| refused("the provider's token names no person"))?;
         let name = ["name", "preferred_username", "email", "sub"]
             .into_iter()
             .find_map(text)
@@ -264,7 +264,7 @@ impl Oidc {
             &provider.token_endpoint,
             &provider.jwks_uri,
         ] {
-            anyhow::ensure!(may_call(address), "{address}: not encrypted");
+            anyhow::ensure!(may_call(address), "{address}: not encrypted; use https://");
         }
         let keys: Keys = serde_json::from_slice(&self.0.http.get(&provider.jwks_uri).await?)?;
         let keys = keys.keys.iter().filter_map(Key::of).collect();
@@ -290,10 +290,10 @@ fn refused(why: &str) -> Problem {
 fn unreachable(error: anyhow::Error) -> Problem {
     tracing::warn!(
         error = format!("{error:#}"),
-        "the provider of reviewers does not answer as it has to"
+        "the reviewers' identity provider gave no valid answer"
     );
     Problem::unavailable(
-        "the provider does not answer as it has to; try again, or log in with a key",
+        "the identity provider gave no valid answer; try again, or log in with a key",
         30,
     )
 }

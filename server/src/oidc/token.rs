@@ -118,10 +118,10 @@ pub enum Invalid {
 impl std::fmt::Display for Invalid {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Invalid::Form => f.write_str("it is no token that is known here"),
-            Invalid::UnknownKey => f.write_str("its key is not known"),
+            Invalid::Form => f.write_str("it is not a token of a known kind"),
+            Invalid::UnknownKey => f.write_str("its key is unknown"),
             Invalid::Signature => f.write_str("its signature is not valid"),
-            Invalid::Claim(name) => write!(f, "its claim {name} is not as it has to be"),
+            Invalid::Claim(name) => write!(f, "its claim {name} is not valid"),
         }
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn read(input: &mut impl BufRead) -> io::Result<Option<(Answer, Vec<V
         return Ok(None);
     }
     if line.last() != Some(&b'\n') {
-        return Err(invalid("it is cut"));
+        return Err(invalid("it is truncated"));
     }
     let answer: Answer =
         serde_json::from_slice(&line).map_err(|error| invalid(&error.to_string()))?;
@@ -66,7 +66,7 @@ pub(super) fn read(input: &mut impl BufRead) -> io::Result<Option<(Answer, Vec<V
         let mut part = Vec::new();
         input.take(*size).read_to_end(&mut part)?;
         if part.len() as u64 != *size {
-            return Err(invalid("it is cut"));
+            return Err(invalid("it is truncated"));
         }
         parts.push(part);
     }

@@ -73,7 +73,7 @@ impl Helper {
             .process_group(0);
         let mut child = command.spawn().map_err(|error| {
             format!(
-                "{python}: cannot be started ({error}); install Python with the packages uniq and ray, or name it in ray.python"
+                "{python}: cannot be started ({error}); install Python with the packages uniq and ray, or name another in ray.python"
             )
         })?;
         let (input, output, talk) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -86,7 +86,7 @@ impl Helper {
             numbers: AtomicU64::new(1),
         };
         let (Some(input), Some(output), Some(talk)) = (input, output, talk) else {
-            return Err(format!("{python}: cannot be talked to"));
+            return Err(format!("{python}: no connection to it"));
         };
         let said = log(talk);
         send_all(to_send, input);
@@ -100,7 +100,7 @@ impl Helper {
                 }
                 Err(RecvTimeoutError::Timeout) if begun.elapsed() > START_MAX => {
                     return Err(format!(
-                        "{}: the Ray cluster is not reached after {} s; look whether it runs: ray status",
+                        "{}: no connection to the Ray cluster after {} s; see whether it runs with: ray status",
                         config.address,
                         START_MAX.as_secs()
                     ));
@@ -224,14 +224,14 @@ fn dispatch(output: ChildStdout, hello: Sender<Result<(), String>>, waiting: Arc
             let (answer, parts) = match frames::read(&mut output) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break "it has ended".to_owned(),
-                Err(error) => break format!("it sent what is no frame: {error}"),
+                Err(error) => break format!("it sent an invalid frame: {error}"),
             };
             match (hello.take(), answer.id) {
                 (Some(hello), _) => {
                     let _ = hello.send(greeted(answer));
                 }
                 (None, Some(id)) => waiting.answer(id, answer.error.map_or(Ok(parts), Err)),
-                (None, None) => break "it sent an answer to no question".to_owned(),
+                (None, None) => break "it sent an answer without a question".to_owned(),
             }
         };
         // This tells all that still wait.
@@ -250,7 +250,7 @@ fn greeted(first: frames::Answer) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the Python package uniq is of version {there}, this program of {here}; install the same on all machines"
+        "the Python package uniq has version {there}, this program {here}; install the same version on all machines"
     ))
 }
 

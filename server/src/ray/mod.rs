@@ -116,11 +116,11 @@ impl Ray {
     fn set(&self, helper: Option<Arc<Helper>>, wrong: Option<String>) {
         let mut now = self.now();
         match (&now.wrong, &wrong) {
-            (Some(_), None) => tracing::info!("the Ray cluster can be asked"),
+            (Some(_), None) => tracing::info!("the Ray cluster answers"),
             (before, Some(wrong)) if before.as_ref() != Some(wrong) => {
                 tracing::error!(
                     error = wrong,
-                    "the Ray cluster cannot be asked; submissions wait until it can"
+                    "the Ray cluster does not answer; submissions wait until it does"
                 );
             }
             _ => {}
@@ -136,7 +136,7 @@ impl Ray {
     fn lacking(&self, why: &str) -> Error {
         Error::IncompleteAnswer {
             path: self.index.clone(),
-            reason: format!("the Ray cluster cannot be asked ({why}); ask again when it can"),
+            reason: format!("the Ray cluster does not answer ({why}); try again when it does"),
         }
     }
 }
@@ -172,7 +172,7 @@ impl Shards for Ray {
             Outcome::Wrong(wrong) if wrong.code == "limit_exceeded" => Err(Error::LimitExceeded {
                 path: PathBuf::new(),
                 limit: "time",
-                found: "a machine of the cluster has not searched for it in time".to_owned(),
+                found: "a machine of the cluster did not finish the search in time".to_owned(),
                 allowed: format!(
                     "{} s at most",
                     options.decoding.limits.time_ceiling.as_secs()

@@ -133,7 +133,7 @@ fn effect<'a>(
 ) -> Result<(Option<&'a Review>, Option<Effect>), Problem> {
     let about = wish.about.as_deref().unwrap_or_default();
     let waiting = || stand.waiting.iter().copied().find(|row| row.id == about);
-    let gone = || Problem::conflict("this decision does not wait any more; look at the log");
+    let gone = || Problem::conflict("this decision no longer waits; see the log");
     match wish.verb {
         Verb::Undo => {
             let row = stand.may_undo(about).map_err(Problem::conflict)?;
@@ -145,7 +145,7 @@ fn effect<'a>(
             // Two keys of one person count as one person.
             if row.actor == actor.id || row.name == actor.name {
                 return Err(Problem::conflict(
-                    "another person has to confirm it: nobody confirms their own decision",
+                    "you cannot confirm your own decision; another person must",
                 ));
             }
             let verb = Verb::of(&row.verb).ok_or_else(Problem::internal)?;
@@ -204,7 +204,7 @@ fn plain(
     let may = of.standing == "decided" || (verb == Verb::Withdraw && of.standing == "received");
     if !may {
         return Err(Problem::conflict(
-            "the submission does not stand: there is nothing to decide",
+            "the submission has no valid answer, so there is nothing to decide; see its state",
         ));
     }
     let ruling = match verb {
@@ -220,7 +220,7 @@ fn plain(
                 || of_other.pairs.iter().any(|pair| pair.other == of.number);
             if !is_pair {
                 return Err(Problem::conflict(
-                    "these two submissions are not known to share anything",
+                    "these two submissions share nothing that is known; see the submission's pairs",
                 ));
             }
             return Ok(Some(Effect::Pair(other, pair_decision(verb))));
@@ -228,7 +228,7 @@ fn plain(
         Verb::Withdraw => return Ok(Some(Effect::Withdraw)),
         Verb::Sold if stand.is_disputed() => {
             return Err(Problem::conflict(
-                "the submission is disputed, and kept out of sale; accept it, or undo that",
+                "the submission is disputed and cannot be sold; accept it, or undo the dispute",
             ));
         }
         Verb::Sold => return Ok(Some(Effect::Sell)),
@@ -236,7 +236,7 @@ fn plain(
         Verb::Undo | Verb::Confirm | Verb::Refuse => return Err(Problem::internal()),
     };
     let (source, here) =
-        of_match.ok_or_else(|| Problem::invalid("match: name the match that this is about"))?;
+        of_match.ok_or_else(|| Problem::invalid("match: name the match to decide about"))?;
     let standings = app.database.with(|ledger| ledger.standings(of.number))?;
     let matches = standings.report.iter().flat_map(|report| &report.matches);
     let is_there = |source: &str| {
@@ -280,7 +280,10 @@ impl Effect {
         ledger.observe(recording.clone());
         self.run(app, &mut ledger, of, by, why)?;
         if !recording.is_done.load(Ordering::SeqCst) {
-            tracing::error!(kind, "the ledger took a decision and told nobody");
+            tracing::error!(
+                kind,
+                "the ledger recorded a decision, but no event was sent"
+            );
             return Err(Problem::internal());
         }
         Ok(())
@@ -315,7 +318,7 @@ impl Effect {
             Effect::Sell => {
                 // Sold submissions are not rechecked any more.
                 if crate::recheck::now(app, id, number)? {
-                    let reason = "more of it has become public since it was checked; look at it again, and sell what is left";
+                    let reason = "more of it has become public since the check; look at it again, and sell what remains";
                     return Err(uniq::Error::LedgerRefused {
                         reason: reason.to_owned(),
                     });
@@ -351,7 +354,8 @@ impl Observer for Recording {
 fn add(tables: &mut dyn Tables, row: &Review) -> uniq::Result<()> {
     let log = reviews::of_submission(tables, &row.submission)?;
     if log.len() as u64 != row.item {
-        let reason = "somebody else has decided about this submission meanwhile; look at the log, and decide again";
+        let reason =
+            "somebody else decided about this submission meanwhile; read the log, and decide again";
         return Err(Error::LedgerRefused {
             reason: reason.to_owned(),
         });
@@ -372,6 +376,6 @@ pub fn check_reason(why: &str) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::invalid(
-        "reason: 1 to 500 characters that can be seen, without blanks at its ends",
+        "reason: give 1 to 500 visible characters, without spaces at either end",
     ))
 }

@@ -42,8 +42,8 @@ fn made(app: &App, of: &Listed, lang: Lang) -> Result<String, Problem> {
     let report = app
         .database
         .with(|ledger| answer::report(app, ledger, &of.tenant, &of.id, of.number))?;
-    let report = report
-        .ok_or_else(|| Problem::conflict("there is no answer; see the submission's state"))?;
+    let report =
+        report.ok_or_else(|| Problem::conflict("the submission has no answer; see its state"))?;
     let index = app.corpus.current()?;
     let text = serde_json::to_vec(&report).map_err(|_| Problem::internal())?;
     let state = Sha256::new()

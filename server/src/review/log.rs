@@ -197,7 +197,7 @@ impl<'a> Stand<'a> {
     /// The reason why it cannot.
     pub fn may_undo(&self, id: &str) -> Result<&'a Review, &'static str> {
         let Some(of) = self.holding.iter().copied().find(|of| of.id == id) else {
-            return Err("there is no such decision that holds");
+            return Err("no valid decision has this id; see the log");
         };
         let is_last = !self
             .holding
@@ -205,12 +205,12 @@ impl<'a> Stand<'a> {
             .any(|other| other.item > of.item && is_same_thing(other, of));
         match Verb::of(&of.verb) {
             Some(Verb::Withdraw) => {
-                Err("what is withdrawn stays so; the creator can submit the clip again")
+                Err("a withdrawal cannot be undone; the creator can submit the clip again")
             }
-            Some(Verb::Sold) => Err("what is sold stays sold"),
-            _ if !is_last => Err("something was decided since; undo that"),
+            Some(Verb::Sold) => Err("a sale cannot be undone"),
+            _ if !is_last => Err("a later decision depends on it; undo that one first"),
             Some(Verb::Same | Verb::Distinct) if self.before(of).is_none() => {
-                Err("a pair cannot be undecided again; decide it the other way")
+                Err("a decision about a pair cannot be undone; decide the opposite")
             }
             _ => Ok(of),
         }

@@ -219,7 +219,7 @@ async fn back(State(app): State<App>, visit: Visit, Query(answer): Query<Answer>
 
 fn no_address() -> Problem {
     Problem::unavailable(
-        "the operator has to say in public_url how the service is reached",
+        "the service does not know its address; the operator must set public_url",
         3_600,
     )
 }

@@ -152,11 +152,11 @@ impl Visit {
 /// A form without the required origin or token.
 pub(super) fn forged() -> Problem {
     let detail =
-        "the form was not sent from a page of this service, or is too old; load the page again";
+        "the form does not come from a page of this service, or is too old; load the page again";
     Problem::new(
         StatusCode::FORBIDDEN,
         "forged",
-        "The form cannot be taken",
+        "The form cannot be accepted",
         detail,
     )
 }

@@ -198,13 +198,13 @@ impl Counted {
     pub(super) fn admit(self, app: &App, more_bytes: u64) -> std::result::Result<(), Problem> {
         let config = &app.config.uploads;
         if self.queue >= config.max_queue {
-            let detail = "too many submissions wait for their answers; try again later";
+            let detail = "too many submissions are waiting for answers; try again later";
             return Err(Problem::unavailable(detail, QUEUE_WAIT_S));
         }
         let is_new = u64::from(more_bytes > 0);
         if self.of_tenant + is_new > config.max_open {
             let detail = format!(
-                "{} uploads are unfinished, which is the most; finish or delete some",
+                "{} uploads are unfinished, the maximum; finish or delete some",
                 config.max_open
             );
             return Err(Problem::too_many(detail, ROOM_WAIT_S));

@@ -100,7 +100,7 @@ pub fn check_version(headers: &HeaderMap) -> Result<(), Problem> {
     if one(headers, "tus-resumable")? == Some(VERSION) {
         return Ok(());
     }
-    let title = "The version of the protocol is not spoken here";
+    let title = "This version of the protocol is not supported";
     let detail = format!("Tus-Resumable: send {VERSION}");
     Err(Problem::new(
         StatusCode::PRECONDITION_FAILED,
@@ -121,7 +121,7 @@ pub fn creation(headers: &HeaderMap, most: u64) -> Result<Creation, Problem> {
     ] {
         if headers.contains_key(name) {
             return Err(Problem::invalid(format!(
-                "{what} is not offered; send the whole file with Upload-Length"
+                "{what} is not supported; give the file's length in Upload-Length"
             )));
         }
     }
@@ -160,7 +160,9 @@ pub fn append(headers: &HeaderMap) -> Result<Append, Problem> {
         return Err(wrong_type());
     }
     let offset = number(headers, "upload-offset")?.ok_or_else(|| {
-        Problem::invalid("Upload-Offset: send how many bytes come before; HEAD tells it")
+        Problem::invalid(
+            "Upload-Offset: send the number of bytes already received; HEAD returns it",
+        )
     })?;
     Ok(Append {
         offset,
@@ -186,7 +188,7 @@ pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Problem> {
     };
     let wrong = || {
         Problem::invalid(
-            "Upload-Checksum: send sha1 or sha256, a blank, and the checksum of the body in base64",
+            "Upload-Checksum: send sha1 or sha256, a space, and the checksum of the body in base64",
         )
     };
     let (algorithm, digest) = value.trim().split_once(' ').ok_or_else(wrong)?;
@@ -200,7 +202,7 @@ pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Problem> {
 
 /// The file is too long.
 pub fn too_large(most: u64) -> Problem {
-    let detail = format!("the file is longer than {most} bytes, which is the most");
+    let detail = format!("the file is longer than the maximum of {most} bytes; send a shorter one");
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "too_large",
@@ -235,7 +237,7 @@ pub fn wrong_type() -> Problem {
 pub fn mismatch() -> Problem {
     // tus defines 460.
     let status = StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST);
-    let detail = "the bytes are not those of Upload-Checksum, and were discarded; send them again";
+    let detail = "the bytes do not match Upload-Checksum and were discarded; send them again";
     Problem::new(
         status,
         "checksum_mismatch",

@@ -79,7 +79,7 @@ pub(crate) async fn pour(
     let end = loop {
         let next = tokio::select! {
             biased;
-            () = &mut stop => break End::Early(Problem::unavailable("the service stops; go on when it is back", 5)),
+            () = &mut stop => break End::Early(Problem::unavailable("the service is stopping; continue when it is back", 5)),
             next = stream.next() => next,
         };
         match next {

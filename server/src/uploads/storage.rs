@@ -115,7 +115,7 @@ pub(crate) fn open(app: &App, tenant: &str, id: &str) -> Result<Found, Problem> 
         return Ok(Found::Submitted(ended));
     }
     let Some((file, path)) = locked else {
-        return Err(gone("its bytes are lost; upload the file again"));
+        return Err(gone("the upload's bytes are lost; upload the file again"));
     };
     let io = receive::failed;
     let mut offset = file.metadata().map_err(io)?.len();
@@ -127,7 +127,7 @@ pub(crate) fn open(app: &App, tenant: &str, id: &str) -> Result<Found, Problem> 
     // What a client is told must be durable.
     file.sync_all().map_err(io)?;
     if upload.changed_ms < caps::oldest_ms(app) && offset < upload.length {
-        return Err(gone("it has expired; upload the file again"));
+        return Err(gone("the upload has expired; upload the file again"));
     }
     Ok(Found::Open(Opened {
         upload,
@@ -299,7 +299,7 @@ impl Writing {
                 Ok(()) => {}
                 Err(problem) if is_verified => return Err(problem),
                 Err(problem) => {
-                    tracing::warn!(detail = problem.detail, "an upload cannot be noted")
+                    tracing::warn!(detail = problem.detail, "an upload cannot be recorded")
                 }
             }
         }
@@ -307,7 +307,7 @@ impl Writing {
             End::Early(problem) => Err(problem),
             End::TooLong => {
                 let detail = format!(
-                    "the upload has {} bytes, and no more are taken",
+                    "the body goes beyond the upload's {} bytes; send only the rest",
                     opened.upload.length
                 );
                 Err(Problem::new(

@@ -67,7 +67,7 @@ fn one(app: &App, upload: &Upload) -> Result<(), Problem> {
             let accepted = opened.complete(app)?;
             tracing::info!(
                 upload = accepted.id,
-                "an upload that was whole is a submission now"
+                "a complete upload became a submission"
             );
             Ok(())
         }

@@ -256,7 +256,7 @@ async fn deliver(app: &App, worker: &Arc<str>, to: &Webhook, delivery: &Delivery
     if let Err(problem) = kept.await {
         tracing::error!(
             detail = problem.detail,
-            "a delivery cannot be noted; it is sent again"
+            "a delivery cannot be recorded; it will be sent again"
         );
     }
 }

@@ -74,11 +74,11 @@ async fn attempt(
     let stream = connected(&addresses).await?;
     if target.is_secure {
         let name = ServerName::try_from(target.host.clone())
-            .map_err(|_| "no certificate can name this host")?;
+            .map_err(|_| "no TLS certificate can name this host")?;
         let tls = tls.ok_or("the service has no certificate authorities")?;
         let stream = TlsConnector::from(tls).connect(name, stream).await;
         exchange(
-            stream.map_err(|_| "no secure connection: is its certificate valid?")?,
+            stream.map_err(|_| "no secure connection; check the endpoint's certificate")?,
             &target,
             message,
         )
@@ -173,7 +173,7 @@ impl Drop for Ended {
     }
 }
 
-const UNKNOWN: &str = "its name is not known";
+const UNKNOWN: &str = "its host name cannot be resolved";
 
 /// Time limit to connect to one address.
 const CONNECT: Duration = Duration::from_secs(5);

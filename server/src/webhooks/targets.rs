@@ -33,7 +33,7 @@ impl Target {
             return Err(format!("the address is longer than {URL_MAX} bytes"));
         }
         if text.contains('#') {
-            return Err("leave out the part after #".to_owned());
+            return Err("the address has a part after #; leave it out".to_owned());
         }
         let uri: Uri = text
             .parse()
@@ -41,9 +41,9 @@ impl Target {
         let is_secure = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => true,
             Some(scheme) if *scheme == Scheme::HTTP && rules.allow_http => false,
-            _ => return Err("the address has to begin with https://".to_owned()),
+            _ => return Err("the address must begin with https://".to_owned()),
         };
-        let authority = uri.authority().ok_or("the address names no host")?;
+        let authority = uri.authority().ok_or("the address has no host")?;
         if authority.as_str().contains('@') {
             return Err("the address must not hold a user name or a password".to_owned());
         }
@@ -53,22 +53,22 @@ impl Target {
             .trim_end_matches(']')
             .to_owned();
         if host.is_empty() {
-            return Err("the address names no host".to_owned());
+            return Err("the address has no host".to_owned());
         }
         let port = match (authority.port(), is_secure) {
             (Some(port), _) => port
                 .as_str()
                 .parse()
-                .map_err(|_| "the port is none".to_owned())?,
+                .map_err(|_| "the port is not valid".to_owned())?,
             // A colon without a number is not a valid port.
             (None, _) if authority.as_str().ends_with(':') => {
-                return Err("the port is none".to_owned());
+                return Err("the port is not valid".to_owned());
             }
             (None, true) => 443,
             (None, false) => 80,
         };
         if !rules.ports.contains(&port) {
-            return Err(format!("port {port} may not be sent to"));
+            return Err(format!("port {port} is not allowed"));
         }
         if let Ok(address) = host.parse() {
             check([SocketAddr::new(address, port)].iter(), rules)?;

@@ -112,7 +112,7 @@ fn a_backup_of_a_running_service_can_take_its_place() {
     let again = backup(&copy);
     assert!(
         !again.status.success()
-            && String::from_utf8_lossy(&again.stderr).contains("something is there already")
+            && String::from_utf8_lossy(&again.stderr).contains("the folder exists")
     );
     let restored = Service::on(&copy);
     drop(service);

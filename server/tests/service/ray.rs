@@ -120,11 +120,11 @@ fn an_answer_that_is_not_whole_leaves_a_submission_waiting() {
         ("drops", "was not searched"),
         ("doubles", "was searched 2 times"),
         ("is old", "another commit of the index"),
-        ("damages", "damaged on its way"),
+        ("damages", "damaged in transit"),
         ("refuses", "the stand-in refuses"),
-        ("cuts", "it is cut"),
+        ("cuts", "it is truncated"),
         ("dies", "it has ended"),
-        ("makes noise", "what is no frame"),
+        ("makes noise", "an invalid frame"),
     ];
     for (mode, said) in wrongs {
         wait_until("it can be asked", &service, || lacking(&service).is_empty());

@@ -70,7 +70,10 @@ pub(crate) fn decide(args: &[OsString], terminal: bool) -> Call {
         } else {
             HELP.to_owned()
         };
-        return Call::Wrong(format!("{}: no command; {remedy}", first.to_string_lossy()));
+        return Call::Wrong(format!(
+            "{}: unknown command; {remedy}",
+            first.to_string_lossy()
+        ));
     }
     match of_coreutils(args).and_then(|call| call.check()) {
         Ok(()) => Call::Theirs,
@@ -90,7 +93,7 @@ fn command_meant(first: &OsStr) -> Option<String> {
             String::new()
         };
         return Some(format!(
-            "{name}: no command; meant is perhaps: uniq index {name}{hint}"
+            "{name}: unknown command; perhaps you mean: uniq index {name}{hint}"
         ));
     }
     // A text that exists is what it is called.
@@ -114,7 +117,7 @@ fn command_meant(first: &OsStr) -> Option<String> {
         .chain(of(INDEX_COMMANDS, "uniq index"))
         .min()?;
     Some(format!(
-        "{name}: no command; meant is perhaps: {before} {command}"
+        "{name}: unknown command; perhaps you mean: {before} {command}"
     ))
 }
 
@@ -175,7 +178,7 @@ fn of_coreutils(args: &[OsString]) -> Result<Foreign, String> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     while let Some(arg) = args.next() {
         let text = arg.to_string_lossy();
-        let unknown = || format!("{text}: no option of uniq without a command; {HELP}");
+        let unknown = || format!("{text}: unknown option, or no command before it; {HELP}");
         if options && arg == "--" {
             options = false;
         } else if let Some(long) = text.strip_prefix("--").filter(|_| options) {
@@ -250,21 +253,21 @@ impl Foreign {
                 zero: false,
             };
             return Err(format!(
-                "{}: no command, and no such file; {}",
+                "{}: no such command or file; {}",
                 word.display(),
                 rest.remedy()
             ));
         }
         if let Some(file) = self.files.iter().find(|file| has_ending(file)) {
             return Err(format!(
-                "{}: a video, and no command is named; {}",
+                "{}: a video without a command; {}",
                 file.display(),
                 self.remedy()
             ));
         }
         if self.files.len() > 2 {
             return Err(format!(
-                "{}: no command; {}",
+                "{}: unknown command; {}",
                 self.files[0].display(),
                 self.remedy()
             ));
@@ -288,12 +291,12 @@ impl Foreign {
         let wrong = |what: &str| format!("{}: {what}; {}", path.display(), self.remedy());
         let meta = fs::metadata(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
-                format!("{}: no command, and no such file; {HELP}", path.display())
+                format!("{}: no such command or file; {HELP}", path.display())
             }
             _ => wrong(&format!("cannot be read: {error}")),
         })?;
         if meta.is_dir() {
-            return Err(wrong("a folder, and no command is named"));
+            return Err(wrong("a folder without a command"));
         }
         if !is_plain(meta.file_type()) {
             // A pipe or a device: to look into it would be to take from it.
@@ -304,10 +307,10 @@ impl Foreign {
             File::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head));
         read.map_err(|error| wrong(&format!("cannot be read: {error}")))?;
         if sniff::is_video(&head) {
-            return Err(wrong("a video, and no command is named"));
+            return Err(wrong("a video without a command"));
         }
         if head.contains(&0) && !self.zero {
-            return Err(wrong("no text, and no command is named"));
+            return Err(wrong("not a text file, and no command given"));
         }
         Ok(())
     }

@@ -24,8 +24,8 @@ pub(crate) fn hand_over(args: &[OsString]) -> String {
     let entries: Vec<(PathBuf, String)> = programs(&path).collect();
     let Some((target, target_id)) = next(&entries, own.as_deref(), &visited) else {
         return format!(
-            "this call is for the uniq that drops repeated lines (coreutils), and PATH has none beside this program ({}); \
-             for the commands of this program see: uniq --help",
+            "this call is for coreutils' uniq, which drops repeated lines, but PATH has only this program ({}); for its \
+             commands see: uniq --help",
             own_path.display()
         );
     };

@@ -71,7 +71,7 @@ fn become_program(args: &[OsString]) -> String {
         Ok(own) => own,
         Err(error) => {
             return format!(
-                "this program's own place is unknown: {error}; mount /proc, or call {PROGRAM}"
+                "cannot find this program's own file: {error}; mount /proc, or call {PROGRAM}"
             );
         }
     };
@@ -81,7 +81,7 @@ fn become_program(args: &[OsString]) -> String {
     match candidates.iter().find(|candidate| candidate.is_file()) {
         Some(program) => run(Command::new(program).args(args), program),
         None => format!(
-            "{}: not there; uniq is several programs, {} and {name} among them: install them in one folder",
+            "{}: missing; uniq is several programs, including {} and {name}: install them in one folder",
             candidates[0].display(),
             own.display()
         ),

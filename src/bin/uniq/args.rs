@@ -38,21 +38,20 @@ use crate::expected::Expectation;
 Example:
   uniq index build ~/public-videos && uniq check clip.mp4
 
-The index: --index DIR, else $UNIQ_INDEX, else index-data in the current folder if it holds an index, \
-else uniq/index in the user's data folder.
+The index: --index DIR, else $UNIQ_INDEX, else index-data in the current folder if it holds an index, else uniq/index \
+in the user's data folder.
 
-Exit codes: 0 every clip is unpublished, 1 something is published wholly or partly, 2 error, 3 inconclusive; \
-of several clips the worst counts: 2, then 1, then 3.
+Exit codes: 0 every clip is unpublished, 1 a clip is published wholly or partly, 2 error, 3 inconclusive; of several \
+clips the worst counts: 2, then 1, then 3.
 
-Called as coreutils' uniq, without a command (sort FILE | uniq -c), with a text, a pipe or no file, the next uniq in \
-PATH runs."
+A call without a command, on a text file, a pipe or no file (sort FILE | uniq -c), is meant for coreutils' uniq: the \
+next uniq in PATH runs."
 )]
 pub(crate) struct Cli {
-    /// Say nothing but errors on standard error
+    /// Print only errors on standard error
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Compare keys by these instructions of this processor, to compare them: avx512, avx2, popcnt,
-    /// neon, portable
+    /// Compare keys with these processor instructions, for measuring: avx512, avx2, popcnt, neon, portable
     #[arg(long, global = true, hide = true, value_name = "NAME")]
     pub(crate) scan: Option<String>,
     #[command(subcommand)]
@@ -77,19 +76,19 @@ Example:
   find /submitted -name '*.mp4' | uniq check -
   uniq check clip.mp4 --html clip.html
 
-CLIP is a video, a folder (with all that is in it), a list of clips (.csv with a column `path`, .jsonl), or - for a list on \
-standard input, which may also be a file a line; with --fingerprint it is a file made by `uniq fingerprint`. The answers come \
-in the order of the clips.
+CLIP is a video, a folder (with everything in it), a list of clips (.csv with a column `path`, .jsonl), or - for a \
+list on standard input, which may also have one file name a line. With --fingerprint it is a file made by `uniq \
+fingerprint`. The answers come in the order of the clips.
 
-A copy is called certain if its probability is 99 % or more, and likely from 93 % on. From 5 % to 93 % \
-it is undecided: its seconds are neither published nor payable. Each bit of \
-evidence halves the odds that the agreement is a coincidence. Payable are only seconds that were searched and not found.
+A copy is called certain if its probability is 99 % or more, and likely from 93 % on. From 5 % to 93 % it is \
+undecided: its seconds are neither published nor payable. Each bit of evidence halves the odds that the agreement is a \
+coincidence. Only seconds that were searched and not found are payable.
 
-With --json each is one object on one line; a clip that cannot be read gives an object with schema, \
-clip.path, code and message.
+With --json each answer is one object on one line. A clip that cannot be read gives an object with schema, clip.path, \
+code and message.
 
-Exit codes: 0 every clip is unpublished, 1 something is published wholly or partly, 2 error, 3 inconclusive; \
-of several clips the worst counts: 2, then 1, then 3.")]
+Exit codes: 0 every clip is unpublished, 1 a clip is published wholly or partly, 2 error, 3 inconclusive; of several \
+clips the worst counts: 2, then 1, then 3.")]
     Check(Box<Check>),
     /// Find clips that share footage, and say which to keep
     #[command(after_help = "\
@@ -98,15 +97,15 @@ Example:
   uniq dedup ~/uploads --reference ~/bought --keep quality --csv pairs.csv
   uniq dedup --json ~/uploads | jq -r '.groups[].members[] | select(.redundant) | .path'
 
-PATH is a video, a folder (with all that is in it), a list of clips (.csv with a column `path`, .jsonl), or - for a list on \
-standard input. Nothing is ever deleted. A group is a clip to keep and those that match it themselves; a clip that shows the \
-same scene at another moment is related, and in no group. Interrupted, it says how to go on without decoding again.
+PATH is a video, a folder (with everything in it), a list of clips (.csv with a column `path`, .jsonl), or - for a \
+list on standard input. The command never deletes anything. A group is a clip to keep and the clips that match it. A \
+clip that shows the same scene at another moment is related, but in no group. If interrupted, the command says how to \
+go on without decoding again.
 
-With --json one object is printed: schema, duplicates, clips, pairs, groups, failed, keep, search, cost; docs/dedup.md has its \
-fields.
+With --json it prints one object: schema, duplicates, clips, pairs, groups, failed, keep, search, cost (see docs/dedup.md).
 
-Exit codes: 0 no duplicates, 1 duplicates were found, 2 error, or a clip that cannot be read, 3 something could not be compared or \
-decided; the worst counts: 2, then 1, then 3.")]
+Exit codes: 0 no duplicates, 1 duplicates found, 2 error, or a clip that cannot be read, 3 something could not be \
+compared or decided; the worst counts: 2, then 1, then 3.")]
     Dedup(Box<Dedup>),
     /// Write a clip's fingerprint, so that the clip itself need not leave its owner
     #[command(after_help = "\
@@ -114,7 +113,7 @@ Example:
   uniq fingerprint clip.mp4 -o clip.uniq
   uniq check --fingerprint clip.uniq
 
-The digest that names the fingerprint is printed.")]
+It prints the digest that names the fingerprint.")]
     Fingerprint(Fingerprint),
     /// Make or show keys that sign certificates
     #[command(
@@ -129,12 +128,13 @@ Example:
   uniq key new checks.key
   uniq certify clip.mp4 --key checks.key -o certificates
 
-Of each clip are written NAME.certificate.json, a signed statement that anybody can verify with the public key, and NAME.uniq, the \
-fingerprint with which the search can be run again; it shows small pictures of the clip. Nothing is ever overwritten. What a \
-certificate says and does not say is in docs/certificate.md.
+For each clip it writes NAME.certificate.json, a signed statement that anybody can verify with the public key, and \
+NAME.uniq, the fingerprint for running the search again, which contains small pictures of the clip. It never \
+overwrites a file. docs/certificate.md says what a certificate states and what it does not.
 
-With --json each clip gives an object: schema, clip (path, sha256), verdict, payable_ms, certificate, certificate_sha256, \
-fingerprint, result_digest; one that cannot be certified an object with schema, clip.path, code and message.
+With --json each clip gives an object: schema, clip (path, sha256), verdict, payable_ms, certificate, \
+certificate_sha256, fingerprint, result_digest. A clip that cannot be certified gives an object with schema, \
+clip.path, code and message.
 
 Exit codes: those of `uniq check`: 0 every clip is unpublished, 1 something is published, 2 error, 3 inconclusive.")]
     Certify(Box<Certify>),
@@ -156,7 +156,7 @@ Exit codes: those of `uniq check`: 0 every clip is unpublished, 1 something is p
     #[cfg(feature = "serve")]
     #[command(disable_help_flag = true, after_help = "Example:\n  uniq serve --demo")]
     Serve {
-        /// What the service is told; see `uniq serve --help`
+        /// Options of the service; see `uniq serve --help`
         #[arg(
             trailing_var_arg = true,
             allow_hyphen_values = true,
@@ -170,11 +170,10 @@ Example:
   uniq doctor
   uniq doctor --json | jq -r '.advice[]'
 
-Each protection is tried: a process that decodes a file is started without one, and attempts what it must not be able to \
-do. With --json one object is printed: version, healthy, protections, trials (what, refused, how), ffmpeg, scan, index, \
-advice.
+It tests each protection: a decoding process without a file tries what it must not be able to do. With --json it \
+prints one object: version, healthy, protections, trials (what, refused, how), ffmpeg, scan, index, advice.
 
-Exit codes: 0 all is well, 2 something is lacking; the advice says what to do.")]
+Exit codes: 0 all is well, 2 something is missing, and the advice says what to do.")]
     Doctor {
         /// Print one JSON object
         #[arg(long)]
@@ -207,7 +206,7 @@ Example:
 pub(crate) struct IndexOption {
     /// Use the index in this folder [env: UNIQ_INDEX]
     ///
-    /// Commands that only read take s3://BUCKET/PREFIX too.
+    /// Commands that only read also take s3://BUCKET/PREFIX.
     #[arg(long = "index", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) dir: Option<PathBuf>,
 }
@@ -245,9 +244,9 @@ pub(crate) struct Check {
     /// Price each clip by this rate card (TOML; docs/rates.md)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "fingerprint")]
     pub(crate) rates: Option<PathBuf>,
-    /// Do not measure what makes the price: native size, frame rate, logos and captions
+    /// Do not measure what sets the price: native size, frame rate, logos and captions
     ///
-    /// --effort fast never does.
+    /// --effort fast never measures it.
     #[arg(long, hide_short_help = true, conflicts_with = "rates")]
     pub(crate) no_quality: bool,
     #[command(flatten)]
@@ -267,7 +266,7 @@ pub(crate) struct Check {
 pub(crate) struct Page {
     /// Also write a page that shows the evidence to this file
     ///
-    /// Of several clips, one page each is written into this folder.
+    /// With several clips, name a folder; each clip gets a page in it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) html: Option<PathBuf>,
     /// The language of the page
@@ -299,9 +298,9 @@ pub(crate) struct Fingerprint {
     /// Write the fingerprint to this file
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: PathBuf,
-    /// Put small pictures of the clip into it
+    /// Include small pictures of the clip
     ///
-    /// A check of the fingerprint then finds what a check of the clip does.
+    /// A check of the fingerprint then finds what a check of the clip finds.
     #[arg(long)]
     pub(crate) pictures: bool,
     #[command(flatten)]
@@ -315,44 +314,44 @@ pub(crate) struct Guard {
     /// Stop if this system lacks a protection against malicious files (see uniq doctor)
     #[arg(long, hide_short_help = true)]
     pub(crate) require_sandbox: bool,
-    /// Decode without any protection against malicious files: only for files of your own
+    /// Decode without protection against malicious files; only for your own files
     #[arg(long, hide_short_help = true, conflicts_with = "require_sandbox")]
     pub(crate) in_process: bool,
     /// Follow symbolic links to files
     #[arg(long, hide_short_help = true)]
     pub(crate) follow_links: bool,
-    /// Keep the list of files that crashed the decoder here [default: uniq/quarantine.jsonl in the
-    /// user's state folder]
+    /// Keep the list of files that crashed the decoder in this file [default: uniq/quarantine.jsonl
+    /// in the user's state folder]
     #[arg(long, hide_short_help = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) journal: Option<PathBuf>,
-    /// Try files again that crashed the decoder twice
+    /// Retry files that crashed the decoder twice
     #[arg(long, hide_short_help = true)]
     pub(crate) retry_quarantined: bool,
-    /// Refuse frames with more pixels (K, M, G, T are powers of 1024)
+    /// Refuse frames with more than N pixels (K, M, G, T are powers of 1024)
     #[arg(long, hide_short_help = true, value_name = "N", value_parser = size, default_value = "64M")]
     pub(crate) max_pixels: u64,
-    /// Refuse videos with more frames
+    /// Refuse videos with more than N frames
     #[arg(long, hide_short_help = true, value_name = "N", value_parser = size, default_value = "4000000")]
     pub(crate) max_frames: u64,
-    /// Refuse videos that are longer (90, 90s, 15m, 2h)
+    /// Refuse videos longer than this (90, 90s, 15m, 2h)
     #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = time, default_value = "12h")]
     pub(crate) max_duration: Duration,
-    /// Refuse files with more bytes (K, M, G, T are powers of 1024)
+    /// Refuse files with more than N bytes (K, M, G, T are powers of 1024)
     #[arg(long, hide_short_help = true, value_name = "N", value_parser = size, default_value = "64G")]
     pub(crate) max_bytes: u64,
-    /// Stop decoding a file that takes more memory (K, M, G, T are powers of 1024)
+    /// Stop decoding a file that takes more than N bytes of memory (K, M, G, T are powers of 1024)
     #[arg(long, hide_short_help = true, value_name = "N", value_parser = size, default_value = "2G")]
     pub(crate) max_memory: u64,
-    /// Give each file at least this time to be decoded
+    /// Allow at least this time for decoding a file
     #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = time, default_value = "60s")]
     pub(crate) min_time: Duration,
-    /// Give it so many seconds more for each second of video
+    /// Allow N seconds more for each second of video
     #[arg(long, hide_short_help = true, value_name = "N", default_value = "10")]
     pub(crate) time_ratio: u32,
-    /// Stop decoding a file after this time in any case
+    /// Stop decoding a file after this time, however long it is
     #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = time, default_value = "4h")]
     pub(crate) max_time: Duration,
-    /// Stop decoding a file when nothing has come for this time
+    /// Stop decoding a file without progress for this time
     #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = time, default_value = "30s")]
     pub(crate) max_stall: Duration,
 }
@@ -360,7 +359,7 @@ pub(crate) struct Guard {
 /// How many videos are worked on at once.
 #[derive(Debug, Args)]
 pub(crate) struct Threads {
-    /// Work on so many videos at once [default: the number of cores]
+    /// Work on N videos at once [default: the number of cores]
     #[arg(short = 'j', long = "threads", value_name = "N")]
     pub(crate) count: Option<NonZeroUsize>,
 }
@@ -389,13 +388,12 @@ impl From<Search> for SearchMode {
 /// How hard copies are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Effort {
-    /// Look at half of the frames, upright or mirrored, and at no small details
+    /// Half of the frames, upright or mirrored, without small details
     Fast,
-    /// Look at all frames; by their strongest details also search rotated, tilted, stretched and
-    /// negative copies
+    /// All frames; the strongest details also find rotated, tilted, stretched and negative copies
     Standard,
-    /// Also search copies rotated by 90, 180 and 270 degrees, and negatives, by every detail; takes
-    /// several times as long
+    /// Every detail also finds copies rotated by 90, 180 and 270 degrees, and negatives; takes several
+    /// times as long
     Thorough,
 }
 
@@ -422,8 +420,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 /// Reads a number of things or bytes, at least 1.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let refuse =
-        || "give a whole number from 1 on, with K, M, G or T for powers of 1024".to_owned();
+    let refuse = || "give a whole number of 1 or more; K, M, G and T are powers of 1024".to_owned();
     let (digits, shift) = match text.char_indices().last() {
         Some((at, 'K' | 'k')) => (&text[..at], 10),
         Some((at, 'M' | 'm')) => (&text[..at], 20),

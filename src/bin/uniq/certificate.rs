@@ -131,7 +131,7 @@ fn load(
             if envelope.payload_type != certificate::PAYLOAD_TYPE {
                 let found = envelope.payload_type;
                 return Err(refused(path)(format!(
-                    "its payload is of the type {found:?}, and no certificate"
+                    "it is not a certificate: its payload has the type {found:?}"
                 )));
             }
             let statement = Statement::parse(&envelope.payload).map_err(refused(path))?;
@@ -155,13 +155,13 @@ fn show(path: &Path, json: bool, page: Option<(&Path, Lang)>) -> anyhow::Result<
     } else {
         writeln!(
             out,
-            "{}: a certificate that claims, and nothing here has verified:",
+            "{}: a certificate with these claims, which nothing here has verified:",
             plain(&path.to_string_lossy())
         )?;
         claim::write(&mut out, &statement)?;
         writeln!(
             out,
-            "  signed by     key {}, not checked: uniq certificate verify",
+            "  signed by     key {}, not checked; check it with: uniq certificate verify",
             plain(&envelope.key_id)
         )?;
         claim::limits(&mut out, &statement)?;
@@ -179,7 +179,7 @@ fn verify(
 ) -> anyhow::Result<Exit> {
     let keyring = keyring(trust)?.ok_or_else(|| {
         anyhow::anyhow!(
-            "without a key nothing can be believed: name the signer's public key with --key FILE, or a --keyring FILE"
+            "no key to trust; name the signer's public key with --key FILE, or a keyring with --keyring FILE"
         )
     })?;
     let envelope = Envelope::load(path)?;
@@ -251,7 +251,7 @@ fn told(
         )?,
         None => writeln!(
             out,
-            "                trusted for any time; a keyring says from when until when"
+            "                trusted for any time; only a keyring can limit it"
         )?,
     }
     match clip {
@@ -259,7 +259,10 @@ fn told(
             out,
             "  this file     is the one that was checked, byte for byte"
         )?,
-        None => writeln!(out, "  this file     no file was compared: --clip FILE")?,
+        None => writeln!(
+            out,
+            "  this file     no file was compared; give one with --clip FILE"
+        )?,
     }
     if let Some(proof) = proof {
         let what = if matches!(proof, Proof::Inclusion { .. }) {
@@ -277,7 +280,7 @@ fn told(
         let stamps = count(verified.timestamps as u64, "time stamp");
         writeln!(
             out,
-            "  time          {stamps} in the bundle, not checked here: openssl ts -verify"
+            "  time          {stamps} in the bundle, not checked; check with: openssl ts -verify"
         )?;
     }
     writeln!(

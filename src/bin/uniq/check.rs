@@ -65,7 +65,7 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
         .build_global()?;
     let index = Index::open(&place.dir)?;
     index.check_expected(&(&args.expectation).into())?;
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     let answer = |clip: &Path, options: &CheckOptions<'_>| {
         if let Some((file, signer)) = &certificate {
             let terms = signer::terms(&args.signing);
@@ -158,7 +158,7 @@ pub(crate) fn card(
     let fast = matches!(effort, crate::args::Effort::Fast);
     anyhow::ensure!(
         file.is_none() || !fast,
-        "--rates prices what is measured, and --effort fast measures nothing; choose --effort standard"
+        "--rates needs measurements, which --effort fast leaves out; choose --effort standard"
     );
     Ok(file.map(RateCard::open).transpose()?)
 }
@@ -178,13 +178,13 @@ fn certificate_of(
         let unused = args.signing.key.is_some() || args.signing.signer_command.is_some();
         anyhow::ensure!(
             !unused,
-            "a key, and nothing to sign: name the certificate with --certificate FILE"
+            "a key but nothing to sign; name the certificate with --certificate FILE"
         );
         return Ok(None);
     };
     anyhow::ensure!(
         clips.len() == 1,
-        "--certificate is for one clip; sign several with: uniq certify"
+        "--certificate takes one clip; sign several with: uniq certify"
     );
     Ok(Some((file.clone(), signer::required(&args.signing)?)))
 }
@@ -213,7 +213,7 @@ pub(crate) fn not_looked_at(no_videos: &[PathBuf]) -> String {
     });
     let files = count(no_videos.len() as u64, "file");
     format!(
-        "{files} not looked at, no video by name or content: {}{example}",
+        "{files} skipped, not a video by name or content: {}{example}",
         kinds.join(", ")
     )
 }
@@ -237,7 +237,7 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
         .filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         anyhow::bail!(
-            "{}: there is no folder {}; make it first",
+            "{}: its folder {} does not exist; make it first",
             args.output.display(),
             folder.display()
         );
@@ -257,11 +257,11 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
         .is_ok_and(|there| there.is_file() && there.len() > 0);
     if taken && !uniq::Fingerprint::is_file(&args.output, decoding.links) {
         anyhow::bail!(
-            "{}: something that is no fingerprint stands there; name another file, or remove it first",
+            "{}: the file exists and is not a fingerprint; name another file, or remove it first",
             args.output.display()
         );
     }
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     // As it is read again, so that its digest is that of a certificate.
     let invalid = |reason| Error::InvalidFingerprint {
         path: args.clip.clone(),

@@ -65,7 +65,7 @@ pub(crate) fn dedup(args: &Dedup, quiet: bool) -> anyhow::Result<Exit> {
         .num_threads(threads)
         .build_global()?;
     let work = WorkFolder::new(args.work.as_deref())?;
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     let stages = Stages::new(quiet);
     let (candidates, effort) = match args.effort.into() {
         Effort::Fast => (Effort::Fast, Effort::Fast),
@@ -231,7 +231,7 @@ impl WorkFolder {
         });
         let remedy = || {
             format!(
-                "{}: no work folder can be made here; name another with --work DIR",
+                "{}: cannot make a work folder here; name another with --work DIR",
                 parent.display()
             )
         };
@@ -249,12 +249,12 @@ impl WorkFolder {
     fn go_on(self) -> String {
         match self {
             WorkFolder::Given(_) => {
-                "what was decoded is kept: to go on, give the same command again".to_owned()
+                "decoded clips are kept: to go on, run the same command again".to_owned()
             }
             WorkFolder::Temporary(dir) => {
                 let dir = dir.keep();
                 format!(
-                    "what was decoded is kept: to go on, give the same command with --work {}",
+                    "decoded clips are kept: to go on, run the same command with --work {}",
                     dir.display()
                 )
             }

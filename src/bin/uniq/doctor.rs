@@ -65,7 +65,7 @@ pub(crate) fn doctor(json: bool, place: &Place) -> anyhow::Result<Exit> {
         }
         Err(error) => {
             advice.push(format!(
-                "no file can be checked in a decoding process: {}",
+                "no decoding process can be started: {}",
                 chain(&error)
             ));
             None
@@ -81,7 +81,7 @@ pub(crate) fn doctor(json: bool, place: &Place) -> anyhow::Result<Exit> {
     let scan = index::scan_instructions();
     if scan == "Portable" {
         advice
-            .push("this processor has none of AVX-512, AVX2, POPCNT and NEON: searches are slow but right".to_owned());
+            .push("this processor has none of AVX-512, AVX2, POPCNT and NEON: searches are slow but correct; use a newer one for speed".to_owned());
     }
     let index = health(place, &mut advice);
     let healthy = advice.is_empty();
@@ -112,8 +112,8 @@ fn trials(worker: &Worker, advice: &mut Vec<String>) -> Vec<Tried> {
         let (refused, how) = worker.try_out(trial).unwrap_or_else(|error| (false, chain(&error)));
         if !refused {
             advice.push(format!(
-                "a decoding process was not kept from this: {} ({how}); do not check files from strangers here, or add a \
-                 container or virtual machine around it",
+                "a decoding process could do this: {} ({how}); do not check files from strangers here, or run uniq in a \
+                 container or virtual machine",
                 trial.what()
             ));
         }
@@ -130,8 +130,8 @@ fn trials(_: &Worker, _: &mut Vec<String>) -> Vec<Tried> {
 fn about_protection(lacking: &str) -> String {
     let remedy = match lacking.split(' ').next() {
         Some("Landlock") => {
-            "use Linux 5.13 or newer with landlock among the modules in /sys/kernel/security/lsm (boot option lsm=), and a \
-             container runtime whose own filter lets its three calls through"
+            "use Linux 5.13 or newer with landlock in /sys/kernel/security/lsm (boot option lsm=), and a container runtime that \
+             allows its three system calls"
         }
         Some("seccomp") => {
             "use a kernel built with CONFIG_SECCOMP_FILTER on x86-64, ARM64 or RISC-V"
@@ -144,8 +144,8 @@ fn about_protection(lacking: &str) -> String {
 fn about_provision(provision: &Provision, advice: &mut Vec<String>) {
     if !provision.missing_codecs.is_empty() {
         advice.push(format!(
-            "this FFmpeg cannot decode {}; install a complete one, such as the package libavcodec-extra or that of the \
-             distribution's multimedia collection",
+            "this FFmpeg cannot decode {}; install a complete one, such as the package libavcodec-extra or the one of \
+             your distribution's multimedia collection",
             provision.missing_codecs.join(", ")
         ));
     }
@@ -167,7 +167,7 @@ fn about_provision(provision: &Provision, advice: &mut Vec<String>) {
 fn health(place: &Place, advice: &mut Vec<String>) -> Health {
     let path = place.dir.to_string_lossy().into_owned();
     if !Index::exists(&place.dir) {
-        let detail = "none is here yet; uniq index build FOLDER makes one".to_owned();
+        let detail = "there is none yet; make one with: uniq index build FOLDER".to_owned();
         return Health {
             path,
             state: "none",
@@ -178,7 +178,7 @@ fn health(place: &Place, advice: &mut Vec<String>) -> Health {
         Ok(index) => {
             let state = index.state();
             let detail = format!(
-                "{} videos, {} keys, root {}; uniq index verify reads every byte",
+                "{} videos, {} keys, root {}; to check every byte: uniq index verify",
                 state.videos,
                 state.keys,
                 state.root.chars().take(12).collect::<String>()
@@ -204,7 +204,7 @@ fn health(place: &Place, advice: &mut Vec<String>) -> Health {
 /// All of it for a person.
 fn page(found: &Diagnosis) -> String {
     let mut text = format!(
-        "uniq {}\n\nprotection of this computer from the files that are decoded\n",
+        "uniq {}\n\nprotection of this computer from decoded files\n",
         found.version
     );
     let mark = |good: bool| if good { "yes" } else { "NO" };

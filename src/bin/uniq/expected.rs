@@ -8,12 +8,12 @@ use uniq::index::Expected;
 /// Options that refuse another state of the index.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Expectation {
-    /// Refuse an index whose root is another
+    /// Refuse an index with another root
     ///
     /// The root has 64 hexadecimal digits; `uniq index stats --json` prints it.
     #[arg(long, hide_short_help = true, visible_alias = "root", value_name = "HEX", value_parser = root)]
     expect_root: Option<[u8; 32]>,
-    /// Refuse an index older than this generation, such as one put back from an old copy
+    /// Refuse an index older than this generation, such as an old copy that was put back
     #[arg(long, hide_short_help = true, value_name = "N")]
     min_generation: Option<u64>,
 }
@@ -31,9 +31,9 @@ impl From<&Expectation> for Expected {
 pub(crate) fn root(text: &str) -> Result<[u8; 32], String> {
     let mut root = [0; 32];
     if text.len() != 2 * root.len() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        let mut expected = format!("expected {} hexadecimal digits", 2 * root.len());
+        let mut expected = format!("give {} hexadecimal digits", 2 * root.len());
         if !text.is_empty() && text.len() < 2 * root.len() {
-            let _ = write!(expected, ", all of them; here are {}", text.chars().count());
+            let _ = write!(expected, ", not only {}", text.chars().count());
         }
         return Err(expected);
     }

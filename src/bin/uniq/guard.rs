@@ -70,13 +70,13 @@ pub(crate) fn decoding(guard: &Guard, quiet: bool) -> anyhow::Result<Decoding> {
         let lacking = worker.start()?.lacking();
         if !lacking.is_empty() && !quiet {
             talk::say(&format!(
-                "decoding is not fully protected here, missing: {}; uniq doctor says what to do, --require-sandbox refuses \
-                 to go on",
+                "decoding is not fully protected here, missing: {}; run uniq doctor to see what to do, \
+                 or add --require-sandbox to refuse this",
                 lacking.join(", ")
             ));
         }
     } else if !quiet {
-        talk::say("decoding in this process, without protection from what is in the files");
+        talk::say("decoding in this process, without protection from malicious files");
     }
     let quarantine = if guard.retry_quarantined {
         Quarantine::Retry
@@ -87,7 +87,7 @@ pub(crate) fn decoding(guard: &Guard, quiet: bool) -> anyhow::Result<Decoding> {
         Some(path) => Some(Arc::new(Journal::open(&path, quarantine, SystemTime::now)?)),
         None => {
             talk::say(
-                "there is no home folder for the journal of harmful files; name a file with --journal FILE",
+                "there is no home folder for the journal of files that crashed the decoder; name a file with --journal FILE",
             );
             None
         }
@@ -132,7 +132,7 @@ pub(crate) fn serve(args: &[OsString]) -> anyhow::Result<Exit> {
 #[cfg(not(unix))]
 pub(crate) fn serve(_: &[OsString]) -> anyhow::Result<Exit> {
     anyhow::bail!(
-        "this system has no decoding processes; decode files of your own with --in-process"
+        "this system cannot run decoding processes; decode files of your own with --in-process"
     )
 }
 

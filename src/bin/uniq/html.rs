@@ -37,7 +37,7 @@ impl Pages {
             _ => {
                 anyhow::ensure!(
                     !target.is_file(),
-                    "{}: a file, and there are {} clips; name a folder, in which each gets a page",
+                    "{}: a file, but there are {} clips; name a folder, so that each gets a page",
                     target.display(),
                     clips.len()
                 );
@@ -87,7 +87,7 @@ pub(crate) fn check(page: &Path) -> anyhow::Result<()> {
         .filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         anyhow::bail!(
-            "{}: there is no folder {}; make it first",
+            "{}: its folder {} does not exist; make it first",
             page.display(),
             folder.display()
         );
@@ -101,7 +101,7 @@ pub(crate) fn check(page: &Path) -> anyhow::Result<()> {
     let other = page.exists() && !is_page(page);
     anyhow::ensure!(
         !other,
-        "{}: something that is no page stands there; name another file",
+        "{}: the file exists and is not a page; name another file",
         page.display()
     );
     Ok(())

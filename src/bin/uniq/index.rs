@@ -205,7 +205,7 @@ fn put_in_order(writer: &mut Writer, watch: Watch<'_>) -> uniq::Result<()> {
 
 /// Merges what can be merged; an interruption keeps the steps that are finished.
 fn merge(place: &Place, quiet: bool) -> anyhow::Result<Exit> {
-    let cancel = signal::cancel_flag("stopping after this step; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping after this step; interrupt again to stop at once")?;
     let mut writer = Writer::open(&place.dir)?.with_clock(SystemTime::now);
     let before = writer.commit()?;
     let progress = Progress::new(quiet);
@@ -215,7 +215,7 @@ fn merge(place: &Place, quiet: bool) -> anyhow::Result<Exit> {
         Ok(()) => Exit::Success,
         Err(uniq::Error::Cancelled) => {
             talk::say(
-                "interrupted; the steps that were finished are in the index, the same command again does the rest",
+                "interrupted; finished steps are in the index: run the same command again for the rest",
             );
             Exit::Error
         }
@@ -256,7 +256,7 @@ fn merge(place: &Place, quiet: bool) -> anyhow::Result<Exit> {
             ));
         }
         if changes.is_empty() {
-            changes.push(format!("{segments} written anew"));
+            changes.push(format!("{segments} rewritten"));
         }
         talk::say(&changes.join(", "));
         talk::say(&format!("the index has {}", holdings(&after)));
@@ -272,7 +272,7 @@ fn verify(
     json: bool,
     quiet: bool,
 ) -> anyhow::Result<Exit> {
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     let progress = Progress::new(quiet);
     let mut found = index::verify(&place.dir, &|read, of| progress.read(read, of), &|| {
         cancel.load(Ordering::Relaxed)
@@ -329,7 +329,7 @@ fn verify(
     if !quiet && !found.unnamed.is_empty() {
         let files = count(found.unnamed.len() as u64, "file");
         talk::say(&format!(
-            "{files} left over by a crash or a merge, without harm; uniq index merge deletes them"
+            "{files} left over by a crash or a merge, harmless; delete them with: uniq index merge"
         ));
     }
     Ok(if found.damage.is_empty() {
@@ -526,9 +526,9 @@ fn table(state: &IndexState, committed_at: Option<&str>) -> String {
         None => grouped(state.generation),
     };
     let cells = match (state.cells, state.screening_recall) {
-        (1, _) => "one, every key is compared".to_owned(),
+        (1, _) => "one; every key is compared".to_owned(),
         (cells, None) => format!(
-            "{}; how much a search by them finds is not measured yet",
+            "{}; what a search by them finds is not measured yet",
             grouped(cells)
         ),
         (cells, Some(recall)) => {
@@ -542,7 +542,7 @@ fn table(state: &IndexState, committed_at: Option<&str>) -> String {
     let pictures = match state.without_pictures {
         0 => "of all videos".to_owned(),
         number => format!(
-            "none of {}; uniq index refresh makes them",
+            "missing for {}; make them with: uniq index refresh",
             count(number, "video")
         ),
     };
@@ -585,7 +585,7 @@ fn table(state: &IndexState, committed_at: Option<&str>) -> String {
         ),
         (
             "interval",
-            format!("{} s between keyframes at most", state.interval_s),
+            format!("at most {} s between keyframes", state.interval_s),
         ),
         ("cells", cells),
         ("pictures", pictures),

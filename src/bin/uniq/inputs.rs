@@ -92,10 +92,10 @@ impl Clips {
 
 fn listed(text: Vec<u8>) -> anyhow::Result<String> {
     if text.len() as u64 >= LIST_MAX {
-        anyhow::bail!("the list on standard input has {LIST_MAX} bytes and more; divide it");
+        anyhow::bail!("the list on standard input has {LIST_MAX} bytes or more; split it");
     }
     String::from_utf8(text)
-        .context("the list on standard input is no text in UTF-8; save it as UTF-8")
+        .context("the list on standard input is not UTF-8 text; save it as UTF-8")
 }
 
 /// Longest list in bytes: some millions of lines.

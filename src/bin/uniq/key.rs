@@ -19,7 +19,7 @@ pub(crate) fn run(command: &KeyCommand) -> anyhow::Result<Exit> {
             let public = key.save(file)?;
             let (file, public) = (file.display().to_string(), public.display().to_string());
             let text = format!(
-                "key id       {}\nprivate key  {}, for nobody else\npublic key   {}, to be given away\n",
+                "key id       {}\nprivate key  {}, keep it secret\npublic key   {}, give it to others\n",
                 key.public_key().key_id(),
                 plain(&file),
                 plain(&public)

@@ -76,7 +76,7 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
         .filter(|name| !uniq::index::choose_scan_instructions(name))
     {
         anyhow::bail!(
-            "this processor does not have the instructions {name}; choose one of: {}",
+            "{name}: this processor lacks these instructions; choose one of: {}",
             uniq::index::scan_instructions()
         );
     }
@@ -95,7 +95,7 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
         Command::Intake(command) => intake::run(command, cli.quiet),
         #[cfg(feature = "serve")]
         Command::Serve { .. } => {
-            anyhow::bail!("the service is a program of its own; call it as: uniq serve")
+            anyhow::bail!("the service is a separate program; call it as: uniq serve")
         }
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { dir } => pages::man(dir.as_deref()),

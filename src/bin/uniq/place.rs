@@ -49,8 +49,8 @@ impl Place {
         let place = Place::located(option)?;
         if let Some(address) = place.address() {
             anyhow::bail!(
-                "{address}: object storage, and this command wants a folder: bring the index into one with uniq index \
-                pull {address} --index DIR, and what was changed back with uniq index push {address} --index DIR"
+                "{address}: object storage, but this command needs a folder; fetch the index with: uniq index pull {address} \
+                --index DIR, and send changes back with: uniq index push {address} --index DIR"
             );
         }
         Ok(place)
@@ -79,7 +79,7 @@ impl Place {
             if place.address().is_none() && place.dir.exists() && !place.dir.is_dir() {
                 let (dir, what) = (place.dir.display(), place.why());
                 anyhow::bail!(
-                    "{dir}: not a folder; {what} names the folder that an index is in or shall be made in"
+                    "{dir}: not a folder; name the folder of an index, or a new one, with {what}"
                 );
             }
             return Ok(place);
@@ -93,7 +93,7 @@ impl Place {
         }
         let strategy = etcetera::choose_base_strategy().map_err(|_| {
             anyhow::anyhow!(
-                "no folder for the index: there is no home folder; name one with --index DIR"
+                "no folder for the index, because there is no home folder; name one with --index DIR"
             )
         })?;
         Ok(Place {
@@ -194,7 +194,7 @@ fn is_address(_: &str) -> bool {
 #[cfg(not(feature = "remote"))]
 fn fetched(address: &str, _: Origin) -> anyhow::Result<Place> {
     anyhow::bail!(
-        "{address}: this program was built without object storage; build it with the feature remote, or name a folder"
+        "{address}: this uniq was built without object storage; build it with the feature remote, or name a folder"
     )
 }
 

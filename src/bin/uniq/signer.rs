@@ -27,7 +27,7 @@ pub(crate) fn choose(signing: &Signing) -> anyhow::Result<Option<Box<dyn Signer 
 /// As [`choose`]; that nothing is named is an error.
 pub(crate) fn required(signing: &Signing) -> anyhow::Result<Box<dyn Signer + Sync>> {
     choose(signing)?.ok_or_else(|| {
-        anyhow::anyhow!("no key to sign with: name one with --key FILE (uniq key new makes one), or --signer-command and --public-key")
+        anyhow::anyhow!("no key to sign with; name one with --key FILE (make one with: uniq key new FILE), or give --signer-command and --public-key")
     })
 }
 
@@ -58,7 +58,7 @@ impl Signer for Foreign {
         let normal = self.public.normal_form(&given);
         normal.ok_or_else(|| {
             refuse(format!(
-                "wrote {} bytes, which are no signature of a key like --public-key",
+                "wrote {} bytes that are not a signature of the key in --public-key",
                 given.len()
             ))
         })

@@ -120,12 +120,12 @@ fn a_hostile_envelope_is_refused_with_the_reason() {
         (
             "another type",
             with(&|v| v["payloadType"] = "text/plain".into()),
-            "of the type",
+            "has the type",
         ),
         (
             "a payload that was parsed and written again",
             with(&|v| v["payload"] = rewritten.clone().into()),
-            "not that of this key",
+            "does not match this key",
         ),
         (
             "base64 without padding",
@@ -155,7 +155,7 @@ fn a_hostile_envelope_is_refused_with_the_reason() {
         (
             "another key's name",
             with(&|v| v["signatures"][0]["keyid"] = other.public_key().key_id().into()),
-            "another key",
+            "it was signed with the key",
         ),
         (
             "no name",
@@ -167,7 +167,7 @@ fn a_hostile_envelope_is_refused_with_the_reason() {
             with(&|v| v["signatures"] = serde_json::json!({"keyid": id, "sig": sig})),
             "sequence",
         ),
-        ("a list", "[]".into(), "no JSON object"),
+        ("a list", "[]".into(), "not a JSON object"),
         ("nothing", String::new(), "JSON"),
         ("text", "certificate".into(), "JSON"),
         (

@@ -129,7 +129,7 @@ fn the_other_form_of_a_signature_of_p256_is_refused_and_a_devices_is_brought_to_
             public
                 .verify(message, high.to_der().as_bytes())
                 .unwrap_err()
-                .contains("only form")
+                .contains("canonical form")
         );
         for given in [
             high.to_der().as_bytes().to_vec(),

@@ -261,7 +261,7 @@ fn every_truncation_is_refused() {
     long.push(0);
     assert_eq!(
         PictureTrack::from_bytes(&long),
-        Err("its pictures do not fit its length")
+        Err("its pictures do not match its length")
     );
 }
 

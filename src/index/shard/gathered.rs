@@ -72,7 +72,9 @@ impl<'a> Gathered<'a> {
     fn lack(&self, what: String) -> Error {
         Error::IncompleteAnswer {
             path: self.state.dir.clone(),
-            reason: format!("the shards did not send {what}"),
+            reason: format!(
+                "the shards did not send {what}; run the check again with the same version of uniq everywhere"
+            ),
         }
     }
 

@@ -108,7 +108,7 @@ impl Shard {
         };
         if let Some(number) = numbers.iter().find(|number| !is_there(number)) {
             let reason = format!(
-                "no searched segment {number} in generation {}",
+                "generation {} has no searchable segment {number}; list the segments again",
                 stored.manifest.generation
             );
             return Err(Error::IncompleteAnswer {
@@ -170,7 +170,7 @@ impl Shard {
         let generation = self.index.state().generation;
         let wanted = state.state.generation;
         let reason = format!(
-            "this part is of generation {generation} ({root:.16}), the index of {wanted} ({:.16}); open it again",
+            "this shard is at generation {generation} ({root:.16}), but the index is at {wanted} ({:.16}); open the shard again",
             state.state.root
         );
         Err(Error::IncompleteAnswer {
@@ -247,22 +247,27 @@ impl State {
             reason,
         };
         let Some(first) = shards.first() else {
-            return Err(incomplete("there are no shards".to_owned()));
+            return Err(incomplete(
+                "there are no shards; give at least one".to_owned(),
+            ));
         };
         let mut held: BTreeMap<u64, Held> = BTreeMap::new();
         for shard in shards {
             if shard.root != stored.root {
                 let (found, root) = (hex(&shard.root), hex(&stored.root));
                 return Err(incomplete(format!(
-                    "a shard is of another commit ({found:.16}) than the manifest ({root:.16}); open it again"
+                    "a shard is at another commit ({found:.16}) than the manifest ({root:.16}); open the shard again"
                 )));
             }
             held.extend(shard.segments.iter().copied());
         }
         let in_order = stored.manifest.segments.iter().map(|entry| {
-            held.get(&entry.number)
-                .copied()
-                .ok_or_else(|| incomplete(format!("no shard holds segment {}", entry.number)))
+            held.get(&entry.number).copied().ok_or_else(|| {
+                incomplete(format!(
+                    "no shard holds segment {}; open that segment in one of them",
+                    entry.number
+                ))
+            })
         });
         let held = in_order.collect::<Result<Vec<Held>>>()?;
         let state = snapshot::describe_held(&stored, &held, first.cells, first.cells_recall);
@@ -344,13 +349,13 @@ impl State {
                 Some(1) => {}
                 None => {
                     return incomplete(format!(
-                        "segment {} ({:.16}) was not searched",
+                        "segment {} ({:.16}) was not searched; send the answer of its shard too",
                         part.number, part.sha256
                     ));
                 }
                 Some(times) => {
                     return incomplete(format!(
-                        "segment {} was searched {times} times",
+                        "segment {} was searched {times} times; send one answer for each segment",
                         part.number
                     ));
                 }
@@ -358,7 +363,7 @@ impl State {
         }
         match times.keys().next() {
             Some(other) => incomplete(format!(
-                "a segment ({other:.16}) was searched that the index does not have"
+                "a shard searched segment {other:.16}, which the index does not have; open its shard again"
             )),
             None => Ok(()),
         }

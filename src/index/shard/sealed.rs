@@ -31,7 +31,7 @@ pub(crate) trait Sealed: Serialize + DeserializeOwned {
         let (given, body) = bytes.split_at(bytes.len().min(32));
         if given != digest::<Self>(body) {
             let reason =
-                "damaged on its way, or made by another version of this program".to_owned();
+                "damaged in transit, or made by another version of uniq; use the same version everywhere, and send it again".to_owned();
             return Err(Error::IncompleteAnswer {
                 path: Self::WHAT.into(),
                 reason,

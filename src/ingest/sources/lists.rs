@@ -22,7 +22,7 @@ pub(super) fn read(list: &Path, reach: &Reach, found: &mut Sources) -> Result<()
     let bytes = file.metadata().map_err(Error::io(list, "open"))?.len();
     if bytes > LIST_MAX {
         let reason =
-            format!("{bytes} bytes, more than the {LIST_MAX} that a list may have; divide it");
+            format!("the list has {bytes} bytes, and at most {LIST_MAX} are allowed; split it");
         return Err(Error::InvalidList {
             path: list.to_owned(),
             line: 1,
@@ -143,7 +143,7 @@ impl Reading<'_> {
             };
             let names = PATH_NAMES.join(" or ");
             let reason = format!(
-                "no column {names}; found: {found}; a list begins with a line that names its columns"
+                "no column {names} (found: {found}); begin the list with a line that names its columns"
             );
             return Err(self.invalid(1, reason));
         }
@@ -210,7 +210,7 @@ impl Reading<'_> {
             let value = shortened(&fields[*name].to_string());
             self.problem(
                 line,
-                format!("{name} is {value}; it must be a string, and is left out"),
+                format!("{name} is {value} and is left out; it must be a string"),
             );
         }
         let (publication, wrong) = publication(fields);
@@ -277,7 +277,7 @@ impl Reading<'_> {
         }
         .display();
         let reason = format!(
-            "{first}{others} {lead} out of {root}, where this list may not reach; allow it with --list-root {allow}"
+            "{first}{others} {lead} out of {root}, and this list may name only files inside it; allow more with --list-root {allow}"
         );
         let path = self.list.to_owned();
         self.found.problems.push((
@@ -298,7 +298,7 @@ fn open_text(path: &Path, links: Links) -> Result<fs::File> {
         Error::NotMedia { path, source } => Error::InvalidList {
             path,
             line: 1,
-            reason: format!("{source}; put a plain file there"),
+            reason: format!("{source}; put a regular file there"),
         },
         error => error,
     })
@@ -456,7 +456,7 @@ pub(super) fn complete(source: &mut Source, links: Links) -> Result<()> {
     let bytes = file.metadata().map_err(Error::io(&side, "open"))?.len();
     if bytes > SIDE_FILE_MAX {
         let reason = format!(
-            "{bytes} bytes, more than the {SIDE_FILE_MAX} that such a file may have; shorten or remove it"
+            "the file has {bytes} bytes, and at most {SIDE_FILE_MAX} are allowed; shorten or remove it"
         );
         return Err(Error::InvalidList {
             path: side,

@@ -244,7 +244,7 @@ fn a_fact_that_is_no_text_is_told_with_its_line_and_the_others_count() {
         .map(|(_, error)| error.to_string())
         .collect();
     let expected = [
-        "jsonl:1: title is [\"A\"]; it must be a string",
+        "jsonl:1: title is [\"A\"] and is left out; it must be a string",
         "jsonl:1: published_at is true",
         "jsonl:2: date is {",
     ];

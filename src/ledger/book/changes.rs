@@ -86,15 +86,16 @@ impl Ledger {
             let there = find(tables, number)?;
             if !matches!(there.standing, Standing::Decided | Standing::Received) {
                 let reason = format!(
-                    "submission {number} is {} and claims nothing",
+                    "submission {number} is {}, so it claims nothing that could be withdrawn",
                     name_of(&there.standing)
                 );
                 return Err(Error::LedgerRefused { reason });
             }
             let mut ended = claims(tables, number)?;
             if ended.iter().any(|claim| claim.state == ClaimState::Sold) {
-                let reason =
-                    format!("submission {number} is sold, and what is sold cannot be withdrawn");
+                let reason = format!(
+                    "submission {number} is sold, and sold submissions cannot be withdrawn"
+                );
                 return Err(Error::LedgerRefused { reason });
             }
             for claim in &mut ended {
@@ -138,14 +139,14 @@ impl Ledger {
     pub fn sell(&mut self, number: u64, by: Option<&str>, why: Option<&str>) -> Result<u64> {
         let (by, why) = (
             optional("name (--by)", by)?,
-            optional("reference (--ref)", why)?,
+            optional("reference (--why)", why)?,
         );
         let now = self.store.now_ms()?;
         self.write(|tables| {
             let there = find(tables, number)?;
             if there.provisional {
                 let reason = format!(
-                    "submission {number} is a fingerprint, and what it offers is provisional; confirm it first with: uniq intake add \
+                    "submission {number} is only a fingerprint, so its offer is provisional; confirm it first with: uniq intake add \
                      CLIP --by CREATOR --for {number}"
                 );
                 return Err(Error::LedgerRefused { reason });
@@ -160,7 +161,7 @@ impl Ledger {
                 let state = if sold.iter().any(|claim| claim.state == ClaimState::Sold) {
                     "was sold before".to_owned()
                 } else {
-                    format!("is {} and offers nothing", name_of(&there.standing))
+                    format!("is {}, so it offers nothing", name_of(&there.standing))
                 };
                 return Err(Error::LedgerRefused { reason: format!("submission {number} {state}") });
             }
@@ -195,7 +196,7 @@ impl Ledger {
                 || !shares(pairs(tables, later)?, earlier) && !shares(pairs(tables, earlier)?, later)
             {
                 let reason = format!(
-                    "submissions {} and {} are not known to share anything; see the pairs of one with: uniq intake show {}",
+                    "submissions {} and {} share nothing that is known; see what one shares with: uniq intake show {}",
                     one.number, other.number, other.number
                 );
                 return Err(Error::LedgerRefused { reason });
@@ -203,8 +204,8 @@ impl Ledger {
             let is_seen = !one.provisional && !other.provisional;
             if decision == Decision::Distinct && is_seen && one.sha256 == other.sha256 {
                 let reason = format!(
-                    "submissions {earlier} and {later} are the same bytes, and no decision makes two recordings of them; \
-                     if the first was received in error: uniq intake withdraw {earlier}"
+                    "submissions {earlier} and {later} are the same file, so they cannot be distinct; if the first \
+                     was received in error: uniq intake withdraw {earlier}"
                 );
                 return Err(Error::LedgerRefused { reason });
             }
@@ -297,7 +298,7 @@ fn is_unnumbered(tables: &mut dyn Tables, number: u64, receipt: &Receipt) -> Res
     {
         Some(other) => {
             let reason = format!(
-                "this clip is submission {other} already; withdraw submission {number}, or that one"
+                "this clip is already submission {other}; withdraw submission {number}, or that one"
             );
             Err(Error::LedgerRefused { reason })
         }

@@ -35,7 +35,7 @@ impl Known {
         let of = find(tables, number)?;
         if of.standing != Standing::Decided {
             let reason = format!(
-                "submission {number} is {}, and has no answer that stands",
+                "submission {number} is {}, so it has no valid answer",
                 name_of(&of.standing)
             );
             return Err(Error::LedgerRefused { reason });
@@ -43,7 +43,7 @@ impl Known {
         let rows = tables.query(sql::REPORT, &[number.into()])?;
         let Some(text) = rows.first().and_then(|row| row.maybe_text(0)) else {
             let reason = format!(
-                "submission {number} was taken from the index, and its clip was never seen"
+                "submission {number} was recovered from the index, so it has no report; submit its clip again"
             );
             return Err(Error::LedgerRefused { reason });
         };
@@ -194,7 +194,7 @@ fn check(known: &Known, judgement: &Judgement) -> Result<()> {
         return match known.judgements.iter().any(|other| about(&other)) {
             true => Ok(()),
             false => refused(format!(
-                "nothing is said of this match of submission {number} that could be taken back"
+                "this match of submission {number} has no judgement to undo; see its matches with: uniq intake show {number}"
             )),
         };
     }
@@ -210,8 +210,7 @@ fn check(known: &Known, judgement: &Judgement) -> Result<()> {
     };
     if judgement.verdict == Ruling::SameScene && found.alignment.identical {
         return refused(format!(
-            "the source is the same file as submission {number}, and no other take of it; if its publication is the creator's own or licensed, \
-             that is: allowed"
+            "the source is the same file as submission {number}, so it is not another take; if the creator published or licensed it, say: allowed"
         ));
     }
     Ok(())

@@ -106,7 +106,7 @@ pub(in super::super) fn pairs(tables: &mut dyn Tables, number: u64) -> Result<Ve
         // Queries use the column for the other submission, so it must agree.
         if pair.other != row.number(1) {
             let found = format!(
-                "it is with {} in one place and with {} in another",
+                "it names submission {} in one place and {} in another",
                 pair.other,
                 row.number(1)
             );
@@ -154,11 +154,14 @@ pub(in super::super) fn unknown(number: u64) -> Error {
 /// The error that a submission is not a fingerprint waiting for its clip.
 pub(in super::super) fn not_awaiting(of: &Submission) -> Error {
     let is = match (of.standing, of.kind) {
-        (Standing::Decided, Kind::Clip) => "is a clip already".to_owned(),
+        (Standing::Decided, Kind::Clip) => "is already a clip".to_owned(),
         (standing, _) => format!("is {}", name_of(&standing)),
     };
     Error::LedgerRefused {
-        reason: format!("submission {} {is}, and waits for no clip", of.number),
+        reason: format!(
+            "submission {} {is}, so it needs no clip; leave out --for",
+            of.number
+        ),
     }
 }
 

@@ -333,7 +333,7 @@ fn a_clip_that_confirms_its_fingerprint_takes_nothing_from_who_came_between() {
         );
         assert!(
             refusal(ledger.confirm(1, &clip, &found(), &state()))
-                .contains("is submission 3 already")
+                .contains("is already submission 3")
         );
         ledger.withdraw(3, None, None).unwrap();
         ledger.confirm(1, &clip, &found(), &state()).unwrap();
@@ -342,7 +342,7 @@ fn a_clip_that_confirms_its_fingerprint_takes_nothing_from_who_came_between() {
             [vec![], vec![s(0, 10)]]
         );
         assert!(
-            refusal(ledger.confirm(1, &clip, &found(), &state())).contains("is a clip already")
+            refusal(ledger.confirm(1, &clip, &found(), &state())).contains("is already a clip")
         );
         ledger.withdraw(2, None, None).unwrap();
         assert_eq!(offered(&mut ledger, 1), [s(0, 10)]);
@@ -385,7 +385,7 @@ fn a_persons_decision_is_kept_and_applied() {
         );
         assert!(
             refusal(ledger.judge(1, 3, Decision::Same, "joe", "x"))
-                .contains("not known to share anything")
+                .contains("share nothing that is known")
         );
         assert!(ledger.judge(1, 2, Decision::Same, "", "x").is_err());
         let verified = verify(&mut ledger, None).unwrap();
@@ -498,7 +498,7 @@ fn a_chain_that_was_cut_or_written_anew_is_noticed_by_who_kept_its_head() {
             verify(&mut ledger, Some(&other))
                 .unwrap_err()
                 .to_string()
-                .contains("written anew")
+                .contains("was rewritten")
         );
     });
 }

@@ -254,9 +254,9 @@ fn check_version(ledger: &str, found: u64) -> Result<()> {
         found: format!("version {found}"),
         expected: format!("version {}", schema::VERSION),
         remedy: if found > schema::VERSION {
-            "use the newer uniq that has written it"
+            "use the newer uniq that wrote it"
         } else {
-            "it is damaged: put a backup back"
+            "it is damaged: restore a backup"
         },
     })
 }

@@ -31,7 +31,7 @@ impl Postgres {
             .map_err(|error| failed(&shown, "read the URL", error))?;
         if config.get_ssl_mode() == postgres::config::SslMode::Require {
             let reason = format!(
-                "{shown}: asks for TLS, which this program does not speak; connect through a socket, a tunnel or a proxy on this \
+                "{shown}: requires TLS, which uniq does not support for ledgers; connect through a socket, a tunnel or a proxy on this \
                  host, and leave out sslmode"
             );
             return Err(Error::LedgerRefused { reason });
@@ -92,7 +92,7 @@ impl Postgres {
                 ledger: shown,
                 found: "a table named settings of another program".to_owned(),
                 expected: "a ledger of uniq".to_owned(),
-                remedy: "name a database or schema of its own",
+                remedy: "give the ledger its own database or schema",
             });
         };
         check_version(&self.shown, version)
@@ -149,7 +149,7 @@ impl Store for Postgres {
 
     fn backup(&mut self, _: &Path) -> Result<()> {
         let reason = format!(
-            "{}: is backed up by its own means: pg_dump, or a base backup with WAL archiving",
+            "{}: uniq does not back up PostgreSQL; use pg_dump, or a base backup with WAL archiving",
             self.shown
         );
         Err(Error::LedgerRefused { reason })

@@ -67,7 +67,7 @@ impl Sqlite {
         if !is_new && application != schema::APPLICATION_ID {
             return Err(Error::IncompatibleLedger {
                 ledger: self.shown.clone(),
-                found: "a SQLite file of another program".to_owned(),
+                found: "an SQLite file of another program".to_owned(),
                 expected: "a ledger of uniq".to_owned(),
                 remedy: "name another file",
             });
@@ -170,7 +170,7 @@ impl Store for Sqlite {
 
     fn backup(&mut self, target: &Path) -> Result<()> {
         if target.symlink_metadata().is_ok() {
-            let source = std::io::Error::other("something is there already; name a new file");
+            let source = std::io::Error::other("the file exists; name a new one");
             return Err(Error::Io {
                 path: target.to_owned(),
                 doing: "write",
@@ -287,9 +287,9 @@ fn translated(
         },
         Some(ErrorCode::NotADatabase) => Error::IncompatibleLedger {
             ledger: ledger.to_owned(),
-            found: "no SQLite file".to_owned(),
+            found: "not an SQLite file".to_owned(),
             expected: "a ledger of uniq".to_owned(),
-            remedy: "name another file, or put a backup back",
+            remedy: "name another file, or restore a backup",
         },
         Some(ErrorCode::DatabaseCorrupt) => Error::CorruptLedger {
             ledger: ledger.to_owned(),

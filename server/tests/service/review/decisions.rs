@@ -395,9 +395,7 @@ fn what_makes_seconds_payable_waits_for_another_person() {
     // Nor on a page: the decider gets no such form, and sending one has no effect.
     let browser = Browser::of(&service, &ann);
     let page = browser.page(&format!("/review/submissions/{id}"));
-    assert!(
-        page.contains("another person has to confirm it") && !page.contains("value=\"confirm\"")
-    );
+    assert!(page.contains("another person must confirm it") && !page.contains("value=\"confirm\""));
     let about = waits["id"].as_str().unwrap();
     let own = browser.decide(
         id,
@@ -505,7 +503,7 @@ fn a_pair_of_the_same_tenant_is_decided_and_one_with_another_tenant_is_only_a_se
 
     let stranger = Browser::of(&service, &other);
     let page = stranger.page(&format!("/review/submissions/{third}"));
-    assert!(page.contains("another creator has offered it before"));
+    assert!(page.contains("another creator offered it before"));
     for secret in [
         first.as_str(),
         second.as_str(),

@@ -15,23 +15,23 @@ pub(crate) enum KeyCommand {
 Example:
   uniq key new checks.key
 
-Writes the private key (PKCS#8 in PEM, readable by its owner alone) to FILE and the public key to FILE.pub, and prints the key's \
-identifier: the SHA-256 of the public key in DER. Neither file may be there already. Give FILE.pub away, and never FILE. \
-openssl and others read both.")]
+It writes the private key (PKCS#8 in PEM, readable only by its owner) to FILE and the public key to FILE.pub, and \
+prints the key's identifier: the SHA-256 of the public key in DER. Neither file may exist. Give away FILE.pub, never \
+FILE. openssl and other programs read both.")]
     New {
-        /// What kind of key
+        /// The kind of key
         #[arg(long = "type", value_enum, default_value = "ed25519")]
         kind: KeyType,
-        /// The file of the private key
+        /// The file for the private key
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
-    /// Show what a key is
+    /// Show a key's identifier, type and public key
     #[command(after_help = "\
 Example:
   uniq key show checks.key.pub
 
-FILE is a public or a private key; nothing secret is printed. With --json one object is printed: key_id, type, public_key.")]
+FILE is a public or a private key; nothing secret is printed. With --json it prints one object: key_id, type, public_key.")]
     Show {
         /// The file of the key
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -47,7 +47,7 @@ FILE is a public or a private key; nothing secret is printed. With --json one ob
 pub(crate) enum KeyType {
     /// Ed25519, the usual one
     Ed25519,
-    /// ECDSA on P-256, as hardware and clouds have it
+    /// ECDSA on P-256, which hardware and cloud services support
     P256,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct Signing {
         requires = "public_key"
     )]
     pub(crate) signer_command: Option<String>,
-    /// The public key of what --signer-command signs with
+    /// The public key for the signatures of --signer-command
     #[arg(long, hide_short_help = true, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "signer_command")]
     pub(crate) public_key: Option<PathBuf>,
     /// Name of the collection of sources in the certificate
@@ -87,7 +87,7 @@ pub(crate) struct Signing {
         default_value = "unnamed"
     )]
     pub(crate) name: String,
-    /// Address of the policy that is in force
+    /// Address of your policy, for the certificate
     #[arg(long, hide_short_help = true, value_name = "URI")]
     pub(crate) policy_uri: Option<String>,
 }
@@ -113,7 +113,7 @@ pub(crate) struct Certify {
     /// Write into this folder
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = ".")]
     pub(crate) output: PathBuf,
-    /// Write only what would be signed, for another program to sign
+    /// Write only the bytes to sign, for another program to sign
     #[arg(long, hide_short_help = true, conflicts_with_all = ["key", "signer_command", "sigstore_bundle", "timestamp_command"])]
     pub(crate) statement_only: bool,
     /// Print one JSON object a clip, one line each
@@ -141,10 +141,10 @@ pub(crate) struct Certify {
 #[derive(Debug, Clone, Args)]
 #[group(multiple = false)]
 pub(crate) struct Trust {
-    /// Believe what this public key has signed
+    /// Trust signatures of this public key
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) key: Option<PathBuf>,
-    /// Believe what the keys of this keyring have signed while they were valid
+    /// Trust signatures of the keys in this keyring, while they were valid
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) keyring: Option<PathBuf>,
 }
@@ -152,15 +152,15 @@ pub(crate) struct Trust {
 /// The commands of `uniq certificate`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertificateCommand {
-    /// Show what a certificate claims, without believing it
+    /// Show what a certificate claims, without verifying it
     #[command(after_help = "\
 Example:
   uniq certificate show clip.mp4.certificate.json
 
-What is shown is what the file says; whether that can be believed tells `uniq certificate verify`. With --json the statement \
-is printed on one line.
+It shows only what the file says; verify it with `uniq certificate verify`. With --json it prints the statement on one \
+line.
 
-Exit codes: 0 shown, 2 no proper certificate.")]
+Exit codes: 0 shown, 2 not a valid certificate.")]
     Show {
         /// The certificate
         #[arg(value_name = "CERT", value_hint = ValueHint::FilePath)]
@@ -180,11 +180,12 @@ Exit codes: 0 shown, 2 no proper certificate.")]
 Example:
   uniq certificate verify clip.mp4.certificate.json --key checks.key.pub --clip clip.mp4
 
-Without a key or keyring nothing is believed. A keyring is a JSON object {\"keys\": [{\"name\", \"publicKey\", \"validFrom\", \
-\"validUntil\"}]}. With --clip the file must be the one that was checked, byte for byte. With --proof a proof of \
-`uniq index prove` must be about the sources that were searched.
+A key or a keyring is required. A keyring is a JSON object {\"keys\": [{\"name\", \"publicKey\", \"validFrom\", \
+\"validUntil\"}]}. With --clip, the file must be the one that was checked, byte for byte. With --proof, the proof \
+(made by `uniq index prove`) must be about the sources that were searched.
 
-With --json one object is printed: schema, level, key_id, key_name, clip (true or null), proof (inclusion, absence or null), statement.
+With --json it prints one object: schema, level, key_id, key_name, clip (true or null), proof (inclusion, absence or \
+null), statement.
 
 Exit codes: 0 verified, 2 refused, with the reason.")]
     Verify {
@@ -193,7 +194,7 @@ Exit codes: 0 verified, 2 refused, with the reason.")]
         certificate: PathBuf,
         #[command(flatten)]
         trust: Trust,
-        /// The file that was delivered
+        /// The delivered file
         #[arg(long, value_name = "CLIP", value_hint = ValueHint::FilePath)]
         clip: Option<PathBuf>,
         /// A proof that a file was, or was not, among the sources
@@ -208,12 +209,13 @@ Exit codes: 0 verified, 2 refused, with the reason.")]
 Example:
   uniq certificate reproduce clip.mp4.certificate.json --fingerprint clip.mp4.uniq --key checks.key.pub
 
-The index is the snapshot that the certificate names, or one that has grown since: it is searched as it was then, which \
-works as long as none of what was in it has been cleared out. Without a key the signature is not checked.
+Give the snapshot of the index that the certificate names, or an index that has grown since. It is searched as it was \
+then, which works until a merge drops something that was in it. Without a key the signature is not checked.
 
-With --json one object is printed: schema, level (reproduced or null), signature (verified or not_checked), equal, difference, result_digest, grown, since_generation.
+With --json it prints one object: schema, level (reproduced or null), signature (verified or not_checked), equal, \
+difference, result_digest, grown, since_generation.
 
-Exit codes: 0 the result is equal, 1 it differs, and where first is told, 2 it cannot be run again, with the reason.")]
+Exit codes: 0 the result is equal, 1 it differs, with the first difference, 2 it cannot be run again, with the reason.")]
     Reproduce {
         /// The certificate
         #[arg(value_name = "CERT", value_hint = ValueHint::FilePath)]
@@ -231,33 +233,35 @@ Exit codes: 0 the result is equal, 1 it differs, and where first is told, 2 it c
         #[command(flatten)]
         guard: Guard,
     },
-    /// Hold certificates against what was added to the index since
+    /// Check certificates against sources added to the index later
     #[command(after_help = "\
 Example:
   uniq certificate recheck certificates/*.certificate.json --key checks.key -o rechecked --revocations revoked.jsonl
 
-Each gets a new certificate that names the one before. Only sources that were added since are searched, unless rules or \
-benign material changed or sources were removed since, which is told. The certificates must be signed with the key that signs the new ones, or \
-one of --trust-key or --trust-keyring. Their fingerprints (.uniq) are looked for beside them, and where --fingerprint says.
+Each gets a new certificate that names the old one. Only sources added later are searched, unless the rules or benign \
+material changed or sources were removed; then all are searched, and the output says why. The certificates must be \
+signed with the key that signs the new ones, or one of --trust-key or --trust-keyring. Their fingerprints (.uniq) must \
+lie beside them, or where --fingerprint says.
 
-With --json one object a certificate is printed: schema, certificate, outcome (holds or superseded), added, in_full (why, or null), \
-payable_ms_before, payable_ms, new_certificate. --revocations writes such an object for each that is superseded.
+With --json it prints one object a certificate: schema, certificate, outcome (holds or superseded), added, in_full \
+(why, or null), payable_ms_before, payable_ms, new_certificate. --revocations writes such an object for each \
+superseded certificate.
 
 Exit codes: 0 all hold, 1 some are superseded, 2 error.")]
     Recheck(Box<RecheckArgs>),
-    /// Tell whether a delivered file is the one that was certified, encoded anew
+    /// Tell whether a delivered file is the certified clip, encoded anew
     #[command(
         name = "match",
         after_help = "\
 Example:
   uniq certificate match clip.mp4.certificate.json delivered.mov --fingerprint clip.mp4.uniq
 
-The file may have another codec, size and bit rate. It must show the same from start to end, at the same speed, and nothing else. \
-Without a key the signature is not checked.
+The file may have another codec, size and bit rate. It must show the same from start to end, at the same speed, and \
+nothing else. Without a key the signature is not checked.
 
-With --json one object is printed: schema, same, identical, signature, differences, passages (start_s, end_s, reason each).
+With --json it prints one object: schema, same, identical, signature, differences, passages (start_s, end_s, reason each).
 
-Exit codes: 0 it is the same, 1 it is not, and why is told, 2 error."
+Exit codes: 0 it is the same clip, 1 it is not, with the reason, 2 error."
     )]
     Match {
         /// The certificate
@@ -285,19 +289,19 @@ pub(crate) struct RecheckArgs {
     /// The certificates
     #[arg(required = true, value_name = "CERT", value_hint = ValueHint::FilePath)]
     pub(crate) certificates: Vec<PathBuf>,
-    /// Look for fingerprints here as well: files, or folders of them
+    /// Also look for fingerprints here: files, or folders of them
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) fingerprint: Vec<PathBuf>,
     /// Write the new certificates into this folder
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = ".")]
     pub(crate) output: PathBuf,
-    /// Write a line for each that is superseded to this file
+    /// Write a line for each superseded certificate to this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) revocations: Option<PathBuf>,
-    /// Believe old certificates that this public key has signed
+    /// Trust old certificates signed with this public key
     #[arg(long, hide_short_help = true, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "trust_keyring")]
     pub(crate) trust_key: Option<PathBuf>,
-    /// Believe old certificates that the keys of this keyring have signed
+    /// Trust old certificates signed with the keys in this keyring
     #[arg(long, hide_short_help = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) trust_keyring: Option<PathBuf>,
     /// Print one JSON object a certificate

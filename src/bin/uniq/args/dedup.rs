@@ -12,7 +12,7 @@ pub(crate) struct Dedup {
     /// The clips, folders and lists of clips
     #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
-    /// Compare with the clips in this folder too, which are always kept
+    /// Also compare with the clips in this folder, which are always kept
     #[arg(long = "reference", value_name = "DIR", value_hint = ValueHint::AnyPath)]
     pub(crate) references: Vec<PathBuf>,
     /// Let lists name files anywhere in this folder [default: the folder of each list]
@@ -20,8 +20,8 @@ pub(crate) struct Dedup {
     pub(crate) list_root: Option<PathBuf>,
     /// How hard to look
     ///
-    /// fast: decode and compare quickly. standard: look quickly for pairs that are alike, and compare
-    /// these in full. thorough: compare every pair in full.
+    /// fast: decode and compare quickly. standard: find similar pairs quickly, and compare these in full.
+    /// thorough: compare every pair in full.
     #[arg(
         long,
         value_enum,
@@ -35,7 +35,7 @@ pub(crate) struct Dedup {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
-    /// Write a table of the matches to this file, a line each
+    /// Write a table of the matches to this file, one line each
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) csv: Option<PathBuf>,
     /// Also write a page that shows the evidence to this file
@@ -50,8 +50,8 @@ pub(crate) struct Dedup {
         requires = "html"
     )]
     pub(crate) lang: Lang,
-    /// Keep what was decoded in this folder, for later runs [default: a folder in the user's cache,
-    /// removed at the end]
+    /// Keep decoded clips in this folder, for later runs [default: a folder in the user's cache, removed
+    /// at the end]
     ///
     /// It holds small pictures of the clips.
     #[arg(long, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -65,11 +65,11 @@ pub(crate) struct Dedup {
 /// Which clip of a group is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Keep {
-    /// The first that was given
+    /// The first in the order given
     First,
     /// The longest
     Longest,
-    /// The one with the most pixels; among equals, with the most bits
+    /// The one with the most pixels; among equals, the most bits
     Quality,
 }
 

@@ -16,15 +16,16 @@ Example:
   uniq intake add clip.mp4 --by alice
   uniq intake add --json upload/*.mp4 --by alice --ref order-17 | jq '[.submission.number, .payable_minutes]'
 
-Each clip gets its number before anything else is done with it; of two, the smaller number was first. Payable is what is \
-unpublished, not repeated within the clip, and not offered by an earlier submission. The same file of the same creator gets the same \
-number and answer again. An answer on standard output is durable. Any number of these may run at once, on one ledger.
+Each clip first gets a number; of two clips, the smaller number was first. Seconds are payable if they are \
+unpublished, not repeated within the clip, and not offered by an earlier submission. The same file from the same \
+creator gets the same number and answer again. Once an answer is on standard output, it is durable. Any number of \
+these commands may run at once on one ledger.
 
-With --json each clip gives the object of `uniq check --json` with a field `submission`; `payable_minutes` is what is left \
-after its deductions. One that gets no answer gives an object with schema, clip.path, code and message.
+With --json each clip gives the object of `uniq check --json` with a field `submission`; `payable_minutes` is what \
+remains after its deductions. A clip without an answer gives an object with schema, clip.path, code and message.
 
-Exit codes: 0 all that was found unpublished is payable, 1 something is published or was offered before, 2 error, 3 inconclusive; of several clips \
-the worst counts: 2, then 1, then 3.")]
+Exit codes: 0 all unpublished seconds are payable, 1 something is published or was offered before, 2 error, 3 \
+inconclusive; of several clips the worst counts: 2, then 1, then 3.")]
     Add(Box<IntakeAdd>),
     /// List the submissions
     #[command(after_help = "\
@@ -32,16 +33,16 @@ Example:
   uniq intake list --by alice
   uniq intake list --json | jq -r 'select(.state == \"received\") | .number'
 
-With --json each submission is one object on one line, as of `uniq intake export`.")]
+With --json each submission is one object on one line, as in `uniq intake export`.")]
     List {
         #[command(flatten)]
         place: LedgerOption,
-        /// Only those of this creator
+        /// List only those of this creator
         #[arg(long, value_name = "CREATOR")]
         by: Option<String>,
-        /// Only those in this state: received, decided, failed, lapsed, withdrawn or undecided
+        /// List only those in this state: received, decided, failed, lapsed, withdrawn or undecided
         ///
-        /// Undecided: a person has to decide whether they show the same as an earlier one.
+        /// Undecided: a person must decide whether they show the same as an earlier one.
         #[arg(long, value_name = "STATE")]
         state: Option<String>,
         /// Print one JSON object a submission, one line each
@@ -53,8 +54,9 @@ With --json each submission is one object on one line, as of `uniq intake export
 Example:
   uniq intake show 17
 
-With --json the object of `uniq intake add --json` is printed, with a field `pairs` (other, kind, here, there, covers, speed_permille, mirrored, \
-probability_ppm, evidence_millibits, identical) and a field `events` with the rows of the chain.")]
+With --json it prints the object of `uniq intake add --json`, with a field `pairs` (other, kind, here, there, covers, \
+speed_permille, mirrored, probability_ppm, evidence_millibits, identical) and a field `events` with the rows of the \
+chain.")]
     Show {
         /// The submission
         #[arg(value_name = "NUMBER")]
@@ -70,8 +72,9 @@ probability_ppm, evidence_millibits, identical) and a field `events` with the ro
 Example:
   uniq intake decide 3-17 distinct --by bob --why 'two cameras of one concert'
 
-`same` lets the later one lose what it shares with the earlier one, `distinct` gives it back. The decision is kept with name and reason; \
-another one may follow. What is sold stays sold. The submissions whose claims are others now are printed.")]
+With `same` the later one loses what it shares with the earlier one; `distinct` gives it back. The ledger keeps the \
+decision with name and reason; another one may follow. Sold seconds stay sold. It prints the submissions whose claims \
+changed.")]
     Decide {
         /// The two numbers, such as 3-17
         #[arg(value_name = "PAIR", value_parser = pair)]
@@ -88,23 +91,25 @@ another one may follow. What is sold stays sold. The submissions whose claims ar
         #[command(flatten)]
         place: LedgerOption,
     },
-    /// Hold submissions against what was added to the index of what is public since their answers
+    /// Check submissions against sources added to the index after their answers
     #[command(after_help = "\
 Example:
   uniq index add new.mp4 && uniq intake recheck
   uniq intake recheck 17 18 --from /srv/uniq/certificates --json
 
-Without numbers, all submissions that stand and are not sold. Only what is new is searched; where something of a submission is found \
-there, all of the index is, and the worse answer counts. So a recheck takes seconds away and never gives any; what is sold stays sold, \
-and is told. A submission is searched by a fingerprint of --from, else by the clip where it was.
+Without numbers it checks all submissions that stand and are not sold. It searches only new sources; if it finds \
+something of a submission there, it searches the whole index, and the worse answer counts. So a recheck can take \
+seconds away, but never adds any. Sold seconds stay sold, and the output names them. It searches with a fingerprint \
+from --from, else with the clip at its old path.
 
-With --json each submission gives one object on one line: schema, number, changed, added (sources that are new), in_full (why all of the index \
-was searched, or null), published and sold (seconds that are public now, and those that were sold and would not be offered now: start_s, end_s), \
-payable_minutes, resettled (submissions whose claims are others now); one that cannot be rechecked: schema, number, code, message.
+With --json each submission gives one object on one line: schema, number, changed, added (new sources), in_full (why \
+the whole index was searched, or null), published and sold (seconds that are public now, and sold ones that could no \
+longer be offered: start_s, end_s), payable_minutes, resettled (submissions whose claims changed). One that cannot be \
+rechecked gives schema, number, code, message.
 
 Exit codes: 0 nothing more is public, 1 something is, 2 error.")]
     Recheck(Box<IntakeRecheck>),
-    /// Say what a match of a submission with a public source is
+    /// Judge a match of a submission with a public source
     #[command(after_help = "\
 Example:
   uniq intake show 17
@@ -112,33 +117,34 @@ Example:
   uniq intake review 17 --match 1 allowed --by bob --why 'her own channel, seen on 3 May'
   uniq intake review 17 --match 2 undo --by sue --why 'the same cloud'
 
-Seconds that only such matches withhold become payable once all of these are `same-scene` or `allowed`; what is dark, still, damaged or \
-repeated never does. What a match shows that is a `copy` is public. The last word about a match counts; all are kept with name and reason. \
-What is sold stays sold. The submissions whose claims are others now are printed.")]
+Seconds that only matches withhold become payable once all of these are `same-scene` or `allowed`; dark, still, \
+damaged or repeated seconds never do. The seconds of a `copy` are public. The last judgement of a match counts; the \
+ledger keeps all with name and reason. Sold seconds stay sold. It prints the submissions whose claims changed.")]
     Review(Box<IntakeReview>),
     /// Take a submission back: its claims end, and its keys and pictures are removed
     #[command(after_help = "\
 Example:
   uniq intake withdraw 17 --by alice --why 'wrong file'
 
-Its seconds go to who offered them next, and may be offered again. What is sold cannot be withdrawn. The row and its claims stay in \
-the ledger, as withdrawn; keys and pictures are removed from the index of the submissions, which is written anew for that.")]
+Its seconds go to whoever offered them next, and may be offered again. A sold submission cannot be withdrawn. The row \
+and its claims stay in the ledger, as withdrawn. Its keys and pictures are removed from the submissions' index, which \
+is rewritten for that.")]
     Withdraw(Change),
-    /// Record that what a submission offers was bought
+    /// Record that a submission was bought
     #[command(after_help = "\
 Example:
   uniq intake sold 17 --by broker --why invoice-2026-114
 
-All that it offers at this time is sold. A fingerprint has to be confirmed by its clip first.")]
+All seconds that it offers now become sold. A fingerprint must first be confirmed by its clip.")]
     Sold(Change),
-    /// Write the ledger out, or a backup of it
+    /// Export the ledger, or back it up
     #[command(after_help = "\
 Example:
   uniq intake export --table claims --format csv > claims.csv
   uniq intake export --backup /backup/ledger-$(date +%F).db
 
-JSON Lines or CSV go to standard output. --backup writes a whole ledger of one moment while others go on; keep a copy of the \
-submissions' index with it (uniq index snapshot). A PostgreSQL ledger is backed up with pg_dump.")]
+JSON Lines or CSV go to standard output. --backup writes a consistent copy of the ledger while others work; keep a \
+copy of the submissions' index with it (uniq index snapshot). Back up a PostgreSQL ledger with pg_dump.")]
     Export {
         #[command(flatten)]
         place: LedgerOption,
@@ -157,35 +163,36 @@ submissions' index with it (uniq index snapshot). A PostgreSQL ledger is backed 
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         backup: Option<PathBuf>,
     },
-    /// Walk the chain of the ledger, and hold tables and index against it
+    /// Verify the ledger's chain, and compare tables and index with it
     #[command(after_help = "\
 Example:
   uniq intake verify
   uniq intake verify --head 4711:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 
-Prints the head of the chain, which commits to all rows: keep it elsewhere, and a ledger that was cut or written anew since is \
-noticed with --head. With --json one object is printed: schema, events, submissions, head.
+It prints the head of the chain, which commits to all rows. Keep it elsewhere: with --head it shows whether the ledger \
+was cut or rewritten later. With --json it prints one object: schema, events, submissions, head.
 
-Exit codes: 0 all fits, 2 something does not, and the first row that does not is named.")]
+Exit codes: 0 everything matches, 2 something does not; the first such row is named.")]
     Verify {
         #[command(flatten)]
         place: LedgerOption,
-        /// A head that was printed before
+        /// A head that was printed earlier
         #[arg(long, value_name = "HEAD")]
         head: Option<Head>,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Mend a ledger and an index of submissions that are not of the same time
+    /// Repair a ledger and an index of submissions that are out of step
     #[command(after_help = "\
 Example:
   uniq intake mend /archive/clips
   uniq intake mend --adopt
 
-Entries that the index lacks are made anew of the clips where the ledger says they were, or of those named here that are the same \
-bytes. With --adopt, what only the index knows gets a row of an unknown creator, who holds all of it until a person withdraws it. \
-With --json one object is printed: schema, removed, made, missing, adopted, unknown.
+Entries missing from the index are made again from the clips at the paths in the ledger, or from clips named here with \
+the same bytes. With --adopt, submissions that only the index has get a row of an unknown creator, who holds all their \
+seconds until a person withdraws them. With --json it prints one object: schema, removed, made, missing, adopted, \
+unknown.
 
 Exit codes: 0 both are in step, 2 something is still missing.")]
     Mend {
@@ -194,7 +201,7 @@ Exit codes: 0 both are in step, 2 something is still missing.")]
         clips: Vec<PathBuf>,
         #[command(flatten)]
         place: LedgerOption,
-        /// Take into the ledger what only the index knows
+        /// Take into the ledger what only the index has
         #[arg(long)]
         adopt: bool,
         /// Print one JSON object
@@ -227,15 +234,15 @@ pub(crate) struct IntakeAdd {
     /// Who submits them
     #[arg(long, value_name = "CREATOR")]
     pub(crate) by: String,
-    /// What the creator calls them
+    /// The creator's own name for them
     #[arg(long = "ref", value_name = "TEXT")]
     pub(crate) reference: Option<String>,
     /// Submit fingerprint files, made by `uniq fingerprint`, in place of clips
     ///
-    /// What is payable of them is provisional.
+    /// Their payable seconds are provisional.
     #[arg(long, conflicts_with = "certificate")]
     pub(crate) fingerprint: bool,
-    /// Confirm by the one clip the fingerprint that has this number
+    /// Confirm the fingerprint of this number with its clip
     #[arg(long = "for", value_name = "NUMBER", conflicts_with = "fingerprint")]
     pub(crate) confirms: Option<u64>,
     #[command(flatten)]
@@ -259,7 +266,7 @@ pub(crate) struct IntakeAdd {
     /// Its fingerprint is written beside it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) certificate: Option<PathBuf>,
-    /// Price what is payable of each clip by this rate card (TOML; docs/rates.md)
+    /// Price each clip's payable seconds by this rate card (TOML; docs/rates.md)
     #[arg(long, hide_short_help = true, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "fingerprint")]
     pub(crate) rates: Option<PathBuf>,
     #[command(flatten)]
@@ -303,10 +310,10 @@ pub(crate) struct IntakeReview {
     /// What the match is
     #[arg(value_enum, value_name = "VERDICT")]
     pub(crate) ruling: Said,
-    /// The number of the match, as `uniq intake show` has it
+    /// The number of the match in `uniq intake show`
     #[arg(long = "match", value_name = "N")]
     pub(crate) of_match: usize,
-    /// Who says so
+    /// Who judges
     #[arg(long, value_name = "NAME")]
     pub(crate) by: String,
     /// The reason
@@ -325,7 +332,7 @@ pub(crate) enum Said {
     SameScene,
     /// The same recording, published by the creator or under a licence
     Allowed,
-    /// What was said before counts no more
+    /// Withdraw the earlier judgement
     Undo,
 }
 
@@ -335,10 +342,10 @@ pub(crate) struct Change {
     /// The submission
     #[arg(value_name = "NUMBER")]
     pub(crate) number: u64,
-    /// Who says so: the person at the desk, whose name is kept and not checked
+    /// Who does this; the name is kept, not checked
     #[arg(long, value_name = "NAME")]
     pub(crate) by: String,
-    /// The reason, or what an invoice calls it
+    /// The reason, or the invoice number
     #[arg(long, value_name = "TEXT")]
     pub(crate) why: String,
     #[command(flatten)]
@@ -357,18 +364,18 @@ pub(crate) enum Decided {
 /// What is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Table {
-    /// A row a submission
+    /// One row for each submission
     Submissions,
-    /// A row a claim
+    /// One row for each claim
     Claims,
-    /// A row an event of the chain
+    /// One row for each event of the chain
     Events,
 }
 
 /// How it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// One JSON object a line
+    /// One JSON object on each line
     Jsonl,
     /// Comma-separated values
     Csv,

@@ -31,7 +31,7 @@ pub(super) fn reproduce(
     let (_, statement, verified) = load(path, keyring(trust)?.as_ref())?;
     let place = Place::existing(index.dir)?;
     let decoding = guard::decoding(guarded, quiet)?;
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     let index = Index::open(&place.dir)?;
     let fingerprint = Fingerprint::load(fingerprint, &decoding, Some(&cancel))?;
     let options = CheckOptions {
@@ -78,9 +78,9 @@ pub(super) fn reproduce(
         writeln!(out, "  result        {}", done.result_digest)?;
         let corpus = &statement.predicate.corpus;
         let where_from = if done.grown {
-            "read out of the index as it was then"
+            "of the index, as it was then"
         } else {
-            "the very snapshot"
+            "of that very snapshot"
         };
         writeln!(
             out,
@@ -92,7 +92,7 @@ pub(super) fn reproduce(
         {
             writeln!(
                 out,
-                "                only what was added after generation {since}; reproduce the certificate before it as well,"
+                "                only what was added after generation {since}; also reproduce the earlier certificate,"
             )?;
             writeln!(
                 out,
@@ -105,7 +105,7 @@ pub(super) fn reproduce(
         } else {
             writeln!(
                 out,
-                "  signature     not checked: --key FILE or --keyring FILE"
+                "  signature     not checked; give --key FILE or --keyring FILE"
             )?;
         }
     }
@@ -129,7 +129,7 @@ pub(super) fn compare(
 ) -> anyhow::Result<Exit> {
     let (_, statement, verified) = load(path, keyring(trust)?.as_ref())?;
     let decoding = guard::decoding(guarded, quiet)?;
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     let certified = Fingerprint::load(fingerprint, &decoding, Some(&cancel))?;
     certificate::check_fingerprint(&statement, &certified).map_err(refused(path))?;
     let identical = sha256_of(delivered)? == statement.clip_sha256();
@@ -183,7 +183,7 @@ pub(super) fn compare(
         if verified.is_none() {
             writeln!(
                 out,
-                "  the certificate's signature was not checked: --key FILE or --keyring FILE"
+                "  the certificate's signature was not checked; give --key FILE or --keyring FILE"
             )?;
         }
     }

@@ -69,7 +69,7 @@ pub(super) fn write(out: &mut dyn Write, statement: &Statement) -> io::Result<()
     }
     match &claim.nearest_non_match {
         Some(near) => writeln!(out, "  nearest       {}", evidence(near))?,
-        None => writeln!(out, "  nearest       nothing else was alike at all")?,
+        None => writeln!(out, "  nearest       nothing else resembled it")?,
     }
     let known = |time: &Option<String>| {
         time.as_deref()
@@ -79,7 +79,7 @@ pub(super) fn write(out: &mut dyn Write, statement: &Statement) -> io::Result<()
     };
     writeln!(
         out,
-        "  against       {}: {} ({}), generation {} of {}, its newest source of {}",
+        "  against       {}: {} ({}), generation {} of {}, newest source of {}",
         plain(&corpus.name),
         count(corpus.sources, "source"),
         length(seconds(corpus.duration_ms)),

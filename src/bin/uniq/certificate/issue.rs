@@ -50,7 +50,7 @@ pub(crate) fn certify(args: &Certify, quiet: bool) -> anyhow::Result<Exit> {
     })?;
     let decoding = guard::decoding(&args.guard, quiet)?;
     let index = Index::open(&place.dir)?;
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     let mut exit = Exit::Success;
     for clip in &args.clips {
         let options = CheckOptions {
@@ -202,7 +202,7 @@ fn stamped(mut envelope: Envelope, extras: &Extras) -> uniq::Result<Envelope> {
             .any(|window| window == digest)
     }) {
         return Err(refuse(format!(
-            "wrote {} bytes, which are no time stamp of the signature",
+            "wrote {} bytes that are not a time stamp of the signature",
             response.len()
         )));
     }
@@ -233,7 +233,7 @@ fn is_free(path: &Path) -> uniq::Result<()> {
         return Ok(());
     }
     let source = std::io::Error::other(
-        "something is there already, and what was signed is not overwritten; name another folder or file",
+        "the file exists, and signed files are never overwritten; name another folder or file",
     );
     Err(Error::Io {
         path: path.to_owned(),

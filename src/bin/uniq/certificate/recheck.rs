@@ -41,12 +41,12 @@ pub(super) fn recheck(args: &RecheckArgs, quiet: bool) -> anyhow::Result<Exit> {
     if let Some(file) = &args.revocations {
         anyhow::ensure!(
             file.symlink_metadata().is_err(),
-            "{}: something is there already; name another file for --revocations",
+            "{}: the file exists; name another file for --revocations",
             file.display()
         );
     }
     let fingerprints = fingerprints(args)?;
-    let cancel = signal::cancel_flag("stopping; what is finished stays")?;
+    let cancel = signal::cancel_flag("stopping; finished certificates are kept")?;
     let index = Index::open(&place.dir)?;
     let job = Job {
         args,
@@ -125,7 +125,7 @@ impl Job<'_> {
         let wanted = &old.predicate.fingerprint.sha256;
         let missing = || {
             let reason = format!(
-                "its fingerprint, of the digest {wanted}, is not beside it; say where it is with --fingerprint"
+                "its fingerprint, with the digest {wanted}, is not beside it; name its place with --fingerprint"
             );
             refused(path)(reason)
         };
@@ -240,7 +240,7 @@ fn line(path: &Path, rechecked: &Rechecked, told: &Value) -> String {
     let way = match &rechecked.in_full {
         None => format!("{} since", count(rechecked.added, "new source")),
         Some(why) => format!(
-            "{} since, all searched: {why}",
+            "{} since, all sources searched: {why}",
             count(rechecked.added, "new source")
         ),
     };

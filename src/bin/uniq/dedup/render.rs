@@ -58,7 +58,7 @@ pub(super) fn deduplication(
         ),
         (
             MatchKind::SameScene,
-            "the same scene at another moment: no duplicates",
+            "the same scene at another moment: not duplicates",
         ),
     ] {
         if of_kind(kind).next().is_some() {
@@ -151,7 +151,7 @@ fn pace(speed: f64) -> Vec<String> {
 fn not_compared(out: &mut dyn Write, found: &Deduplication, paint: Paint) -> io::Result<()> {
     let heading = paint.style(
         Style::new().bold(),
-        "not wholly compared: copies of these may have been missed",
+        "not fully compared: copies of these may have been missed",
     );
     let redundant: HashSet<&str> = found
         .groups
@@ -177,7 +177,7 @@ fn not_compared(out: &mut dyn Write, found: &Deduplication, paint: Paint) -> io:
             .collect();
         if clip.more_candidates > 0 {
             reasons.push(format!(
-                "{} with some likeness, too many to compare",
+                "{} with some resemblance, too many to compare",
                 count(clip.more_candidates, "clip")
             ));
         }

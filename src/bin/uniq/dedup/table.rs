@@ -42,7 +42,7 @@ pub(super) fn refuse_other(path: &Path) -> anyhow::Result<()> {
         .filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         anyhow::bail!(
-            "{}: there is no folder {}; make it first",
+            "{}: its folder {} does not exist; make it first",
             path.display(),
             folder.display()
         );
@@ -67,7 +67,7 @@ pub(super) fn refuse_other(path: &Path) -> anyhow::Result<()> {
     let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     if !meta.is_file() || !head.is_empty() && first != COLUMNS.join(",").as_bytes() {
         anyhow::bail!(
-            "{}: something that is no table of duplicates stands there; name another file, or remove it first",
+            "{}: the file exists and is not a table of duplicates; name another file, or remove it first",
             path.display()
         );
     }
@@ -183,7 +183,7 @@ mod tests {
             refuse_other(&file)
                 .unwrap_err()
                 .to_string()
-                .contains("no table of duplicates")
+                .contains("not a table of duplicates")
         );
         assert!(
             refuse_other(dir.path())

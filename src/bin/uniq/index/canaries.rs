@@ -41,7 +41,9 @@ pub(super) fn measure(
     let measured = writer.committed().map(measure).transpose();
     progress.finish();
     let Some(screening) = measured?.flatten() else {
-        talk::say("nothing to measure: so few keys are all compared, or no excerpt can be found");
+        talk::say(
+            "nothing to measure: a small index compares all keys, or no excerpt can be found",
+        );
         return Ok(Exit::Success);
     };
     writer.set_screening(screening.clone());

@@ -30,7 +30,7 @@ pub(super) fn build(
     quiet: bool,
 ) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag(
-        "finishing, what is done is kept; once more to stop at once and lose what is not yet in the index",
+        "stopping, and keeping finished videos; interrupt again to stop at once and lose what is not yet in the index",
     )?;
     if !quiet {
         talk::say(&place.describe());
@@ -91,7 +91,7 @@ pub(super) fn build(
     }
     if summary.cancelled {
         talk::say(
-            "interrupted; what was finished is in the index, the same command again does the rest",
+            "interrupted; finished videos are in the index: run the same command again for the rest",
         );
     }
     if args.json {
@@ -112,7 +112,7 @@ fn tell_problems(summary: &BuildSummary, args: &Sourced, quiet: bool) {
         for (path, undecoded) in &summary.damaged {
             let lost = length(undecoded.as_secs_f64());
             talk::say(&format!(
-                "{}: damaged, {lost} of it not decoded and not in the index",
+                "{}: damaged, {lost} of it could not be decoded and are not in the index",
                 path.display()
             ));
         }
@@ -120,7 +120,7 @@ fn tell_problems(summary: &BuildSummary, args: &Sourced, quiet: bool) {
     tell_failed(&summary.failed, args.failures);
     if let Some(error) = &summary.unnoted {
         talk::say(&format!(
-            "which files failed could not be noted, so that they are told as new again: {}",
+            "the list of failed files could not be written, so they will be reported as new again: {}",
             chain(error)
         ));
     }
@@ -128,13 +128,13 @@ fn tell_problems(summary: &BuildSummary, args: &Sourced, quiet: bool) {
         many @ [first, ..] if many.len() > ALIKE_NAMED && !args.failures => {
             let files = count(many.len() as u64, "file");
             talk::say(&format!(
-                "{files} not in the index, such as {}; uniq index add puts them there (--failures names them all)",
+                "{files} not in the index, such as {}; add them with: uniq index add (--failures names them all)",
                 first.display()
             ));
         }
         few => few.iter().for_each(|path| {
             talk::say(&format!(
-                "{}: not in the index; uniq index add puts it there",
+                "{}: not in the index; add it with: uniq index add",
                 path.display()
             ));
         }),
@@ -145,7 +145,7 @@ fn tell_problems(summary: &BuildSummary, args: &Sourced, quiet: bool) {
         }
     } else if !summary.failed_before.is_empty() && !quiet {
         let known = count(summary.failed_before.len() as u64, "known failure");
-        talk::say(&format!("{known}, see --failures"));
+        talk::say(&format!("{known}; see them with --failures"));
     }
 }
 
@@ -167,7 +167,7 @@ fn tell_failed(failed: &[(PathBuf, Error)], all: bool) {
             alike.insert(reason(one), 0);
             let others = count(number as u64 - 1, "file");
             talk::say(&format!(
-                "{}; the same with {others} more (--failures names them all)",
+                "{}; the same for {others} more (--failures names them all)",
                 talk::about(&one.0, &one.1)
             ));
         }

@@ -19,7 +19,7 @@ use crate::{output, signal, talk};
 
 /// Brings an index of the format before to today's.
 pub(super) fn upgrade(place: &Place, json: bool, quiet: bool) -> anyhow::Result<Exit> {
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     if !quiet {
         talk::say(&place.describe());
     }
@@ -30,7 +30,7 @@ pub(super) fn upgrade(place: &Place, json: bool, quiet: bool) -> anyhow::Result<
     progress.finish();
     let upgraded = match upgraded {
         Err(uniq::Error::Cancelled) => {
-            talk::say("interrupted; the index is as it was, the same command again does it all");
+            talk::say("interrupted; the index is unchanged: run the same command again");
             return Ok(Exit::Error);
         }
         other => other?,
@@ -39,7 +39,7 @@ pub(super) fn upgrade(place: &Place, json: bool, quiet: bool) -> anyhow::Result<
     if !quiet {
         if upgraded.from == FORMAT_VERSION {
             talk::say(&format!(
-                "nothing to do: the index is of format {FORMAT_VERSION}"
+                "nothing to do: the index already has format {FORMAT_VERSION}"
             ));
         } else {
             talk::say(&format!(
@@ -50,13 +50,13 @@ pub(super) fn upgrade(place: &Place, json: bool, quiet: bool) -> anyhow::Result<
         if state.without_pictures > 0 {
             let without = count(state.without_pictures, "video");
             talk::say(&format!(
-                "{without} without pictures; uniq index refresh makes them from the files"
+                "{without} without pictures; make them from the files with: uniq index refresh"
             ));
         }
         talk::say(&format!("the index has {}", holdings(state)));
     }
     if upgraded.cancelled {
-        talk::say("interrupted after the upgrade; uniq index merge puts the index in order");
+        talk::say("interrupted after the upgrade; finish it with: uniq index merge");
     }
     if json {
         let object = json!({
@@ -82,7 +82,7 @@ pub(super) fn take_over(
     json: bool,
     quiet: bool,
 ) -> anyhow::Result<Exit> {
-    let cancel = signal::cancel_flag("stopping after this step; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping after this step; interrupt again to stop at once")?;
     if !quiet {
         talk::say(&place.describe());
     }
@@ -94,7 +94,7 @@ pub(super) fn take_over(
     let config = others
         .first()
         .map(Index::config)
-        .context("no index to take videos over from")?;
+        .context("no index to take videos from")?;
     let writer = if Index::exists(&place.dir) {
         Writer::open(&place.dir)
     } else {
@@ -109,7 +109,7 @@ pub(super) fn take_over(
         for conflict in &joined.conflicts {
             let video = &conflict.video;
             talk::say(&format!(
-                "{}: {} in {}, but {} here; left as it is here",
+                "{}: {} in {}, but {} here; left unchanged here",
                 video.path,
                 called(conflict.there),
                 other.dir().display(),
@@ -145,7 +145,7 @@ pub(super) fn take_over(
     }
     if sum.cancelled {
         talk::say(
-            "interrupted; what was finished is in the index, the same command again does the rest",
+            "interrupted; finished videos are in the index: run the same command again for the rest",
         );
     }
     if json {
@@ -165,7 +165,7 @@ fn told(sum: &Joined, others: &[Index], effort: &str) -> String {
         .collect();
     let conflicts = match sum.conflicts.len() {
         0 => String::new(),
-        number => format!(", {} here for something else", grouped(number as u64)),
+        number => format!(", {} here in another role", grouped(number as u64)),
     };
     let (taken, there) = (count(sum.taken, "video"), grouped(sum.already_there));
     format!(

@@ -74,7 +74,7 @@ pub(super) fn snapshot(
         if wanted != done.generation {
             writeln!(
                 out,
-                "generation {} can be read out of it: nothing of that was cleared out",
+                "generation {} can be read from it too",
                 grouped(wanted)
             )?;
         }
@@ -99,15 +99,12 @@ pub(super) fn prove(
     match (&proof, absent) {
         (Proof::Inclusion { .. }, true) => {
             anyhow::bail!(
-                "{}: is among the sources, so that its absence cannot be proved; leave out --absent to prove that it is there",
+                "{}: a source, so its absence cannot be proved; leave out --absent to prove that it is there",
                 proof.sha256()
             )
         }
         (Proof::Absence { .. }, false) => {
-            anyhow::bail!(
-                "{}: is not among the sources; prove that with --absent",
-                proof.sha256()
-            )
+            anyhow::bail!("{}: not a source; prove that with --absent", proof.sha256())
         }
         _ => {}
     }

@@ -28,7 +28,7 @@ pub(super) fn push(
     quiet: bool,
 ) -> anyhow::Result<Exit> {
     let store = store(address)?;
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     let host = rustix::system::uname()
         .nodename()
         .to_string_lossy()
@@ -44,7 +44,7 @@ pub(super) fn push(
     })?
     else {
         talk::say(
-            "interrupted; nobody sees anything of it, and the same command again goes on with what was sent",
+            "interrupted; nothing is visible in the store: run the same command again to go on",
         );
         return Ok(Exit::Error);
     };
@@ -56,15 +56,15 @@ pub(super) fn push(
                 bytes(pushed.bytes),
                 pushed.already_there
             ),
-            (false, 0) => "nothing to send: the store has this state".to_owned(),
+            (false, 0) => "nothing to send: the store already has this state".to_owned(),
             (false, _) => format!(
-                "{files} sent that the store had lost, {}",
+                "{files} sent again, which the store had lost, {}",
                 bytes(pushed.bytes)
             ),
         });
         if pushed.pruned > 0 {
             talk::say(&format!(
-                "{} deleted that no recent commit needs",
+                "{} deleted, which no recent commit needs",
                 count(pushed.pruned, "object")
             ));
         }
@@ -87,7 +87,7 @@ pub(super) fn push(
 /// Brings the newest index of the store into a folder.
 pub(super) fn pull(address: &str, place: &Place, json: bool, quiet: bool) -> anyhow::Result<Exit> {
     let store = store(address)?;
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     if !quiet {
         talk::say(&place.describe());
     }
@@ -95,15 +95,13 @@ pub(super) fn pull(address: &str, place: &Place, json: bool, quiet: bool) -> any
         remote::pull(&store, &place.dir, watch)
     })?
     else {
-        talk::say(
-            "interrupted; the folder is as before, and the same command again goes on with what has come",
-        );
+        talk::say("interrupted; the folder is unchanged: run the same command again to go on");
         return Ok(Exit::Error);
     };
     if !quiet {
         let files = count(pulled.files, "file");
         talk::say(&match (pulled.changed, pulled.files) {
-            (false, 0) => "nothing to fetch: the folder has this state".to_owned(),
+            (false, 0) => "nothing to fetch: the folder already has this state".to_owned(),
             _ => format!(
                 "{files} fetched, {}; {} there already",
                 bytes(pulled.bytes),
@@ -134,12 +132,12 @@ pub(super) fn open(
     quiet: bool,
 ) -> anyhow::Result<Exit> {
     let store = store(address)?;
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     let Some(snapshot) = carried(quiet, &cancel, |watch| {
         remote::open(&store, cache, options, watch)
     })?
     else {
-        talk::say("interrupted; the same command again goes on with what has come");
+        talk::say("interrupted; run the same command again to go on");
         return Ok(Exit::Error);
     };
     let (files, fetched) = snapshot.fetched();
@@ -192,7 +190,7 @@ pub(super) fn cache(dir: Option<PathBuf>, bytes_max: Option<u64>) -> anyhow::Res
         None => {
             let none = || {
                 format!(
-                    "no folder for the cache: there is no home folder; name one with {CACHE_VARIABLE}"
+                    "no folder for the cache, because there is no home folder; name one with {CACHE_VARIABLE}"
                 )
             };
             etcetera::choose_base_strategy()

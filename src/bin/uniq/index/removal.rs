@@ -54,7 +54,7 @@ pub(super) fn remove(
                     };
                     let named = named.collect::<Vec<_>>().join(", ");
                     let why = format!(
-                        "means {}, name one of them: {named}{more}",
+                        "matches {}; name one of them: {named}{more}",
                         count(found.len() as u64, "video")
                     );
                     talk::say(&format!("{selector}: {why}"));
@@ -104,13 +104,13 @@ fn not_there(index: &Index, selector: &str, role: Role) -> &'static str {
     let (other, elsewhere, nowhere) = match role {
         Role::Source | Role::Submission => (
             Role::Benign,
-            "benign material, and no source; uniq index benign remove takes it out",
-            "no such video in the index; uniq index list shows them",
+            "benign material, not a source; remove it with: uniq index benign remove",
+            "no such video in the index; see them with: uniq index list",
         ),
         Role::Benign => (
             Role::Source,
-            "a source, and no benign material; uniq index remove takes it out",
-            "no such benign material in the index; uniq index benign list shows it",
+            "a source, not benign material; remove it with: uniq index remove",
+            "no such benign material in the index; see it with: uniq index benign list",
         ),
     };
     if index.select(selector, other) == Selection::None {

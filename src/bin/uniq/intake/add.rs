@@ -47,7 +47,7 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
     if args.confirms.is_some() {
         anyhow::ensure!(
             clips.len() == 1,
-            "--for is for one clip; add the clips one by one"
+            "--for takes one clip; add the clips one by one"
         );
     }
     let seal = seal_of(args, &clips)?;
@@ -68,7 +68,7 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         .num_threads(threads)
         .build_global()?;
     let index = Index::open(&place.dir)?;
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     let options = CheckOptions {
         effort: args.effort.into(),
         search: args.search.into(),
@@ -105,7 +105,7 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
     // A slip of the name would begin anew, and pay for everything again.
     if !quiet && books.is_new() {
         talk::say(&format!(
-            "{}: there is no ledger of this name, a new one is made",
+            "{}: making a new ledger, since there is none of this name",
             books.shown()
         ));
     }
@@ -209,13 +209,13 @@ fn seal_of(args: &IntakeAdd, clips: &[PathBuf]) -> anyhow::Result<Option<Seal>> 
         let unused = args.signing.key.is_some() || args.signing.signer_command.is_some();
         anyhow::ensure!(
             !unused,
-            "a key, and nothing to sign: name the certificate with --certificate FILE"
+            "a key but nothing to sign; name the certificate with --certificate FILE"
         );
         return Ok(None);
     };
     anyhow::ensure!(
         clips.len() == 1,
-        "--certificate is for one clip; add the clips one by one"
+        "--certificate takes one clip; add the clips one by one"
     );
     let files = certificate::files_of(file);
     certificate::are_free(&files)?;

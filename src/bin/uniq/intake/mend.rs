@@ -34,7 +34,7 @@ pub(super) fn mend(
         talk::fail_about(path, error);
     }
     let decoding = guard::decoding(limits, quiet)?;
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     let options = CheckOptions {
         cancel: Some(&cancel),
         ..CheckOptions::new(&decoding)
@@ -57,20 +57,20 @@ pub(super) fn mend(
         if mended.removed > 0 {
             writeln!(
                 out,
-                "{} of submissions that have ended removed",
+                "{} of ended submissions removed",
                 count(mended.removed as u64, "entry")
             )?;
         }
         for number in &mended.made {
             writeln!(
                 out,
-                "submission {number}: its keys were made anew of its clip"
+                "submission {number}: its keys were made again from its clip"
             )?;
         }
         for number in &mended.adopted {
             writeln!(
                 out,
-                "submission {number}: taken from the index, of an unknown creator; nobody else is paid for it"
+                "submission {number}: recovered from the index for an unknown creator; nobody else is paid for its seconds"
             )?;
         }
         for (number, error) in &mended.missing {
@@ -84,7 +84,7 @@ pub(super) fn mend(
             let unknown = count(mended.unknown as u64, "submission");
             writeln!(
                 out,
-                "{unknown} only the index knows: take them into the ledger with --adopt"
+                "{unknown} in the index but not in the ledger; take them into the ledger with --adopt"
             )?;
         }
         if is_whole {
@@ -92,7 +92,7 @@ pub(super) fn mend(
         } else if !mended.missing.is_empty() {
             writeln!(
                 out,
-                "name the folder of the missing clips, or withdraw their submissions: their seconds would be paid for again"
+                "name the folder of the missing clips, or withdraw their submissions; otherwise their seconds could be paid for again"
             )?;
         }
     }

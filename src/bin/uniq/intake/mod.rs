@@ -97,7 +97,7 @@ pub(crate) fn run(command: IntakeCommand, quiet: bool) -> anyhow::Result<Exit> {
             } else {
                 writeln!(
                     out,
-                    "{} of {} fit, and so do tables and index; head {}",
+                    "{} of {} verified, and the tables and the index agree; head {}",
                     count(verified.events, "row"),
                     count(verified.submissions, "submission"),
                     verified.head
@@ -170,8 +170,7 @@ fn withdraw(change: &Change) -> anyhow::Result<Exit> {
     let (number, by, why) = (change.number, Some(&*change.by), Some(&*change.why));
     ledger::withdraw(&mut books.open(false)?, &books, number, by, why)?;
     output::print(
-        format!("submission {number} is withdrawn, and its keys and pictures are removed\n")
-            .as_bytes(),
+        format!("submission {number} is withdrawn; its keys and pictures are removed\n").as_bytes(),
     )?;
     Ok(Exit::Success)
 }

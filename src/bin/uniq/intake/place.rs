@@ -34,7 +34,7 @@ impl Found {
             Some(text) => Place::parse(&text),
             None => {
                 let strategy = etcetera::choose_base_strategy().map_err(|_| {
-                    anyhow::anyhow!("no place for the ledger: there is no home folder; name one with --ledger FILE")
+                    anyhow::anyhow!("no place for the ledger, because there is no home folder; name one with --ledger FILE")
                 })?;
                 Place::File(strategy.data_dir().join("uniq").join("ledger.db"))
             }
@@ -47,7 +47,7 @@ impl Found {
                 name.into()
             }
             (None, Place::Postgres(_)) => anyhow::bail!(
-                "name the folder with the keys of the submissions, which all hosts of this ledger share, with --submissions DIR"
+                "no folder for the keys of the submissions; name one that all hosts of this ledger share, with --submissions DIR"
             ),
         };
         if submissions.exists() && !submissions.is_dir() {

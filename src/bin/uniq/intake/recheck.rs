@@ -30,7 +30,7 @@ pub(super) fn recheck(args: &IntakeRecheck, quiet: bool) -> anyhow::Result<Exit>
     let place = Place::existing(args.index.dir.clone())?;
     let decoding = guard::decoding(&args.guard, quiet)?;
     let index = Index::open(&place.dir)?;
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     let options = CheckOptions {
         cancel: Some(&cancel),
         now: Some(SystemTime::now()),
@@ -238,10 +238,7 @@ fn line(done: &Rechecked, payable_minutes: f64) -> String {
         })
         .collect();
     let mut says = match spans.is_empty() {
-        true => format!(
-            "submission {}: a source that is new may show it",
-            done.number
-        ),
+        true => format!("submission {}: a new source may show it", done.number),
         false => {
             format!(
                 "submission {}: {} s more are public ({})",
@@ -254,12 +251,12 @@ fn line(done: &Rechecked, payable_minutes: f64) -> String {
     says += &format!("; now {} s payable", tenths(payable_minutes * 60.0));
     if !done.sold.is_empty() {
         says += &format!(
-            ", of them {} s that were sold before and would not be offered now",
+            ", including {} s that were already sold and could no longer be offered",
             seconds(&done.sold)
         );
     }
     for other in done.resettled.iter().filter(|other| **other != done.number) {
-        says += &format!("; submission {other} was settled again");
+        says += &format!("; the claims of submission {other} changed");
     }
     says
 }

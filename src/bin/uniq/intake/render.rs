@@ -41,7 +41,7 @@ fn heading(said: &Submission) -> String {
         .map_or(String::new(), |at| format!(", received {}", plain(at)));
     let payable = match said.provisional {
         true => format!(
-            "{} s provisionally payable, until the clip is seen",
+            "{} s provisionally payable, until the clip itself is submitted",
             tenths(said.provisional_minutes * 60.0)
         ),
         false => format!("{} s payable", tenths(said.payable_minutes * 60.0)),
@@ -101,17 +101,17 @@ pub(super) fn notice(notice: Notice<'_>) {
         Notice::Received(of) => talk::say_over(&format!("{}: submission {}", of.path, of.number)),
         Notice::Waiting { number, behind } if number == behind => {
             talk::say_over(&format!(
-                "submission {number} is worked on by another process"
+                "submission {number} is in work in another process"
             ));
         }
         Notice::Waiting { number, behind } => {
             talk::say_over(&format!(
-                "submission {number} waits for submission {behind}, which came before it"
+                "submission {number} waits for submission {behind}, which came first"
             ));
         }
         Notice::TakenOver(of) => {
             talk::say_over(&format!(
-                "submission {} was left by its worker, and is worked on here: {}",
+                "submission {} lost its worker and continues here: {}",
                 of.number, of.path
             ));
         }

@@ -37,7 +37,7 @@ pub(super) fn review(args: &IntakeReview) -> anyhow::Result<Exit> {
             Ruling::Allowed,
             "the creator's own publication, or licensed",
         ),
-        Said::Undo => (Ruling::Undo, "not judged any more"),
+        Said::Undo => (Ruling::Undo, "no longer judged"),
     };
     let changed = ledger.review(
         args.number,

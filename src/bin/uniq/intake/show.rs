@@ -36,7 +36,7 @@ pub(super) fn list(
 ) -> anyhow::Result<Exit> {
     if let Some(state) = state.filter(|state| !STATES.contains(state)) {
         anyhow::bail!(
-            "{state}: no state of a submission; give one of {}",
+            "{state}: not a state of a submission; give one of {}",
             STATES.join(", ")
         );
     }

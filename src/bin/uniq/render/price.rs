@@ -44,13 +44,13 @@ fn quality_words(quality: &Quality) -> Vec<String> {
         (RateState::Full, _) => format!("{:.2} frames a second", rate.stored),
         (RateState::Repeated, Some(distinct)) => {
             format!(
-                "{distinct:.1} distinct of {:.2} frames a second, others repeated",
+                "{distinct:.1} distinct of {:.2} frames a second, the rest repeated",
                 rate.stored
             )
         }
         (RateState::Blended, Some(distinct)) => {
             format!(
-                "{distinct:.1} distinct of {:.2} frames a second, others blended",
+                "{distinct:.1} distinct of {:.2} frames a second, the rest blended",
                 rate.stored
             )
         }

@@ -60,7 +60,7 @@ const SHOWN_MIN_S: f64 = 0.05;
 /// Why seconds that were not found are not payable either.
 fn why_not_payable(report: &Report) -> String {
     if report.submission.is_some() {
-        "not found, but others hold them or they wait: see the submission below".to_owned()
+        "not found, but already offered or undecided: see the submission below".to_owned()
     } else if report.clip.from_fingerprint && report.provisional_minutes > 0.0 {
         format!(
             "not found; payable ({:.2} minutes) once the clip itself is checked",

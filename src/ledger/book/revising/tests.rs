@@ -135,7 +135,7 @@ fn a_judgement_about_nothing_that_is_known_is_refused() {
             ..of(Ruling::Allowed)
         };
         assert!(refusal(ledger.review(1, &elsewhere)).contains("has no such match"));
-        assert!(refusal(ledger.review(1, &of(Ruling::Undo))).contains("taken back"));
+        assert!(refusal(ledger.review(1, &of(Ruling::Undo))).contains("no judgement to undo"));
         assert!(
             refusal(ledger.review(9, &of(Ruling::Allowed))).contains("there is no submission 9")
         );
@@ -312,7 +312,7 @@ fn a_row_that_gives_seconds_by_a_recheck_and_a_table_that_differs_are_found() {
             verify(&mut ledger, None)
                 .unwrap_err()
                 .to_string()
-                .contains("its spans are others")
+                .contains("its spans differ")
         );
 
         let name = ledger.name().to_owned();
