@@ -188,7 +188,8 @@ mod tests {
             ..large
         };
         assert!(
-            why(&richer, &[large], Keep::Quality).ends_with("most bits a second, 8.00 million")
+            why(&richer, &[large], Keep::Quality)
+                .ends_with("most bits a second among those, 8.00 million")
         );
         assert!(
             why(&large, &[Traits { order: 7, ..large }], Keep::Quality)

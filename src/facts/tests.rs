@@ -433,7 +433,7 @@ fn facts_that_no_clip_can_have_are_not_believed() {
             believed
                 .resolution
                 .reason
-                .is_some_and(|reason| reason.contains("contradicts")),
+                .is_some_and(|reason| reason.contains("contradict each other")),
             "{number}"
         );
     }

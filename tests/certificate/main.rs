@@ -342,7 +342,7 @@ fn a_check_signs_what_it_tells() {
         "--key",
         "ed25519",
     ]);
-    refused(&again, "already");
+    refused(&again, "signed files are never overwritten");
     refused(
         &world.uniq(&[
             "check",

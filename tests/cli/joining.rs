@@ -130,7 +130,7 @@ fn indexes_of_several_machines_are_joined_without_their_videos() {
     assert!(!sandbox.path("new").exists());
     let itself = sandbox.uniq(&["index", "merge", "--index", "all", "--from", "all"]);
     assert!(
-        code(&itself) == 2 && stderr(&itself).contains("another index"),
+        code(&itself) == 2 && stderr(&itself).contains("another one than the index"),
         "{}",
         stderr(&itself)
     );

@@ -244,7 +244,7 @@ fn nothing_is_answered_before_a_smaller_number() {
             .receive(&receipt("ada", "b"), &second, LEASE)
             .unwrap();
         let why = refusal(ledger.decide(2, &second, &outcome(2, 10, vec![]), &state()));
-        assert!(why.contains("before submission 1"), "{why}");
+        assert!(why.contains("must wait for submission 1"), "{why}");
         assert!(ledger.end(1, &first, Standing::Failed, "no video").unwrap());
         assert!(
             ledger

@@ -144,7 +144,7 @@ fn evidence(found: &Evidence) -> String {
         .or(source.url.as_deref())
         .map_or(String::new(), |name| format!(" {}", plain(name)));
     format!(
-        "{} is {} of source {}{name}, a copy (probability {})",
+        "{} corresponds to {} of source {}{name}, probability of a copy {}",
         interval(found.clip),
         interval(found.reference),
         source.sha256.get(..16).unwrap_or_default(),
