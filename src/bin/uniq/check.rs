@@ -261,8 +261,7 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
         );
     }
     let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
-    // Decode the bytes again, as a reader does, so that the digest is the one that certificates
-    // give.
+    // Use the fingerprint as if loaded from its file, so that its digest is that of a certificate.
     let invalid = |reason| Error::InvalidFingerprint {
         path: args.clip.clone(),
         reason,
