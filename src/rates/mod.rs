@@ -24,7 +24,7 @@
 //! |---|---|---|
 //! | `min_native_lines` | pixels | the native short side is at least that |
 //! | `min_distinct_fps` | frames a second | the distinct frame rate is at least that; a hundredth less is enough, as for 59.94 |
-//! | `min_used_bits` | bits | so many bits of a sample are used |
+//! | `min_used_bits` | bits | at least so many bits of a sample are used |
 //! | `overlays` | `"none"` \| `"found"` | no logo or caption is seen within the span, or one is |
 //! | `bars` | `"none"` \| `"found"` | the picture has no black bars, or has some |
 //! | `interlaced` | bool | frames consist of two fields, or do not |
