@@ -63,7 +63,7 @@ use crate::media::open_regular;
 ///
 /// # Errors
 ///
-/// [`Error::Io`], and [`Error::InvalidCertificate`] for a larger file, which is not read to its end.
+/// [`Error::Io`], and [`Error::InvalidCertificate`] for a larger file, which is not read further.
 pub fn read(path: &Path, most: usize) -> Result<Vec<u8>> {
     let file =
         open_regular(path, OpenOptions::new().read(true)).map_err(Error::io(path, "open"))?;

@@ -5,7 +5,7 @@
 //! it. No other service is needed.
 //!
 //! ```text
-//! manifests/00000000000000000007           a commit: a line of JSON with its author, and the manifest
+//! manifests/00000000000000000007           a commit: a line of JSON with its author, the manifest
 //! segments/00000001-SHA256.seg             segments and centroids, by number and SHA-256
 //! history/00000000000000000006-SHA256      the history, by number of commits and SHA-256
 //! ```
