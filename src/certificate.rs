@@ -59,12 +59,11 @@ pub use verify::{Level, Verified, verify};
 use crate::error::{Error, Result};
 use crate::media::open_regular;
 
-/// Reads a whole small file.
+/// Reads a whole file of at most `most` bytes.
 ///
 /// # Errors
 ///
-/// [`Error::Io`], and [`Error::InvalidCertificate`] for a file of more than `most` bytes, of which
-/// no more is read.
+/// [`Error::Io`], and [`Error::InvalidCertificate`] for a larger file, which is not read further.
 pub fn read(path: &Path, most: usize) -> Result<Vec<u8>> {
     let file =
         open_regular(path, OpenOptions::new().read(true)).map_err(Error::io(path, "open"))?;

@@ -3,46 +3,45 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What every fallible call of the crate returns.
+/// Result of every fallible call of the crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a call failed; each variant names the file and leaves the cause to
-/// [`std::error::Error::source`].
+/// Why a call failed. Each variant names the file; [`std::error::Error::source`] gives the cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file holds nothing at all.
+    /// The file is empty.
     #[error("{}: empty file; copy or download it again", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// The bytes are no container that is understood.
+    /// The file is in no known container format.
     #[error("{}: not a media file; give a video such as .mp4, .mov, .mkv or .webm", path.display())]
     NotMedia {
         /// The file.
         path: PathBuf,
-        /// What the demuxer said.
+        /// The demuxer's error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A container without moving pictures: audio, subtitles, or only a cover.
+    /// A container without video: only audio, subtitles, or a cover.
     #[error("{}: no video stream ({found}); give a file that has one", path.display())]
     NoVideo {
         /// The file.
         path: PathBuf,
-        /// What is in the file instead.
+        /// What the file contains instead.
         found: String,
     },
-    /// The video's codec has no decoder in the FFmpeg that this program runs with.
+    /// FFmpeg at run time has no decoder for the video's codec.
     #[error("{}: no decoder for codec {codec}; convert the file to H.264 or install an FFmpeg that has this decoder", path.display())]
     NoDecoder {
         /// The file.
         path: PathBuf,
-        /// The codec's name, or its four-character tag when it has no name.
+        /// The codec's name, or its four-character tag if it has none.
         codec: String,
     },
-    /// The video's codec is not among those that are accepted.
+    /// The video's codec is not among the accepted ones.
     #[error("{}: codec {codec} is not accepted, to keep rarely used decoders away from foreign files; convert the file to H.264", path.display())]
     NotAccepted {
         /// The file.
@@ -50,48 +49,48 @@ pub enum Error {
         /// The codec's name.
         codec: String,
     },
-    /// The file takes more of the machine than it may.
+    /// The file exceeds a limit.
     #[error("{}: limit exceeded, {limit}: {found}; allowed: {allowed}; raise it with {option} if you trust the file", path.display())]
     LimitExceeded {
         /// The file.
         path: PathBuf,
         /// The limit's name.
         limit: &'static str,
-        /// What the file has or asks for.
+        /// What the file has or needs.
         found: String,
-        /// What the limit is.
+        /// The value of the limit.
         allowed: String,
-        /// The option of the program that raises it; the field of [`crate::media::Limits`] has a
-        /// like name.
+        /// The option of the program that raises the limit; the field of [`crate::media::Limits`]
+        /// has a similar name.
         option: &'static str,
     },
-    /// The name is that of a symbolic link, which could lead anywhere.
+    /// The path is a symbolic link, which could lead anywhere.
     #[error("{}: a symbolic link, which could lead to any file; name the file itself, or allow links with --follow-links where the command has it", path.display())]
     Link {
         /// The link.
         path: PathBuf,
     },
-    /// Somebody wrote to the file while it was read.
+    /// The file was changed while it was read.
     #[error("{}: the file changed while it was read; wait until it is complete, then try again", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
     },
-    /// The process that decoded the file came to a bad end of its own making.
+    /// The process that decoded the file died by itself.
     #[error("{}: its decoding process {how}, {:.1} s of video decoded; the file may be malicious: get it again, or leave it out{}", path.display(), reached.as_secs_f64(), if unnoted.is_some() { "; this could not be written to the journal" } else { "" })]
     WorkerDied {
         /// The file.
         path: PathBuf,
         /// How it ended: `was killed by signal 11 (SIGSEGV)`.
         how: String,
-        /// The time in the video up to which it had told of progress.
+        /// Time in the video up to which it reported progress.
         reached: Duration,
-        /// Why the journal could not take it in, if it could not: the file is then tried once more
+        /// Why the journal could not record this death, if so. The file may then be tried once more
         /// than it should be.
         #[source]
         unnoted: Option<Box<Error>>,
     },
-    /// The process that decoded the file was ended from outside, again and again; nothing is held
+    /// The process that decoded the file was repeatedly killed from outside; this does not count
     /// against the file.
     #[error("{}: its decoding process {how}, {:.1} s of video decoded, {times} times; the file is not at fault: free some memory or find out what ends the process, then try again", path.display(), reached.as_secs_f64())]
     WorkerKilled {
@@ -99,7 +98,7 @@ pub enum Error {
         path: PathBuf,
         /// How it ended the last time: `was killed from outside by signal 9 (SIGKILL)`.
         how: String,
-        /// The time in the video up to which it had told of progress the last time.
+        /// Time in the video up to which it reported progress the last time.
         reached: Duration,
         /// How often it was started.
         times: u32,
@@ -109,12 +108,12 @@ pub enum Error {
     Quarantined {
         /// The file.
         path: PathBuf,
-        /// How often.
+        /// Number of deaths.
         deaths: u32,
         /// How it ended the last time.
         how: String,
     },
-    /// No decoding process can be had, whatever the file.
+    /// No decoding process can be started, for any file.
     #[error("{}: no decoding process can be started with this program: {reason}", program.display())]
     NoWorker {
         /// The program that was started.
@@ -122,7 +121,7 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
-    /// This system lacks protections that the caller insists on.
+    /// This system lacks protections that the caller requires.
     #[error(
         "the decoding process is not fully protected here: {lacking}; run uniq doctor to see what to do, or leave out --require-sandbox"
     )]
@@ -130,7 +129,7 @@ pub enum Error {
         /// What is missing.
         lacking: String,
     },
-    /// A video stream of which not one frame could be decoded.
+    /// No frame of the video stream could be decoded.
     #[error("{}: no frame could be decoded: {reason}; get the file again", path.display())]
     Undecodable {
         /// The file.
@@ -138,12 +137,12 @@ pub enum Error {
         /// The stage, and the decoder's last message.
         reason: String,
     },
-    /// A clip that has more than one picture, of which a fingerprint holds one.
+    /// The clip has several pictures, but a fingerprint holds one.
     #[error("{}: a player could show any of its {streams} video streams, but a fingerprint holds only one; check the clip itself, or remove the other streams", path.display())]
     SeveralPictures {
         /// The file.
         path: PathBuf,
-        /// How many.
+        /// Number of pictures.
         streams: usize,
     },
     /// A file or folder could not be read or written.
@@ -151,22 +150,22 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What was tried, such as `open`.
+        /// The operation that failed, such as `open`.
         doing: &'static str,
-        /// The operating system's answer.
+        /// The operating system's error.
         #[source]
         source: std::io::Error,
     },
-    /// There is no index where one was looked for.
+    /// The folder contains no index.
     #[error("no index in {}; build one with: uniq index build DIR --index {}", path.display(), path.display())]
     NoIndex {
         /// The folder.
         path: PathBuf,
     },
-    /// An answer does not cover the whole index, so that nothing can be said of the clip.
+    /// An answer does not cover the whole index, so nothing can be said about the clip.
     #[error("{}: no complete answer: {reason}", path.display())]
     IncompleteAnswer {
-        /// The folder of the index, or what was sent.
+        /// The folder of the index, or what was received.
         path: PathBuf,
         /// What is missing or wrong.
         reason: String,
@@ -174,18 +173,18 @@ pub enum Error {
     /// The index was made by another version or with another configuration.
     #[error("{}: {what} is {found}, this program needs {expected}; {remedy}", path.display())]
     IncompatibleIndex {
-        /// The file that says so.
+        /// The file of the index that differs.
         path: PathBuf,
         /// The property that differs.
         what: &'static str,
         /// Its value in the file.
         found: String,
-        /// The value or range that can be read.
+        /// The readable value or range.
         expected: String,
         /// What to do.
         remedy: &'static str,
     },
-    /// The index's bytes are not those that were written.
+    /// A file of the index has other bytes than were written.
     #[error("{}: damaged: {what} is {found}, expected {expected}; {remedy}", path.display())]
     CorruptIndex {
         /// The damaged file.
@@ -194,12 +193,12 @@ pub enum Error {
         what: &'static str,
         /// Its value in the file.
         found: String,
-        /// What it has to be.
+        /// The correct value.
         expected: String,
         /// What to do.
         remedy: &'static str,
     },
-    /// The index is whole, and not in the state that the caller insists on.
+    /// The index is intact, but not in the state that the caller requires.
     #[error("{}: {what} is {found}, expected {expected}; use the intended index, or expect what uniq index stats --json prints for this one", path.display())]
     UnexpectedIndex {
         /// The manifest.
@@ -216,10 +215,10 @@ pub enum Error {
     Locked {
         /// The lock file.
         path: PathBuf,
-        /// The writer, when it is known.
+        /// Process number of the writer, if known.
         owner: Option<u32>,
     },
-    /// The file is to be benign material, and is in the index as a source.
+    /// The file cannot become benign material, because it is in the index as a source.
     #[error("{}: already in the index as a source; remove it first with: uniq index remove {id}", path.display())]
     IsSource {
         /// The file.
@@ -227,21 +226,21 @@ pub enum Error {
         /// First 16 hexadecimal digits of its SHA-256.
         id: String,
     },
-    /// The index holds videos of another role than what is to be added to it or searched in it.
+    /// The index holds videos of another role than those to add or to search.
     #[error("{}: this index holds {role}; published videos and submissions need separate indexes: name another one with --index", path.display())]
     OtherRole {
         /// The folder of the index.
         path: PathBuf,
-        /// What it holds.
+        /// The role of its videos.
         role: &'static str,
     },
-    /// The file is to be benign material, and nothing that it shows could be recognised.
+    /// The file cannot become benign material, because nothing in it could be recognised.
     #[error("{}: shows nothing that could be recognised, because it is black, flat or plain; leave it out: clips that show it are unsearchable there anyway", path.display())]
     NothingBenign {
         /// The file.
         path: PathBuf,
     },
-    /// A list of sources has a line that cannot be read.
+    /// A line of a list of sources cannot be read.
     #[error("{}:{line}: {reason}", path.display())]
     InvalidList {
         /// The list.
@@ -251,16 +250,16 @@ pub enum Error {
         /// What is wrong and what is expected.
         reason: String,
     },
-    /// A list of sources names files where it may not reach.
+    /// A list of sources names files outside the folder in which it may name files.
     #[error("{}:{line}: {reason}", path.display())]
     OutsideList {
         /// The list.
         path: PathBuf,
-        /// The line of the first, counted from 1.
+        /// Line of the first such file, counted from 1.
         line: u64,
-        /// How many files.
+        /// Number of such files.
         files: u64,
-        /// Which, and how to allow it.
+        /// Which files, and how to allow them.
         reason: String,
     },
     /// A fingerprint file is damaged or of another version.
@@ -271,15 +270,15 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// A certificate, a proof or a checkpoint that cannot be believed.
+    /// A certificate, a proof or a checkpoint is not valid.
     #[error("{}: refused: {reason}", path.display())]
     InvalidCertificate {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and what to do where something can be done.
+        /// What is wrong, and what to do if something can be done.
         reason: String,
     },
-    /// A key or a keyring that cannot be used.
+    /// A key or a keyring cannot be used.
     #[error("{}: not a usable key: {reason}", path.display())]
     InvalidKey {
         /// The file.
@@ -293,17 +292,17 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
-    /// A past state of the index cannot be searched any more.
+    /// A past state of the index can no longer be searched.
     #[error("{}: generation {generation} cannot be searched: {reason}", path.display())]
     NoPast {
         /// The index.
         path: PathBuf,
-        /// The commit that was asked for.
+        /// The requested commit.
         generation: u64,
         /// Why, and what to do.
         reason: String,
     },
-    /// A clip was expected, and the file is, or pretends to be, the fingerprint of one.
+    /// The file is, or claims to be, a fingerprint, but a clip was expected.
     #[error("{}: a fingerprint, not a clip; check it with: uniq check --fingerprint FILE", path.display())]
     IsFingerprint {
         /// The file.
@@ -319,7 +318,7 @@ pub enum Error {
         /// The range.
         expected: &'static str,
     },
-    /// There is no ledger where one was looked for.
+    /// There is no ledger of this name.
     #[error(
         "{ledger}: no ledger; name another one with --ledger, or make one with: uniq intake add CLIP --by CREATOR"
     )]
@@ -327,36 +326,36 @@ pub enum Error {
         /// The ledger.
         ledger: String,
     },
-    /// The ledger was made by another version or is something else.
+    /// The ledger was made by another version, or this is no ledger.
     #[error("{ledger}: is {found}, this program needs {expected}; {remedy}")]
     IncompatibleLedger {
         /// The ledger.
         ledger: String,
-        /// What it is.
+        /// What was found.
         found: String,
-        /// What can be read.
+        /// The readable version.
         expected: String,
         /// What to do.
         remedy: &'static str,
     },
-    /// The ledger's rows are not those that were written.
+    /// Rows of the ledger were changed.
     #[error(
         "{ledger}: damaged or altered: {what}: {found}; keep this file as evidence, and restore a backup that passes: uniq intake verify"
     )]
     CorruptLedger {
         /// The ledger.
         ledger: String,
-        /// The row or table that does not fit.
+        /// The row or table that is wrong.
         what: String,
         /// What is wrong with it.
         found: String,
     },
-    /// Somebody else has the ledger.
+    /// Another process is using the ledger.
     #[error("{ledger}: another program has locked it for more than {} s; find out which one (a backup, an open shell?), end it and try again", waited.as_secs())]
     LedgerBusy {
         /// The ledger.
         ledger: String,
-        /// How long it was waited for.
+        /// Time waited for it.
         waited: Duration,
     },
     /// The ledger could not be read or written.
@@ -364,13 +363,13 @@ pub enum Error {
     Ledger {
         /// The ledger.
         ledger: String,
-        /// What was tried, such as `commit`.
+        /// The operation that failed, such as `commit`.
         doing: &'static str,
-        /// The database's answer.
+        /// The database's error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The ledger and the index of its submissions are not of the same time.
+    /// The ledger and the index of its submissions are in different states.
     #[error("{ledger} and {}: out of step: {found}; {remedy}", index.display())]
     LedgerOutOfStep {
         /// The ledger.
@@ -388,18 +387,18 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
-    /// A file is no rate card.
+    /// The file is not a valid rate card.
     #[error("{path}: not a valid rate card: {reason}", path = path.display())]
     InvalidRates {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, with the line where there is one.
+        /// What is wrong with it, with the line if known.
         reason: String,
     },
-    /// An address that names no place in object storage.
+    /// The address names no place in object storage.
     #[error("{address}: not an address of object storage: {reason}")]
     InvalidStore {
-        /// The address, without what it should not have had in it.
+        /// The address, without credentials.
         address: String,
         /// What is wrong and what is expected.
         reason: String,
@@ -415,13 +414,13 @@ pub enum Error {
     Store {
         /// The object, or the address.
         object: String,
-        /// What was tried, such as `read`.
+        /// The operation that failed, such as `read`.
         doing: &'static str,
-        /// Its answer.
+        /// The storage's error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// What is in the object storage is not what was put there.
+    /// An object in the storage has other content than was written.
     #[error("{object}: damaged: {what} is {found}, expected {expected}; {remedy}")]
     CorruptStore {
         /// The object.
@@ -430,54 +429,54 @@ pub enum Error {
         what: &'static str,
         /// Its value.
         found: String,
-        /// What it has to be.
+        /// The correct value.
         expected: String,
         /// What to do.
         remedy: String,
     },
-    /// Somebody else committed to the object storage first.
+    /// Another process committed to the object storage first.
     #[error(
         "{store}: {winner} committed generation {generation} first; nothing of this push is visible; {remedy}"
     )]
     StoreConflict {
         /// The address.
         store: String,
-        /// The commit that is there now.
+        /// The commit that is now there.
         generation: u64,
-        /// Host, process and time of who made it.
+        /// Host, process and time of that commit.
         winner: String,
         /// What to do.
         remedy: String,
     },
-    /// The index in the folder and that in the object storage did not grow from one another.
+    /// Neither index, in the folder or in the object storage, is an earlier state of the other.
     #[error("{} and {store}: {found}; {remedy}", path.display())]
     NotDescended {
         /// The folder.
         path: PathBuf,
         /// The address.
         store: String,
-        /// How they stand to each other.
+        /// How their states relate.
         found: String,
         /// What to do.
         remedy: String,
     },
-    /// The local copies of an index in object storage take more room than they may.
+    /// The local copies of an index in object storage would exceed the limit of the cache.
     #[error("{}: the cache may take {limit} bytes, but this index needs {needed} beside what is in use; raise the limit with --cache-max or UNIQ_CACHE_MAX, or end the programs that use other indexes of the cache", path.display())]
     CacheFull {
         /// The folder of the cache.
         path: PathBuf,
-        /// Bytes that it may take.
+        /// Maximum size in bytes.
         limit: u64,
-        /// Bytes that it would take.
+        /// Required size in bytes.
         needed: u64,
     },
-    /// The caller asked to stop.
+    /// The caller cancelled the call.
     #[error("cancelled")]
     Cancelled,
 }
 
 impl Error {
-    /// A name for programs, which stays the same: that of the variant, such as `not_media`.
+    /// A stable name for programs: the variant's, such as `not_media`.
     pub fn code(&self) -> String {
         let text = format!("{self:?}");
         let name = text
@@ -505,7 +504,7 @@ impl Error {
     }
 }
 
-/// The system's own answer, without the name of a temporary file that somebody has put around it.
+/// The system's own error, without the name of a temporary file that a wrapper added.
 fn bare(error: std::io::Error) -> std::io::Error {
     let inner = error.get_ref().and_then(|around| {
         around
@@ -516,7 +515,7 @@ fn bare(error: std::io::Error) -> std::io::Error {
     inner.map_or(error, std::io::Error::from_raw_os_error)
 }
 
-/// What to do about an answer of the operating system, where that is known.
+/// What to do about an error of the operating system, if known.
 fn advice(path: &Path, doing: &str, cause: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
     match cause.kind() {
@@ -538,7 +537,7 @@ fn advice(path: &Path, doing: &str, cause: &std::io::Error) -> &'static str {
         ErrorKind::PermissionDenied => {
             "; you lack permission for this file or its folder: get it, or use another folder"
         }
-        // No kind of its own yet.
+        // The standard library has no kind for it yet.
         _ if cause.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
             "; a large index has many files: allow more open files with: ulimit -n"
         }
@@ -546,7 +545,7 @@ fn advice(path: &Path, doing: &str, cause: &std::io::Error) -> &'static str {
     }
 }
 
-/// What to do about an answer of a database, where that is known.
+/// What to do about an error of a database, if known.
 fn ledger_advice(cause: &(dyn std::error::Error + 'static)) -> &'static str {
     let text = cause.to_string();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
@@ -566,7 +565,7 @@ fn ledger_advice(cause: &(dyn std::error::Error + 'static)) -> &'static str {
     }
 }
 
-/// What to do about an answer of object storage, where that is known.
+/// What to do about an error of object storage, if known.
 fn store_advice(cause: &(dyn std::error::Error + 'static)) -> &'static str {
     let text = cause.to_string();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));

@@ -25,40 +25,40 @@ pub use sources::{
     sources, sources_within,
 };
 
-/// Which sources a build takes.
+/// Which sources a build handles.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Take {
-    /// What is new is added, and what is known of the others is corrected.
+    /// Adds new sources and corrects what the index knows of the others.
     #[default]
     All,
-    /// What is known of those that are in the index is corrected, and nothing is added.
+    /// Corrects what the index knows of its videos, and adds nothing.
     Known,
-    /// As `Known`, and small pictures are made of the sources that have none.
+    /// As `Known`; also makes the small pictures of sources that have none.
     Pictures,
 }
 
-/// How an index is built.
+/// Options of a build.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
-    /// Where the sources are decoded, and what they may take.
+    /// Where the sources are decoded, and with which limits.
     pub decoding: Decoding,
-    /// What the videos are added as.
+    /// Role of the added videos.
     pub role: Role,
-    /// Which of the sources are taken.
+    /// Which of the sources to handle.
     pub take: Take,
-    /// Longest time between two keyframes of a source, 0.1 to 60 s; `None` takes the index's own,
+    /// Maximum time between two keyframes of a source, 0.1 to 60 s. `None` takes the index's own,
     /// or [`CORPUS_INTERVAL`] for a new one.
     pub interval: Option<Duration>,
-    /// Videos decoded at a time; `None` takes one a core.
+    /// Number of videos decoded at a time; `None` means one per core.
     pub threads: Option<usize>,
-    /// Longest time for which finished videos wait in memory for their commit.
+    /// Maximum time for which finished videos wait in memory for their commit.
     pub commit_every: Duration,
-    /// What the times of commits are taken from; `None` notes none.
+    /// Clock for the times of commits; `None` records none.
     pub clock: Option<fn() -> SystemTime>,
 }
 
 impl BuildOptions {
-    /// What suits most; where files are decoded has to be said by name.
+    /// Options that suit most builds. Where files are decoded has no default.
     pub fn new(decoding: Decoding) -> BuildOptions {
         BuildOptions {
             decoding,
@@ -72,127 +72,126 @@ impl BuildOptions {
     }
 }
 
-/// What a build tells while it runs; events come from several threads, also at the same time.
+/// Progress of a build. Events come from several threads, also at the same time.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The work is known.
+    /// The amount of work is known.
     Started {
-        /// Source files.
+        /// Number of source files.
         videos: usize,
-        /// Their bytes.
+        /// Their total size in bytes.
         bytes: u64,
     },
-    /// Some video was decoded.
+    /// A part of a video was decoded.
     Advanced {
-        /// How much further one video has come.
+        /// Length of that part.
         video: Duration,
     },
-    /// A source is done with.
+    /// A source is finished.
     Finished {
         /// The file.
         path: &'a Path,
-        /// Its bytes.
+        /// Its size in bytes.
         bytes: u64,
-        /// What became of it.
+        /// Its outcome.
         outcome: Outcome<'a>,
     },
-    /// What was finished is safe on disk.
+    /// The finished videos are durable on disk.
     Committed {
-        /// Videos in the index.
+        /// Number of videos in the index.
         videos: u64,
-        /// Their keys.
+        /// Number of their keys.
         keys: u64,
     },
-    /// The index is being put in order.
+    /// The index is being maintained.
     Maintaining {
-        /// What goes on.
+        /// What is being done.
         what: Upkeep,
-        /// How much of it is done, in 0..=1.
+        /// The finished share of it, 0..=1.
         share: f32,
     },
 }
 
-/// What became of a source.
+/// Outcome of a source.
 #[derive(Debug)]
 pub enum Outcome<'a> {
-    /// It is new in the index.
+    /// It was added to the index.
     Added {
         /// Its length.
         duration: Duration,
         /// How much of it could not be decoded.
         undecoded: Duration,
     },
-    /// The same bytes were in the index already, in the same role.
+    /// The index already has the same bytes in the same role.
     AlreadyThere,
-    /// The same bytes were in the index already, and what is known of them was corrected.
+    /// The index already had the same bytes, and what it knows of them was corrected.
     Corrected,
-    /// It was in the index without small pictures, and these were made.
+    /// The index had it without small pictures, which were made.
     Refreshed {
         /// Its length.
         duration: Duration,
     },
-    /// It is not in the index, and was not to be added.
+    /// It is not in the index and was not to be added.
     NotThere,
-    /// The same bytes are in the index as benign material, and so were not added as a source.
+    /// The index has the same bytes as benign material, so it was not added as a source.
     Benign,
     /// It could not be added.
     Failed(&'a Error),
 }
 
-/// What a build came to.
+/// Result of a build.
 #[derive(Debug)]
 pub struct BuildSummary {
-    /// Videos added.
+    /// Number of videos added.
     pub added: usize,
-    /// Sources whose bytes were in the index already.
+    /// Number of sources whose bytes were already in the index.
     pub skipped: usize,
-    /// Sources whose bytes are in the index as benign material, and that were therefore not added.
+    /// Number of sources that were not added because the index has their bytes as benign material.
     pub benign: usize,
-    /// Videos of the index of which the sources told more or otherwise, and that were corrected.
+    /// Number of videos of the index whose facts were corrected from the sources.
     pub corrected: usize,
-    /// Videos of the index of which small pictures were made ([`Take::Pictures`]).
+    /// Number of videos of the index whose small pictures were made ([`Take::Pictures`]).
     pub refreshed: usize,
     /// Sources that are not in the index and were not to be added ([`Take::Known`]).
     pub not_there: Vec<PathBuf>,
-    /// Sources that could not be added, and why, in the order of the sources.
+    /// Sources that could not be added, with the error, in the order of the sources.
     pub failed: Vec<(PathBuf, Error)>,
-    /// As `failed`, of sources that failed in an earlier build as well and whose files are the same
-    /// as then.
+    /// As `failed`, for sources that already failed in an earlier build and whose files have not
+    /// changed.
     pub failed_before: Vec<(PathBuf, Error)>,
-    /// Sources that were added although they are damaged, and how much of each was not decoded, in
+    /// Sources that were added although they are damaged, with the length that was not decoded, in
     /// the order of the sources.
     pub damaged: Vec<(PathBuf, Duration)>,
-    /// Length of the videos added.
+    /// Total length of the videos added.
     pub video: Duration,
-    /// Whether the caller stopped it; what was finished is in the index.
+    /// Whether the caller cancelled it; finished videos are in the index.
     pub cancelled: bool,
-    /// Why it could not be noted which sources failed, if it could not: they are then told as new
-    /// ones once more.
+    /// Why the failed sources could not be recorded, if so. The next build then reports them as new
+    /// failures again.
     pub unnoted: Option<Error>,
-    /// The index as it is now.
+    /// The state of the index after the build.
     pub state: IndexState,
 }
 
-/// Adds what is new among the sources to the index in `dir`, which is made if there is none.
+/// Adds new sources to the index in `dir`, and creates the index if there is none.
 ///
-/// With [`BuildOptions::role`] they are added as benign material instead, unless they are in the
-/// index as sources: a video of which copies are looked for cannot count for nothing as well.
+/// With [`BuildOptions::role`] they are added as benign material instead, unless the index has them
+/// as sources: a video whose copies are searched for cannot also count for nothing.
 ///
-/// What a list says of a video that is there already takes the place of what was known of it; a
-/// side file only adds to that. If the file that the index names is gone, the source's takes its
-/// place.
+/// For a video that is already indexed, facts in a list replace the known ones; a side file only
+/// adds to them. If the file that the index names is gone, the source's path replaces it.
 ///
-/// Each source is decoded by one thread, several at a time. They enter the index in the order
-/// given, as far as they are finished by the next commit: at the end and every
-/// [`BuildOptions::commit_every`]; running the same call again after a stop does what is missing. A
-/// source that fails is reported in the summary and the rest goes on.
+/// Each source is decoded by one thread, several at a time. Each commit takes what is finished by
+/// then, in the order given: at the end, and every [`BuildOptions::commit_every`]. After an
+/// interruption, the same call continues. If a source fails, the summary reports it and the build
+/// continues.
 ///
 /// # Errors
 ///
-/// What concerns the index itself (`cancel` is then set, so that the workers stop):
-/// [`Error::Locked`], [`Error::IncompatibleIndex`], [`Error::CorruptIndex`], [`Error::Io`];
-/// [`Error::InvalidSetting`] for an interval or number of threads out of range.
+/// Only errors of the index itself, which also set `cancel` to stop the workers: [`Error::Locked`],
+/// [`Error::IncompatibleIndex`], [`Error::CorruptIndex`], [`Error::Io`]. [`Error::InvalidSetting`]
+/// for an interval or number of threads out of range.
 pub fn build(
     dir: &Path,
     sources: Sources,
@@ -280,7 +279,7 @@ pub fn build(
         None if is_first(sha256) => Ok(None),
         None => Ok(Some(Done::AlreadyThere(sha256))),
     };
-    // Facts of a file that is gone can still be corrected, if the index knows it by this path.
+    // The index can still correct the facts of a deleted file if it knows this path.
     let gone = |source: &Source| by_path.get(&*source.path.to_string_lossy()).copied();
     let (send, receive) = mpsc::sync_channel::<(usize, Done)>(BACKLOG);
     let outcome: Result<()> = std::thread::scope(|scope| {
@@ -309,13 +308,12 @@ pub fn build(
         let mut result = Ok(());
         loop {
             match receive.recv_timeout(intake.until_commit()) {
-                // After an error the rest is drained, so that the workers, told to stop, come to
-                // their end.
+                // After an error, drain the channel, so that the cancelled workers can end.
                 Ok(_) | Err(RecvTimeoutError::Timeout) if result.is_err() => {}
                 Ok((number, done)) => {
                     result = intake.take(number, done, &sources.sources[number], sizes[number]);
                 }
-                // Something long is being decoded; what is finished must not wait for it.
+                // Finished videos must not wait while a long one is decoded.
                 Err(RecvTimeoutError::Timeout) => result = intake.commit_waiting(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -329,8 +327,8 @@ pub fn build(
     intake.finish(dir)
 }
 
-/// Adds a clip whose fingerprint is known to an index, under this name, with the next commit;
-/// `false` if a file of the same bytes is there already.
+/// Adds a clip with a known fingerprint to an index under this name, with the next commit. Returns
+/// `false` if the index already has a file of the same bytes.
 ///
 /// # Errors
 ///
@@ -347,7 +345,7 @@ pub fn add_clip(writer: &mut Writer, role: Role, name: &str, clip: &Fingerprint)
     )
 }
 
-/// What an index knows of a video with this fingerprint.
+/// The index's record of a video with this fingerprint.
 pub(crate) fn video_of(
     path: String,
     sha256: [u8; 32],
@@ -372,16 +370,16 @@ pub(crate) fn video_of(
     }
 }
 
-/// Finished videos that may wait for the index's thread.
+/// Maximum number of finished videos that wait for the index's thread.
 const BACKLOG: usize = 16;
 
-/// A video, its keys, what moves in it, and its small pictures as they are stored.
+/// A video with its keys, its motion, and its small pictures as stored.
 type Made = (Box<Video>, Vec<Run>, Motion, Vec<u8>);
 
-/// What a worker made of a source.
+/// Result of a worker for a source.
 enum Done {
     Video(Made),
-    /// Small pictures of a video that is there, as they are stored, and its length.
+    /// Small pictures of an indexed video, as stored, with its SHA-256 and its length.
     Pictures([u8; 32], Vec<u8>, Duration),
     AlreadyThere([u8; 32]),
     NotThere,

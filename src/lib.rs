@@ -6,119 +6,118 @@
 //!         Frame    Frame     Fingerprint   Segment  Hit       Alignment  Verdict   Report    Statement
 //! ```
 //!
-//! Each arrow is plain data with public fields. A module knows only itself and what stands to its
+//! Each arrow is plain data with public fields. A module imports only itself and modules to its
 //! left in
 //!
 //! ```text
 //! error < media < sample < sandbox < facts < fingerprint < index < remote < evidence < search < align < verdict < report < rates < ingest < check < scatter < dedup < certificate < ledger < evidence_page
 //! ```
 //!
-//! ARCHITECTURE.md says the same on one page, docs/how-it-works.md more about the method.
+//! ARCHITECTURE.md shows the same on one page; docs/how-it-works.md explains the method.
 //!
 //! The library never prints, exits or reads the environment; progress and cancellation are passed
-//! in. A file gives the same keys, and a clip the same report from the same index, on every run.
+//! in. The same file always gives the same keys, and the same clip and index the same report.
 //!
 //! # How it works
 //!
 //! 1. [`media`] decodes a file to upright grey frames with a short side of 128 pixels, 256 for a
 //!    clip.
-//! 2. [`sample`] chooses keyframes: [`sample::CORPUS_INTERVAL`] apart at most in a source; of a
-//!    clip, the frame that is shown at a moment drawn from each [`sample::QUERY_INTERVAL`], so that
-//!    nobody can place frames where they are looked at.
+//! 2. [`sample`] chooses keyframes. In a source they are at most [`sample::CORPUS_INTERVAL`] apart.
+//!    In a clip, one moment is drawn from each [`sample::QUERY_INTERVAL`], and the frame shown at
+//!    that moment is used. So nobody can predict which frames are sampled.
 //! 3. [`mod@fingerprint`] hashes each keyframe to 256-bit keys: one of the whole frame, and one of
 //!    each *region*. Regions are squares around blobs, which stay on the same content when the
-//!    picture is cropped, moved or covered in part; a clip has smaller ones too, for what it shows
-//!    smaller than its source. A key that stays in its place for a while is kept once, with the
-//!    times of its first and last sighting. Of a source a small grey picture of each keyframe is
-//!    kept besides ([`fingerprint::PictureTrack`]), of a clip in memory one each
-//!    [`sample::CLIP_PICTURE_INTERVAL`].
-//! 4. [`index`] keeps the track of each video (keys with times and places, what moves, small
-//!    pictures) and its keys by coarse cell in write-once, checksummed files. `remote` carries it
-//!    to object storage and back.
-//! 5. [`search`] first sets aside what the clip shows of material that was marked as benign
-//!    ([`index::Role::Benign`]), and looks up each other key, plain and mirrored, and the strongest
-//!    turned, tilted, stretched and inverted, among all keys of the sources, or, in a large index,
-//!    among those of the videos that a look into few cells nominates. A key within
-//!    [`search::RADIUS`] bits is a hit.
-//! 6. [`align`] gathers hits of one source that agree on one time line and one geometry, and looks
-//!    for the time lines that pictures and motion of such a part fit best, one after the other.
-//! 7. [`evidence`] counts in bits what such an alignment is worth ([`evidence::by_chance`] says how
-//!    rarely chance gives as many). The size of the index is paid for, and one thing seen twenty
-//!    times counts once.
-//! 8. [`align::dense`] compares the pictures of both sides where an alignment puts them: a copy
-//!    agrees in all that moves, another take in what stands still only. [`verdict`] makes a
-//!    probability of all that ([`verdict::Model`], fitted on real footage), and decides by what
-//!    mistakes cost ([`verdict::Policy`]): a copy, the same scene at another moment, or undecided.
+//!    picture is cropped, moved or partly covered. A clip also has smaller regions, for content
+//!    that it shows smaller than its source does. A key that lasts is kept once, with its first and
+//!    last time. Small grey pictures are kept as well ([`fingerprint::PictureTrack`]): of a source
+//!    one per keyframe, of a clip one per [`sample::CLIP_PICTURE_INTERVAL`], in memory.
+//! 4. [`index`] stores write-once, checksummed files: the track of each video (keys with times and
+//!    places, motion, small pictures), and all keys by coarse cell. `remote` carries an index to
+//!    object storage and back.
+//! 5. [`search`] first filters benign material out of the clip ([`index::Role::Benign`]). It looks
+//!    up every other key, plain and mirrored, and the strongest keys turned, tilted, stretched and
+//!    inverted. In a small index it compares all keys of the sources; in a large one, only those of
+//!    the videos that a search of few cells nominates. A key within [`search::RADIUS`] bits is a
+//!    hit.
+//! 6. [`align`] groups hits on one source that agree on one temporal mapping and one geometry. It
+//!    then finds, one after the other, the mappings that pictures and motion fit best.
+//! 7. [`evidence`] scores such an alignment in bits ([`evidence::by_chance`] gives the share of
+//!    clips that reach a score by chance). It deducts the size of the index, and counts one thing
+//!    seen twenty times once.
+//! 8. [`align::dense`] compares the pictures of both sides along an alignment. A copy agrees in
+//!    everything that moves, another take only where nothing moves. [`verdict`] turns all of this
+//!    into a probability ([`verdict::Model`], fitted on real footage). By the cost of mistakes
+//!    ([`verdict::Policy`]) it decides: a copy, the same scene at another moment, or undecided.
 //!    Seconds in which a copy would hardly have been found ([`verdict::PowerModel`]) are
 //!    unsearchable.
-//! 9. [`report`] says all this in one serialisable value, down to the seconds that are published,
-//!    unpublished and unsearchable. [`facts`] measures besides what makes the price, while the clip
-//!    is decoded, and [`rates`] prices it by a card of classes.
+//! 9. [`report`] is the answer as one serialisable value, down to the seconds that are published,
+//!    unpublished and unsearchable. While the clip is decoded, [`facts`] measures what determines
+//!    its price, and [`rates`] prices it by a rate card.
 //! 10. [`mod@certificate`] signs such an answer, so that others can verify it, run the search
-//!     again, and hold it against what was published since.
-//! 11. [`ledger`] keeps which creator offered which seconds first, so that what is unpublished is
-//!     paid for once.
+//!     again, and recheck it against later sources.
+//! 11. [`ledger`] records which creator offered which seconds first, so that unpublished seconds
+//!     are paid for once.
 //!
 //! # Limitations
 //!
-//! docs/tricks.md tells edit by edit what is found, docs/measurements.md how often.
+//! docs/tricks.md lists what is found, edit by edit; docs/measurements.md gives the rates.
 //!
-//! [`Verdict::Unpublished`] is a statement about the videos of one index, as
-//! [`report::IndexSummary`] names it. It is no proof that a clip is nowhere public. Beyond that,
-//! these copies are missed or not told apart:
+//! [`Verdict::Unpublished`] is a statement about the videos of one index, which
+//! [`report::IndexSummary`] identifies. It does not prove that a clip is nowhere public. In
+//! addition, these copies are missed or not recognised as copies:
 //!
-//! - Black, flat, frozen and still pictures hold nothing to search for; they are unsearchable,
-//!   never unpublished. A clip of which less than 2 s can be searched, and nothing is found, is
+//! - Black, flat, frozen and still pictures contain nothing to search for. They are unsearchable,
+//!   never unpublished. If less than 2 s of a clip can be searched and nothing is found, it is
 //!   [`Verdict::Inconclusive`].
 //! - Copied passages shorter than about 2 s inside other footage may be missed.
-//! - So may be those that are cropped to about half of the width and height or less or to 9:16,
-//!   shown in a small part of the picture, turned by more than about 30 degrees, stretched by more
-//!   than a factor of two, or more than twice as fast or as slow. [`Effort::Fast`] does not look
-//!   for quarter turns, turns by more than about 6 degrees, stretched pictures and negatives.
+//! - Passages may also be missed that are cropped to about half of the width and height or less or
+//!   to 9:16, shown in a small part of the picture, turned by more than about 30 degrees, stretched
+//!   by more than a factor of two, or more than twice as fast or as slow. [`Effort::Fast`] does not
+//!   look for quarter turns, turns by more than about 6 degrees, stretched pictures and negatives.
 //! - Line drawings, slides and plain graphics have few distinctive regions.
-//! - Water, foliage and other fine texture loses its detail under strong compression, and the keys
-//!   with it.
+//! - Water, foliage and other fine texture lose their detail under strong compression, and so their
+//!   keys.
 //! - Slow scenes whose moments look alike cannot be told from another take. They are *undecided*,
-//!   and so unsearchable, and the clip is inconclusive if they are the most of it, unless another
-//!   part of it was published.
-//! - A fingerprint that is handed over without pictures is judged by keys and motion alone.
-//! - Damage that a decoder conceals without a word is not seen. Damage that it reports, and files
-//!   that end early, are unsearchable for as long as they last.
-//! - What is marked as benign counts for nothing, and so does what looks like it: copies of it are
-//!   not found, and the seconds that show it are unsearchable. Of its quick or dark moments some
+//!   and so unsearchable. If they exceed the unpublished time, the clip is inconclusive, unless
+//!   another part of it was published.
+//! - A fingerprint without pictures is judged by keys and motion alone.
+//! - Damage that a decoder conceals silently is not noticed. Damage that it reports, and the
+//!   missing rest of a file, are unsearchable.
+//! - Benign material counts for nothing, and neither does whatever looks like it: copies of it are
+//!   not found, and the seconds that show it are unsearchable. Some of its quick or dark moments
 //!   may pass as unpublished.
-//! - Sound is not looked at.
-//! - Who knows this method can change a clip until it is not recognised. This finds reuse, not
+//! - Sound is not examined.
+//! - Somebody who knows this method can edit a clip until it is not recognised. It finds reuse, not
 //!   determined forgery.
 //!
 //! # False positives
 //!
-//! - Two recordings of one event from the same place can pass for one, most of all when little
-//!   moves by itself.
-//! - Footage that both videos took from a third (stock footage, an intro, a station's graphics) is
-//!   a true match that says nothing about who had it first, unless it is in the index as benign
-//!   material. Matches give source, times and geometry, so that a person can look.
-//! - The chance of 2^-30 is a model's, from key distances measured between unrelated videos;
+//! - Two recordings of one event from the same place can pass for one, especially when little moves
+//!   by itself.
+//! - If both videos took footage from a third (stock footage, an intro, a station's graphics), the
+//!   match is real but does not say who had it first. To avoid such matches, mark the footage as
+//!   benign. Matches give source, times and geometry, so that a person can look.
+//! - The score of a chance agreement comes from key distances measured between unrelated videos;
 //!   corpora with many near duplicates differ.
 //!
 //! # Safety
 //!
-//! A file from a stranger may be made to crash, hang, exhaust or take over what decodes it.
-//! [`Decoding::worker`] decodes each file in a process of its own that gives up the file system,
-//! the network, other programs and all system calls but a few before it reads the first byte, is
-//! held to [`media::Limits`], and is believed nothing unchecked; see [`sandbox`] for how, and for
-//! what it cannot prevent. It takes the path of a program that calls [`serve`], such as `uniq`.
-//! [`Decoding::in_process`] has none of this and is for files whose origin is known.
+//! A malicious file may crash, hang, exhaust or take over its decoder. [`Decoding::worker`]
+//! therefore decodes each file in a separate process. Before it reads the first byte, this process
+//! gives up the file system, the network, other programs and all but a few system calls. It is held
+//! to [`media::Limits`], and everything it says is checked. [`sandbox`] explains how, and what it
+//! cannot prevent. The worker is a program that calls [`serve`], such as `uniq`.
+//! [`Decoding::in_process`] has none of this protection; use it only for files of known origin.
 //!
-//! Symbolic links, pipes, devices, and files of a list that lie outside its folder are refused
-//! unless they are allowed by name. Text that comes from files and lists is kept as it is in
-//! [`report::Report`] and the index: whoever shows it on a terminal or a page has to escape it, as
-//! `uniq` does for the terminal and [`evidence_page`] for a page.
+//! Symbolic links, pipes, devices, and files of a list outside its folder are refused unless the
+//! caller allows them explicitly. [`report::Report`] and the index keep text from files and lists
+//! unchanged. Whoever shows it must escape it, as `uniq` does for a terminal and [`evidence_page`]
+//! for a page.
 //!
 //! # Example
 //!
-//! Builds an index of a folder, asks about a clip, and writes a fingerprint that can be checked in
-//! the clip's place.
+//! Builds an index of a folder, checks a clip, and writes a fingerprint that can be checked in
+//! place of the clip.
 //!
 //! ```
 //! use std::sync::atomic::AtomicBool;

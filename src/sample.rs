@@ -1,13 +1,12 @@
 //! Chooses which frames become keyframes (pure).
 //!
-//! Of a source the choice is greedy: the latest frame that leaves no gap longer than the interval.
-//! So neighbouring keyframes are at most an interval apart, and any two with one between them are
-//! further apart than that; no fewer would do.
+//! In a source the choice is greedy: the latest frame that leaves no gap longer than the interval.
+//! So neighbouring keyframes are at most an interval apart, and the number of keyframes is minimal.
 //!
-//! Of a clip one moment is drawn from each interval, and the frame that is shown at that moment is
-//! chosen: a frame counts for as long as it is seen, and whoever makes the clip cannot tell which
-//! frames are looked at. The draw is seeded with the SHA-256 of the file, so that a file always
-//! gives the same frames, and changing a frame changes the draw.
+//! In a clip, one moment is drawn from each interval, and the frame shown at that moment is chosen.
+//! A frame counts in proportion to its display time, and the author of the clip cannot predict
+//! which frames are sampled. The SHA-256 of the file seeds the draw, so the same file always gives
+//! the same frames, and any change to it changes the draw.
 
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::media::{GAP_SLACK, Resolution, Selector};
 use crate::{Error, Result};
 
-/// Chooses keyframes about an interval apart, wherever the video has frames that close.
+/// Chooses keyframes about an interval apart, if the video has frames that close together.
 #[derive(Debug, Clone)]
 pub struct Grid {
     interval: Duration,
@@ -25,50 +24,51 @@ pub struct Grid {
     resolution: Resolution,
     /// The last chosen frame of a greedy choice.
     last: Option<Duration>,
-    /// The next drawn moment, and the interval that it is from.
+    /// The next drawn moment, with the number of its interval.
     next: (u64, Duration),
-    /// When the last small picture of a drawn choice is shown.
+    /// Time of the last small picture of a drawn choice.
     pictured: Option<Duration>,
 }
 
 /// How keyframes are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sampling {
-    /// No gap is longer than the interval, and as little as possible is decoded: published videos.
+    /// No gap is longer than the interval, and as little as possible is decoded. For published
+    /// videos.
     Sparse,
-    /// The same, and every frame is decoded: benign material.
+    /// As `Sparse`, but every frame is decoded. For benign material.
     Dense,
-    /// The frame at a moment of each interval, drawn with this seed; every frame is decoded:
+    /// The frame at a moment drawn from each interval, with this seed; every frame is decoded. For
     /// submitted clips.
     Drawn([u8; 32]),
 }
 
-/// The longest gap between keyframes of a published video.
+/// Maximum gap between keyframes of a published video.
 ///
-/// Measured on copies of real footage: 1, 2 and 4 s find 94, 92 and 86 % of them (82, 79 and 52 %
-/// of vertical crops). On 1 160 harder excerpts, with the keys of 12 regions: 982 at a second and 1
-/// 009 at half of it; with 24: 997 and 1 031.
+/// Measured on copies of real footage: with 1, 2 and 4 s, 94, 92 and 86 % of them are found (82, 79
+/// and 52 % of vertical crops). Of 1 160 harder excerpts, with the keys of 12 regions, 982 are
+/// found at 1 s and 1 009 at 0.5 s; with 24 regions, 997 and 1 031.
 pub const CORPUS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The interval of which a clip gives one keyframe: each keyframe of a published video has one of
-/// the clip within an eighth of a second on average.
+/// Interval from which a clip gives one keyframe. A keyframe of a published video is then on
+/// average within an eighth of a second of one of the clip.
 ///
-/// Measured with even gaps on edited excerpts of real footage: against half a second, a quarter
-/// misses 9 instead of 17 of 105 hard ones, and finds the copy of a static shot in which something
+/// Measured with even gaps on edited excerpts of real footage: a quarter of a second misses 9 of
+/// 105 hard ones, half a second 17. It also finds the copy of a static shot in which something
 /// moves quickly.
 pub const QUERY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The time between two small pictures of a clip: the first frame that is shown this much later
-/// gives the next, so that a video of 30 frames a second or fewer gives one of each, and one of 60
-/// every second.
+/// Minimum time between two small pictures of a clip. A video of at most 30 frames a second gives
+/// one for each frame, a video of 60 one for every second frame.
 ///
-/// A picture of the source is compared with the clip's at that moment. Where a camera pans quickly,
-/// 40 ms are several pixels: of 127 copies that correlated less than 0.9 with a picture each 80 ms,
-/// 47 % correlated more than nine in ten wrong alignments of the same footage; each 33 ms, 61 %.
+/// A picture of the source is compared with the clip's at that moment. When a camera pans quickly,
+/// 40 ms are several pixels. Measured on 127 copies whose correlation was below 0.9 with a picture
+/// every 80 ms: 47 % correlated more than nine in ten wrong alignments of the same footage; with
+/// one every 33 ms, 61 %.
 pub const CLIP_PICTURE_INTERVAL: Duration = Duration::from_millis(33);
 
-/// About so many pixels has a small picture of a clip: 96x54 of a frame of 16:9. What a clip shows
-/// small in a corner still has some.
+/// Approximate number of pixels of a small picture of a clip: 96x54 for a frame of 16:9. This
+/// leaves some pixels for content that the clip shows small in a corner.
 pub const CLIP_PICTURE_AREA: usize = 96 * 54;
 
 impl Grid {
@@ -90,7 +90,8 @@ impl Grid {
         Grid::new(interval, Sampling::Dense)
     }
 
-    /// Draws frames from a submitted clip, one an interval, seeded with the SHA-256 of its file.
+    /// Makes a grid that draws one frame per interval from a submitted clip, seeded with its
+    /// SHA-256.
     ///
     /// # Errors
     ///
@@ -99,12 +100,12 @@ impl Grid {
         Grid::new(interval, Sampling::Drawn(*sha256))
     }
 
-    /// The same grid with frames of this resolution; those of a new one have the working size.
+    /// The same grid for frames of this resolution; the default is the working size.
     pub fn at(self, resolution: Resolution) -> Grid {
         Grid { resolution, ..self }
     }
 
-    /// The longest gap between keyframes that are not drawn, or the time of which one is drawn.
+    /// Maximum gap between keyframes, or the interval from which one is drawn.
     pub fn interval(&self) -> Duration {
         self.interval
     }
@@ -141,7 +142,7 @@ impl Grid {
         })
     }
 
-    /// Whether a drawn moment falls into the time for which a frame is shown, up to `until`.
+    /// Whether a drawn moment falls into the display time of a frame that ends at `until`.
     fn draws(&mut self, seed: &[u8; 32], until: Duration) -> bool {
         let mut wanted = false;
         while self.next.1 < until {
@@ -154,8 +155,7 @@ impl Grid {
     }
 }
 
-/// The moment that is drawn from an interval, by its number: uniform, and independent of the
-/// others.
+/// The moment drawn from the interval with this number: uniform, and independent of the others.
 fn drawn(seed: &[u8; 32], interval: Duration, number: u64) -> Duration {
     let digest = Sha256::new()
         .chain_update(seed)
@@ -175,7 +175,7 @@ impl Selector for Grid {
 
     fn wants(&mut self, time: Duration, next: Option<Duration>) -> bool {
         if let Sampling::Drawn(seed) = self.sampling {
-            // How long the last frame is shown is not known.
+            // The display time of the last frame is unknown.
             return next.is_none_or(|next| self.draws(&seed, next));
         }
         let limit = self.interval.mul_f64(1.0 + GAP_SLACK);
@@ -235,7 +235,7 @@ mod tests {
     fn takes_key_frames_that_are_a_gop_of_1_001_s_apart() {
         let times: Vec<Duration> = (0..5).map(|i| Duration::from_millis(1001 * i)).collect();
         let mut grid = Grid::corpus(Duration::from_secs(1)).unwrap();
-        // The last one is needed only if the video goes on after it.
+        // The last one is needed only if the video continues after it.
         assert_eq!(chosen(&mut grid, &times), times[..4]);
     }
 
@@ -245,7 +245,8 @@ mod tests {
         assert!(grid.wants(Duration::ZERO, None));
     }
 
-    /// How often each of the frames, which are shown for so many milliseconds in turn, is drawn.
+    /// How often each frame is drawn, if the frames are shown in turn for these numbers of
+    /// milliseconds.
     fn counts(lengths: &[u64], seed: [u8; 32]) -> Vec<u32> {
         let mut grid = Grid::query(QUERY_INTERVAL, &seed).unwrap();
         let mut counts = vec![0; lengths.len()];
@@ -264,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_drawn_as_often_as_it_is_shown() {
-        // A frame of 1 ms every 262 ms, as whoever knew an even grid would place it.
+        // A frame of 1 ms every 262 ms, as somebody who knew an even grid would place it.
         let flash = counts(&[261, 1], [7; 32]);
         assert!(flash[1] <= 20 && flash[0] >= 1600, "{flash:?}");
         // Every third frame of 25 a second: 1333 frames each, 40 ms of every 120.
@@ -289,7 +290,7 @@ mod tests {
         );
     }
 
-    /// When the frames are shown that give a small picture.
+    /// Times of the frames that give a small picture.
     fn pictured(grid: &mut Grid, times: impl Iterator<Item = Duration>) -> Vec<u128> {
         let area = |grid: &mut Grid, time| grid.wants_picture(time) == Some(CLIP_PICTURE_AREA);
         times
@@ -314,8 +315,7 @@ mod tests {
             pictured(&mut query(), rounded.into_iter()),
             [0, 33, 67, 100]
         );
-        // After a gap the next ones count from the frame behind it; a time that stands still gives
-        // none.
+        // After a gap, times count from the next frame. A repeated time gives no picture.
         let uneven = [0, 0, 32, 34, 60, 67, 1000, 1032, 1033].map(Duration::from_millis);
         assert_eq!(
             pictured(&mut query(), uneven.into_iter()),

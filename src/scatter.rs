@@ -66,17 +66,17 @@ use crate::report::{Effort, Report};
 use crate::search::{Hit, is_exact, search_part, sift};
 use crate::{Error, Result};
 
-/// What the shards are to search for: the fingerprints of a clip, and how closely to look.
+/// What the shards search for: the fingerprints of a clip, and the effort.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Question {
     body: Body,
     fingerprints: Vec<Fingerprint>,
 }
 
-/// What is sent of a question.
+/// The part of a question that is sent.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Body {
-    /// As [`Fingerprint::to_bytes`] encodes them.
+    /// Fingerprints as [`Fingerprint::to_bytes`] encodes them.
     fingerprints: Vec<Vec<u8>>,
     effort: Effort,
     search: SearchMode,
@@ -125,9 +125,10 @@ impl Question {
         self.body.seal()
     }
 
-    /// The question of bytes that [`Question::to_bytes`] made.
+    /// Restores a question from the bytes of [`Question::to_bytes`].
     ///
     /// # Errors
+    ///
     /// [`Error::IncompleteAnswer`] if they are damaged or of another version, and
     /// [`Error::InvalidFingerprint`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Question> {
@@ -138,7 +139,7 @@ impl Question {
         Ok(Sha256::digest(self.to_bytes()?).into())
     }
 
-    /// The caller's options as far as they are no part of the question.
+    /// The options of the question, completed by the caller's.
     fn options<'a>(&'a self, options: &CheckOptions<'a>) -> CheckOptions<'a> {
         let Body {
             effort,
@@ -157,7 +158,7 @@ impl Question {
     }
 }
 
-/// A clip that was decoded, or a fingerprint that was given, and the question for the shards.
+/// A decoded clip or a given fingerprint, with the question for the shards.
 #[derive(Clone, Debug)]
 pub struct Request {
     question: Question,
@@ -194,9 +195,10 @@ impl Request {
         }
     }
 
-    /// The request for a clip that was decoded; `path` is what the report calls it.
+    /// The request for a decoded clip; the report calls it `path`.
     ///
     /// # Errors
+    ///
     /// [`Error::Io`] if it is larger than a gigabyte.
     pub fn of_pictures(
         looked: ClipPictures,
@@ -216,9 +218,10 @@ impl Request {
         })
     }
 
-    /// The request for a fingerprint in memory; `path` is what the report calls it.
+    /// The request for a fingerprint in memory; the report calls it `path`.
     ///
     /// # Errors
+    ///
     /// [`Error::Io`] if it is larger than a gigabyte.
     pub fn of_fingerprint(
         fingerprint: Fingerprint,
@@ -233,7 +236,7 @@ impl Request {
         })
     }
 
-    /// The same request; the report calls the clip by this name.
+    /// The same request, under another name for the clip in the report.
     #[must_use]
     pub fn named(self, path: &Path) -> Request {
         Request {
@@ -242,18 +245,18 @@ impl Request {
         }
     }
 
-    /// What to send to the shards.
+    /// The part to send to the shards.
     pub fn question(&self) -> &Question {
         &self.question
     }
 }
 
-/// What the shards are to read for a question.
+/// What the shards must read for a question.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Needs {
-    /// Whether this is the first search; others only add to it.
+    /// Whether this is the first search; later ones only add to it.
     is_first: bool,
-    /// For each fingerprint of the question.
+    /// What is missing for each fingerprint of the question.
     missing: Vec<Missing>,
 }
 
@@ -274,9 +277,10 @@ impl Needs {
         self.seal()
     }
 
-    /// The needs of bytes that [`Needs::to_bytes`] made.
+    /// Restores needs from the bytes of [`Needs::to_bytes`].
     ///
     /// # Errors
+    ///
     /// [`Error::IncompleteAnswer`] if they are damaged or of another version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Needs> {
         Needs::unseal(bytes)
@@ -296,7 +300,7 @@ pub struct Candidates {
     needs: Needs,
     /// SHA-256 of the searched segments, in hexadecimal.
     segments: Vec<String>,
-    /// For each fingerprint of the question.
+    /// What was read for each fingerprint of the question.
     reads: Vec<Reads>,
 }
 
@@ -313,21 +317,23 @@ impl Candidates {
         self.seal()
     }
 
-    /// The candidates of bytes that [`Candidates::to_bytes`] made.
+    /// Restores candidates from the bytes of [`Candidates::to_bytes`].
     ///
     /// # Errors
+    ///
     /// [`Error::IncompleteAnswer`] if they are damaged or of another version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Candidates> {
         Candidates::unseal(bytes)
     }
 }
 
-/// Searches a shard. Of the options, only the limits of the decoding and the cancellation count;
-/// the rest is part of the question.
+/// Searches a shard. Of the options, only the limits of the decoding and the cancellation are used;
+/// the question contains the rest.
 ///
 /// # Errors
-/// Those of [`check_fingerprint`], and [`Error::IncompleteAnswer`] if the
-/// shard is of another commit than the state.
+///
+/// Those of [`check_fingerprint`], and [`Error::IncompleteAnswer`] if the shard is of another
+/// commit than the state.
 pub fn search(
     shard: &Shard,
     question: &Question,
@@ -362,7 +368,7 @@ pub fn search(
     })
 }
 
-/// Reads what a check of a fingerprint will need of a shard.
+/// Reads everything that a check of a fingerprint needs from a shard.
 fn read(
     recorder: &Recorder<'_>,
     clip: &Fingerprint,
@@ -387,8 +393,8 @@ fn read(
     for (_, keys) in windows(&filtered.clip) {
         let hits = search_part(recorder, &filtered.clip, keys, &orientations, exact, &stop)?;
         for hits in hits.hits.chunk_by(|a, b| a.video == b.video) {
-            // The hits weigh less in the whole index, where more videos share a key. What is to be
-            // left out is looked up by its description.
+            // Hits weigh less in the whole index, where more videos share a key. Sources to exclude
+            // are found by their record, so they are read too.
             if align::is_promising(hits, &corpus) || !options.exclude.is_empty() {
                 let weight = weights.entry(hits[0].video).or_default();
                 *weight = weight.max(strength(hits));
@@ -417,15 +423,16 @@ fn strength(hits: &[Hit]) -> f32 {
 pub enum Merged {
     /// The report, the same as that of a check against the whole index.
     Report(Box<Report>),
-    /// The shards have to read more: search all of them for it, and merge all candidates.
+    /// The shards must read more: search all of them for this, then merge all candidates again.
     Needs(Needs),
 }
 
-/// Merges the candidates of all shards, of the first search and of all that followed.
+/// Merges the candidates of all shards, from the first search and all later ones.
 ///
 /// # Errors
+///
 /// Those of [`check`](crate::check()), and [`Error::IncompleteAnswer`] if a segment is missing or
-/// occurs twice, or if candidates are of another question or commit.
+/// occurs twice, or if candidates belong to another question or commit.
 pub fn merge(
     request: &Request,
     state: &State,
@@ -451,7 +458,7 @@ pub fn merge(
             checked(&gathered[0], fingerprint, Origin::Given, &options)
         }
         Asked::Clip(looked) => {
-            // All are tried, so that all their needs are met at once.
+            // Checks all of them, so that one more search meets all needs.
             let reports: Vec<Result<Report>> = looked
                 .pictures
                 .iter()
@@ -486,13 +493,14 @@ pub fn merge(
     Ok(Merged::Needs(needs))
 }
 
-/// Shards that other processes have open.
+/// Shards that are open in other processes.
 pub trait Shards: Sync {
-    /// What all of them have read for a question about an index in this state.
+    /// The candidates of all shards for a question about an index in this state.
     ///
     /// # Errors
-    /// Those of [`search`], and [`Error::IncompleteAnswer`] if some cannot be asked: whoever asked
-    /// may do so again later. [`Error::LimitExceeded`] need not name the clip.
+    ///
+    /// Those of [`search`], and [`Error::IncompleteAnswer`] if some shards do not answer; the
+    /// caller may ask again later. [`Error::LimitExceeded`] need not name the clip.
     fn search(
         &self,
         question: &Question,
@@ -502,9 +510,10 @@ pub trait Shards: Sync {
     ) -> Result<Vec<Candidates>>;
 }
 
-/// Asks the shards until nothing is missing.
+/// Searches the shards until nothing is missing.
 ///
 /// # Errors
+///
 /// Those of [`Shards::search`] and [`merge`].
 pub fn ask(
     shards: &dyn Shards,
@@ -539,12 +548,12 @@ pub fn ask(
     }
 }
 
-/// An index, and where it is searched.
+/// An index, and the processes that search it.
 #[derive(Clone, Copy)]
 pub struct Searched<'a> {
     /// The index.
     pub index: &'a Index,
-    /// Who searches it; `None` for this process.
+    /// The shards that search it; `None` for this process.
     pub shards: Option<&'a dyn Shards>,
 }
 
@@ -603,7 +612,8 @@ impl Searched<'_> {
     }
 }
 
-/// Fails unless the candidates are of this question and index, and each search covers all segments.
+/// Fails unless the candidates belong to this question and index, and each search covers all
+/// segments.
 fn check_candidates(request: &Request, state: &State, candidates: &[Candidates]) -> Result<()> {
     let question = request.question.digest()?;
     let incomplete = |reason: &str| Error::IncompleteAnswer {

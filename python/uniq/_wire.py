@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 #: Metadata of a field that is written before those that its class inherits.
 FIRST = {"first": True}
-#: Metadata of a field that is left out while it is ``None``.
+#: Metadata of a field that is omitted while it is ``None``.
 OMITTED = {"omitted": True}
 
 
@@ -60,7 +60,7 @@ def to_json(value: object) -> bytes:
     return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", _text(value)).encode()
 
 
-# Control characters, line separators and bidirectional marks, which could steer a terminal.
+# Control characters, line separators and bidirectional marks, which could control a terminal.
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -77,7 +77,7 @@ def _written(kind: type) -> tuple[dataclasses.Field[Any], ...]:
 
 
 def _name(field: dataclasses.Field[Any]) -> str:
-    # What is a word of Python's own has another name there.
+    # A field that is a Python keyword on the wire has another name in the class.
     return str(field.metadata.get("name", field.name))
 
 
@@ -92,7 +92,7 @@ def _read(kind: Any, value: object, where: str) -> object:
         inner = [option for option in typing.get_args(kind) if option is not type(None)]
         return None if value is None else _read(inner[0], value, where)
     if origin is typing.Literal:
-        # A later version may have more words than are known here.
+        # A later version may have values that are unknown here.
         kind = str
     elif origin is tuple:
         if not isinstance(value, list):
@@ -155,7 +155,7 @@ def _number(value: float) -> str:
         raise ValueError(f"{value} is not a number in JSON")
     digits, _, exponent = repr(value).partition("e")
     if exponent == "-05":
-        # Python writes what is less than 0.0001 with an exponent, the library what is less than 0.00001.
+        # Python writes numbers below 0.0001 with an exponent, the library only those below 0.00001.
         sign = "-" if value < 0 else ""
         return f"{sign}0.0000{digits.replace('.', '').removeprefix('-')}"
     if exponent:

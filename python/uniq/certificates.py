@@ -19,7 +19,7 @@ from .report import Effort, Report
 
 __all__ = ["Certificate", "Certified", "Reproduced", "Signature", "new_key"]
 
-#: More than any certificate has.
+#: Maximum number of bytes read; certificates are far smaller.
 _MOST = 64 << 20
 
 

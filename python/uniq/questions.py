@@ -45,17 +45,17 @@ from .errors import CorpusError, UniqError
 
 __all__ = ["main"]
 
-#: The version of the protocol.
+#: Version of the protocol.
 SPEAKS = 1
-#: Seconds in which actors have to say that they are there.
+#: Maximum time, in seconds, in which actors must answer that they exist.
 LOOK_S = 5.0
-#: Seconds that a question waits for actors that Ray starts anew; the service asks again later.
+#: Maximum time, in seconds, to wait for actors that Ray restarts; the service asks again later.
 PATIENCE_S = 30.0
-#: Seconds for which an index that could not be opened is not tried again.
+#: Time, in seconds, before an index that could not be opened is tried again.
 REST_S = 3.0
-#: Seconds in which the address has to be reached.
+#: Maximum time, in seconds, to connect to the address.
 REACH_S = 10.0
-#: Seconds in which the connection to the cluster has to end.
+#: Maximum time, in seconds, to disconnect from the cluster.
 GRACE_S = 5.0
 
 
@@ -66,10 +66,10 @@ class _Held:
     corpus: Any
     root: str
     generation: int
-    #: What the manifest was by which it was opened.
+    #: Stamp of the manifest when it was opened.
     manifest: tuple[int, ...]
     users: int = 0
-    #: Whether it is closed as soon as nobody uses it.
+    #: Whether to close it as soon as nobody uses it.
     is_old: bool = False
 
 
@@ -90,7 +90,7 @@ class _Corpora:
                 found: list[bytes] = held.corpus.ask(question, needs, state=state, deadline=seconds)
             except Exception as error:
                 if _is_of_the_index(error):
-                    # Another look at what lies there may help.
+                    # Opening it again may help.
                     self._retire(held)
                 raise
             return found
@@ -159,7 +159,7 @@ class _Corpora:
             if corpus is not None:
                 held.corpus = None
         if corpus is not None:
-            # A cluster that is gone has ended its actors.
+            # If the cluster is gone, so are its actors.
             with suppress(Exception):
                 corpus.close()
 
@@ -227,7 +227,7 @@ def _first_line(error: Exception) -> str:
 def _connect(address: str) -> None:
     host, _, port = address.rpartition(":")
     if port.isdigit() and "://" not in address:
-        # Ray goes on trying for minutes.
+        # Ray would retry for minutes, so test the connection first.
         socket.create_connection((host, int(port)), REACH_S).close()
     ray: Any = importlib.import_module("ray")
     ray.init(address=address, log_to_driver=False, logging_level="WARNING")
@@ -252,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--holders", type=int, help="actors that share the segments (default: one a processor)")
     parser.add_argument("--copies", type=int, default=1, help="actors that hold each segment (default: 1)")
     args = parser.parse_args(arguments)
-    # What libraries print is talk.
+    # Keep standard output for answers; the output of libraries goes to standard error.
     frames = _Frames(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
     try:
@@ -272,10 +272,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     corpora = _Corpora(args.index.absolute(), args.holders, args.copies)
     frames.send({"speaks": SPEAKS, "version": importlib.metadata.version("uniq")})
     for head, parts in _frames(sys.stdin.buffer):
-        # Each waits for the cluster most of the time.
+        # Each thread waits for the cluster most of the time.
         asked = (frames, corpora, head, parts)
         threading.Thread(target=_answer, args=asked, daemon=True).start()
-    # Its actors end with this process, whether or not the cluster takes leave of it.
+    # The actors end with this process, even if disconnecting from the cluster hangs.
     end = threading.Timer(GRACE_S, os._exit, (0,))
     end.daemon = True
     end.start()

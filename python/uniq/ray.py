@@ -33,14 +33,14 @@ from .report import Report
 
 __all__ = ["Built", "Corpus", "build"]
 
-# Its types are only of some of its functions, and of few of their arguments.
+# Ray has types for only some of its functions, and for few of their arguments.
 ray: Any = _ray
 
-#: Seconds that a check waits for actors that have died, while Ray starts them anew.
+#: Maximum time, in seconds, that a check waits for dead actors while Ray restarts them.
 PATIENCE_S = 120.0
-#: Videos that are fingerprinted by one task.
+#: Number of videos that one task fingerprints.
 BATCH = 8
-#: Tasks whose parts are taken over in one commit.
+#: Number of tasks whose parts are added in one commit.
 COMMIT = 8
 
 
@@ -164,7 +164,7 @@ def build(
     batches: Iterator[list[str]] = (todo[at : at + batch] for at in range(0, len(todo), batch))
     running: dict[Any, int] = {}
     parts: list[dict[str, bytes]] = []
-    # Two tasks a processor, so that none waits for this process.
+    # Two tasks per processor, so that no processor waits for this process.
     limit = max(2, 2 * int(ray.cluster_resources().get("CPU", 1)))
 
     def start() -> None:
@@ -232,7 +232,7 @@ class _Holder:
         return self._shard.search(question, state, needs, deadline=deadline)
 
 
-# A look need not wait for searches.
+# Questions about the state need not wait for searches.
 _HolderActor: Any = ray.remote(
     max_restarts=-1, max_task_retries=2, max_concurrency=4, concurrency_groups={"looks": 1}
 )(_Holder)
@@ -398,13 +398,13 @@ class Corpus:
             If it was stopped.
         """
         end = None if deadline is None else time.monotonic() + deadline
-        # Sent to each machine once.
+        # ``ray.put`` sends each of them to a machine only once.
         asked, about = ray.put(question), ray.put(state or self._state)
 
         def ask(holder: Any) -> Any:
             return holder.search.remote(asked, about, needs, _left(end))
 
-        # All are asked before the first answer is waited for.
+        # Send all questions before waiting for the first answer.
         first = [ask(group[0]) for group in self._groups]
         return [
             self._of_group(group, ask, end, answer) for group, answer in zip(self._groups, first, strict=True)
@@ -444,7 +444,7 @@ class Corpus:
                 except GetTimeoutError as error:
                     wrong = error
                 except RayActorError as error:
-                    # Ray starts it anew; meanwhile another may answer.
+                    # Ray restarts the actor; another one may answer meanwhile.
                     wrong = error
                 except RayTaskError as error:
                     cause = error.cause if isinstance(error.cause, UniqError) else error

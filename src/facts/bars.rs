@@ -3,7 +3,7 @@
 use super::plane::{Plane, UNIT};
 use super::{Area, Bars, Finding};
 
-/// The brightest level of each pixel over time.
+/// Maximum level of each pixel over time.
 #[derive(Debug, Default)]
 pub(super) struct Brightest {
     plane: Option<Plane>,
@@ -11,7 +11,7 @@ pub(super) struct Brightest {
 }
 
 impl Brightest {
-    /// Takes a frame.
+    /// Adds a frame.
     pub(super) fn look(&mut self, plane: &Plane) {
         match &mut self.plane {
             Some(most) if most.levels.len() == plane.levels.len() => {
@@ -25,7 +25,7 @@ impl Brightest {
         self.looked += 1;
     }
 
-    /// The bars of all frames, as the picture is stored.
+    /// The bars that all frames share, in the stored picture.
     pub(super) fn finish(self) -> Bars {
         let undecided = Bars {
             state: Finding::Undecided,
@@ -39,7 +39,7 @@ impl Brightest {
             return undecided;
         }
         let histogram = most.histogram();
-        // Where hardly anything is ever bright, a dark edge of the picture looks like a bar.
+        // If little of the picture is ever bright, a dark edge of the scene looks like a bar.
         if super::plane::quantile(&histogram, 0.7) < BRIGHT_MIN {
             return undecided;
         }
@@ -73,7 +73,7 @@ impl Brightest {
             width: (width - (left + right).min(width)) as f64 / across,
             height: (height - (top + bottom).min(height)) as f64 / down,
         };
-        // Of a clip that is black but for a corner nobody can tell the frame.
+        // If only a corner of the clip is not black, the picture's frame is unknown.
         if picture.width * picture.height < PICTURE_MIN {
             undecided
         } else {
@@ -85,7 +85,8 @@ impl Brightest {
     }
 }
 
-/// How many lines from the edge on are black, up to a line that is mostly not.
+/// Number of black lines from the edge inwards; 0 if the picture does not begin abruptly behind
+/// them.
 fn bar(lines: usize, line: &dyn Fn(usize) -> Vec<i16>) -> usize {
     let share = |levels: &[i16], is: &dyn Fn(i16) -> bool| {
         levels.iter().filter(|level| is(**level)).count() as f32 / levels.len().max(1) as f32
@@ -97,7 +98,7 @@ fn bar(lines: usize, line: &dyn Fn(usize) -> Vec<i16>) -> usize {
     if count == 0 {
         return 0;
     }
-    // The last line may be half bar, half picture; behind it the picture begins all at once.
+    // The first line may be half bar and half picture, so look at three.
     let inside = (count..(count + 3).min(lines))
         .map(|at| share(&line(at), &|level| i32::from(level) > PICTURE_LEVEL * UNIT));
     if inside.fold(0.0, f32::max) >= EDGE_SHARE {
@@ -107,19 +108,20 @@ fn bar(lines: usize, line: &dyn Fn(usize) -> Vec<i16>) -> usize {
     }
 }
 
-/// Frames that must be seen.
+/// Minimum number of frames to decide.
 const LOOKS_MIN: u32 = 3;
-/// Most of the picture must once be as bright as this, in levels.
+/// Minimum 70th percentile of the pixels' maximum levels, of 255; below it, the result is
+/// undecided.
 const BRIGHT_MIN: u32 = 50;
-/// Brightest level of a bar, with the noise of coding.
+/// Maximum level of a bar, of 255, including coding noise.
 const BLACK_MAX: i32 = 14;
-/// Share of a bar's line that is black: a logo or a subtitle may lie in it.
+/// Minimum black share of a bar's line; a logo or a subtitle may cover the rest.
 const BLACK_SHARE: f32 = 0.72;
-/// Level of a picture beside a bar, and the share of the line that has it: a picture that fades
-/// into the dark has no bar.
+/// Minimum level of a picture next to a bar, of 255, and minimum share of the line that reaches it.
+/// A picture that fades into the dark has no bar.
 const PICTURE_LEVEL: i32 = 28;
 const EDGE_SHARE: f32 = 0.6;
-/// A bar takes at least one of so many lines.
+/// A bar takes at least 1 of this many lines.
 const THICKNESS_MIN: usize = 80;
-/// Smallest share of the frame that is a picture.
+/// Minimum share of the frame that the picture takes.
 const PICTURE_MIN: f64 = 0.15;

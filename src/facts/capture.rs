@@ -1,11 +1,11 @@
-//! Reads what the container says of the recording (pure).
+//! Reads the container's metadata about the recording (pure).
 
 use crate::media::Tags;
 use crate::sandbox::hides;
 
 use super::Capture;
 
-/// Takes the facts out of the names and values of the metadata; earlier ones go before later ones.
+/// Takes facts from the names and values of the metadata; the first one of a kind wins.
 pub(super) fn read(tags: &Tags, into: &mut Capture) {
     for (name, value) in &tags.pairs {
         let name = name.to_ascii_lowercase();
@@ -14,7 +14,7 @@ pub(super) fn read(tags: &Tags, into: &mut Capture) {
             || name.contains("gps")
             || is(&["com.apple.quicktime.location.iso6709", "xyz"])
         {
-            // The place is nobody's business but the creator's.
+            // The place itself is private, so only its presence is kept.
             into.has_place |= !value.trim().is_empty();
         } else if is(&[
             "make",
@@ -36,7 +36,7 @@ pub(super) fn read(tags: &Tags, into: &mut Capture) {
     }
 }
 
-/// Keeps a text that shows something, cut and cleaned.
+/// Keeps a text that is not blank, cut and cleaned.
 fn keep(into: &mut Option<String>, value: &str) {
     let text = clean(value);
     if into.is_none() && !text.is_empty() {
@@ -44,7 +44,7 @@ fn keep(into: &mut Option<String>, value: &str) {
     }
 }
 
-/// Keeps what looks like a date; containers without one say 1904 or 1970.
+/// Keeps a plausible date; containers without one say 1904 or 1970.
 fn keep_time(into: &mut Option<String>, value: &str) {
     let text = clean(value);
     let is_date = text.len() >= 10
@@ -57,16 +57,16 @@ fn keep_time(into: &mut Option<String>, value: &str) {
     }
 }
 
-/// Leaves out what does not show, and what is too long.
+/// Removes invisible characters and cuts the text to its maximum length.
 fn clean(text: &str) -> String {
     let shown: String = text.chars().filter(|c| !hides(*c)).take(TEXT_MAX).collect();
     shown.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether nothing of a text would be left out.
+/// Whether cleaning would keep all of a text.
 pub(super) fn is_clean(text: &str) -> bool {
     !text.contains(hides)
 }
 
-/// Longest text in characters.
+/// Maximum length of a text, in characters.
 const TEXT_MAX: usize = 60;

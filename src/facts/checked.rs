@@ -1,8 +1,7 @@
-//! Checks what the process that decoded a clip says of it (pure).
+//! Checks the facts that a decoding process reports about a clip (pure).
 //!
-//! A process that a file has taken over can lie about the facts of that one file; it cannot make
-//! anybody show control characters, keep more than some dozens of numbers, or reckon with what is
-//! no number.
+//! If a file has taken over the process, it can lie about the facts of that file. It cannot get
+//! control characters, more than some dozens of numbers, or NaN past these checks.
 
 use crate::media::{Decoded, Turn};
 
@@ -12,9 +11,9 @@ use super::{
 };
 
 impl Quality {
-    /// The facts of a picture of one or several streams, of which each was `measured` while it was
-    /// decoded. What no clip can have is not believed, and of streams that follow each other what
-    /// they do not share is undecided.
+    /// The facts of a picture of one or several consecutive streams, each `measured` while it was
+    /// decoded. Impossible facts are rejected. A fact that differs between the streams is
+    /// undecided.
     pub fn of(measured: &[Vec<u8>], decoded: &Decoded) -> Quality {
         let seconds = decoded.duration.as_secs_f64();
         let stored = if seconds > 0.0 {
@@ -48,7 +47,7 @@ impl Quality {
         }
     }
 
-    /// Whether a clip of this many seconds can have such facts.
+    /// Whether a clip of this many seconds can have these facts.
     fn is_possible(&self, seconds: f64) -> bool {
         let share = |value: f64| (0.0..=1.0).contains(&value);
         let Resolution {
@@ -87,7 +86,7 @@ impl Quality {
             && self.overlays.found.is_empty() == (self.overlays.state != Finding::Found)
             && self.overlays.found.iter().all(|overlay| {
                 overlay.area.is_possible() && overlay.start_s >= 0.0 && overlay.start_s <= overlay.end_s
-                    // A clip's length may be rounded.
+                    // The length of the clip may be rounded.
                     && overlay.end_s <= seconds + 1.0
             });
         let shares = &self.shares;
@@ -132,7 +131,7 @@ fn stricter(a: super::Manifest, b: super::Manifest) -> super::Manifest {
     }
 }
 
-/// An area of a stored frame, as it is displayed.
+/// Turns an area of the stored frame as the frame is displayed.
 pub(super) fn turned(area: Area, turn: Turn) -> Area {
     let Area {
         mut x,
@@ -165,9 +164,9 @@ pub(super) fn turned(area: Area, turn: Turn) -> Area {
     }
 }
 
-/// Longest side of a frame in pixels.
+/// Maximum side of a frame, in pixels.
 const SIDE_MAX: u32 = 1 << 26;
-/// Most frames a second.
+/// Maximum frame rate, in frames a second.
 const RATE_MAX: f64 = 100_000.0;
-/// Longest text in characters.
+/// Maximum length of a text, in characters.
 const TEXT_MAX: usize = 100;

@@ -4,7 +4,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use super::{Declared, Manifest, c2pa};
 
-/// What the file of this length declares.
+/// What a file of this length declares.
 pub(super) fn of_file(file: &mut (impl Read + Seek), length: u64) -> Declared {
     let none = Declared {
         manifest: Manifest::NoDeclaration,
@@ -38,11 +38,11 @@ pub(super) fn of_file(file: &mut (impl Read + Seek), length: u64) -> Declared {
     declared
 }
 
-/// A box that begins like a manifest and is none.
+/// A box that begins like a manifest but cannot be read.
 #[derive(Debug)]
 struct Broken;
 
-/// The manifest stores of an MP4 or MOV: boxes of kind `uuid` at its top.
+/// The manifest stores of an MP4 or MOV: its top-level boxes of kind `uuid`.
 fn stores(file: &mut (impl Read + Seek), length: u64) -> Result<Vec<Vec<u8>>, Broken> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -72,8 +72,7 @@ fn stores(file: &mut (impl Read + Seek), length: u64) -> Result<Vec<Vec<u8>>, Br
         let user = content as usize;
         if kind == *b"uuid" && read >= user + 16 && head[user..user + 16] == C2PA {
             let body = size - content - 16;
-            // A version and flags, the purpose, and where to find what is signed come before the
-            // manifests.
+            // Version, flags, purpose, and the location of the signed bytes precede the manifests.
             if body > STORE_MAX || at + size > length || found.len() >= STORES_MAX {
                 return Err(Broken);
             }
@@ -95,7 +94,7 @@ fn stores(file: &mut (impl Read + Seek), length: u64) -> Result<Vec<Vec<u8>>, Br
     Ok(found)
 }
 
-/// The manifests of a box; `Some(None)` if it is there for hashes alone, `None` if it is broken.
+/// The manifests of a box; `Some(None)` if it only holds hashes, `None` if it is broken.
 fn store(bytes: &[u8]) -> Option<Option<&[u8]>> {
     let rest = bytes.get(4..)?;
     let end = rest.iter().position(|byte| *byte == 0)?;
@@ -122,16 +121,18 @@ fn read_at(file: &mut (impl Read + Seek), at: u64, bytes: &mut [u8]) -> usize {
     read
 }
 
-/// The user type of C2PA's boxes.
+/// User type of C2PA's boxes.
 pub(super) const C2PA: [u8; 16] = [
     0xd8, 0xfe, 0xc3, 0xd6, 0x1b, 0x0e, 0x48, 0x3c, 0x92, 0x97, 0x58, 0x28, 0x87, 0x7e, 0xc4, 0x81,
 ];
-/// How an MP4 or MOV begins.
+/// Kinds of box with which an MP4 or MOV begins.
 const FIRST: [&[u8; 4]; 8] = [
     b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"uuid",
 ];
-/// Most boxes at the top that are looked at; a fragmented recording has two for each second or two.
+/// Maximum number of top-level boxes to read; a fragmented recording has two for each one or two
+/// seconds.
 const BOXES_MAX: u32 = 100_000;
-/// Most bytes of a manifest store, and most stores; thumbnails take most of one.
+/// Maximum size of a manifest store, in bytes (thumbnails take most of it), and maximum number of
+/// stores.
 const STORE_MAX: u64 = 16 << 20;
 const STORES_MAX: usize = 4;

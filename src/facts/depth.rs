@@ -1,21 +1,21 @@
-//! Tells whether the lowest bits of deep samples hold anything (pure).
+//! Decides whether the lowest bits of deep samples carry information (pure).
 
 use crate::media::Luma;
 
 use super::BitDepth;
 
-/// Counts the lowest bits of samples that resemble their neighbours.
+/// Counts the lowest bits of samples, separately for those that resemble their neighbours.
 #[derive(Debug, Default)]
 pub(super) struct LowBits {
     depth: u32,
-    /// How often each value of the two bits below the upper eight occurs, everywhere and in smooth
+    /// How often each value of the two bits below the upper eight occurs: everywhere, and in smooth
     /// places.
     all: [u64; 4],
     smooth: [u64; 4],
 }
 
 impl LowBits {
-    /// Looks at a frame of this depth.
+    /// Adds a frame of this bit depth.
     pub(super) fn look(&mut self, luma: &Luma<'_>, width: usize, height: usize, depth: u32) {
         self.depth = depth;
         if depth < 10 {
@@ -36,7 +36,7 @@ impl LowBits {
         }
     }
 
-    /// How many bits are used.
+    /// Number of bits in use.
     pub(super) fn finish(self) -> BitDepth {
         let stored = self.depth;
         if stored < 10 {
@@ -60,14 +60,16 @@ impl LowBits {
     }
 }
 
-/// Distance of the rows that are looked at.
+/// Step between the rows to examine.
 const ROWS_STEP: usize = 9;
-/// Samples that must be seen.
+/// Minimum number of samples to decide.
 const SAMPLES_MIN: u64 = 2_000;
-/// Share of one value of four of which the bits hold nothing, everywhere.
+/// Minimum share of the most frequent of the four values, everywhere, from which on the bits carry
+/// nothing.
 const EMPTY_MIN: f64 = 0.9;
-/// The same in smooth places: what had 8 bits and was encoded again with more gathers around its
-/// old values.
+/// The same in smooth places. After 8-bit video is encoded again with more bits, samples gather
+/// around the old values.
 const COMB_MIN: f64 = 0.4;
-/// Most of a value where all are used: each has a quarter.
+/// Maximum share of the most frequent value if all bits are used; evenly distributed, each has a
+/// quarter.
 const EVEN_MAX: f64 = 0.33;

@@ -1,10 +1,10 @@
-//! Tells frames of two fields from whole ones (pure).
+//! Distinguishes interlaced frames from progressive ones (pure).
 
 use crate::media::{FullFrame, Luma};
 
 use super::{Scan, ScanState, round};
 
-/// Looks at the marks of all frames, and at the rows of some.
+/// Counts the decoder's marks of all frames, and examines rows of some frames.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     frames: u64,
@@ -20,7 +20,7 @@ impl Fields {
         self.flagged += u64::from(frame.interlaced);
     }
 
-    /// Looks at a frame that moves.
+    /// Examines a frame in which something moves.
     pub(super) fn look(&mut self, luma: &Luma<'_>, width: usize, height: usize, depth: u32) {
         let mut rows: [Vec<u16>; 5] = std::array::from_fn(|_| vec![0; width]);
         let threshold = 12_i32 << depth.saturating_sub(8);
@@ -39,12 +39,12 @@ impl Fields {
         }
         if all > 0 {
             self.looked += 1;
-            // Fine texture differs from row to row and over two rows alike.
+            // Fine texture also differs from row to row, but then equally over two rows.
             self.combed += u32::from(near * 250 > all && near > 3 * far);
         }
     }
 
-    /// What it came to.
+    /// The result for all frames.
     pub(super) fn finish(self) -> Scan {
         let flagged = self.flagged as f64 / self.frames.max(1) as f64;
         let combed = f64::from(self.combed) / f64::from(self.looked.max(1));
@@ -63,7 +63,8 @@ impl Fields {
     }
 }
 
-/// Whether the middle one of three rows differs from both neighbours, which resemble each other.
+/// Whether the middle one of three rows differs from both neighbours while these resemble each
+/// other.
 fn combs(above: i32, middle: i32, below: i32, threshold: i32) -> bool {
     let (up, down) = (middle - above, middle - below);
     up.abs() > threshold
@@ -72,10 +73,10 @@ fn combs(above: i32, middle: i32, below: i32, threshold: i32) -> bool {
         && (above - below).abs() < threshold
 }
 
-/// Distance of the rows that are looked at.
+/// Step between the rows to examine.
 const ROWS_STEP: usize = 7;
-/// Moving frames that must be seen.
+/// Minimum number of moving frames to decide.
 const LOOKS_MIN: u32 = 3;
-/// Share of the moving frames with combing from which on a clip is interlaced: what moves slowly
-/// has none.
+/// Minimum share of the moving frames with combing in an interlaced clip, 0..=1. It is low because
+/// slow motion shows none.
 const COMBED_MIN: f64 = 0.3;

@@ -1,4 +1,4 @@
-//! Sees a clip's frames while it is decoded, and hands each to what measures it.
+//! Passes a clip's frames to all measurements while it is decoded.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::{BitDepth, Capture, Declared, Manifest, Quality, capture, declared};
 #[derive(Debug, Default)]
 pub struct Measuring {
     shape: Option<Shape>,
-    /// Why nothing more can be measured.
+    /// Why measuring stopped, if it did.
     spoilt: Option<&'static str>,
     depth: u32,
     rate: Rate,
@@ -35,7 +35,7 @@ pub struct Measuring {
     last: Duration,
 }
 
-/// What must be the same of all frames.
+/// Properties that all frames must share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Shape {
     width: usize,
@@ -146,9 +146,9 @@ impl Measuring {
     }
 }
 
-/// Least time between frames that are looked at for more than their rate.
+/// Minimum time between frames that are measured for more than their rate.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
-/// Smallest side of a reduced picture that is measured, in pixels.
+/// Minimum side of a reduced picture, in pixels; a smaller one is not measured.
 const SIDE_MIN: usize = 64;
-/// Change of a frame that moves, in 8-bit levels.
+/// Minimum change of a moving frame, in 8-bit levels.
 const MOVING_MIN: f32 = 1.0;

@@ -1,16 +1,16 @@
-//! Measures what makes the price of a clip: native resolution, true frame rate, overlays, declared
-//! origin.
+//! Measures what determines the price of a clip: native resolution, true frame rate, overlays,
+//! declared origin.
 //!
-//! A clip is measured while it is decoded for its keys: [`Measuring`] sees each frame at its full
-//! size, in the process that decodes it ([`crate::sandbox`]). Its answer is checked like the file
+//! A clip is measured while it is decoded for its keys. [`Measuring`] sees each frame at full size,
+//! in the decoding process ([`crate::sandbox`]). Its result is not trusted, but checked
 //! ([`Quality::of`]). Facts never change a key or a verdict.
 //!
-//! Each fact can be undecided: the picture is soft, dark, still or compressed too hard to tell.
-//! Nothing is guessed then, and no rate is raised by it ([`crate::rates`]). What a container or a
-//! manifest declares is a claim of whoever wrote the file.
+//! Each fact can be undecided, because the picture is too soft, dark, still or compressed. Nothing
+//! is guessed then, and an undecided fact never raises a rate ([`crate::rates`]). What a container
+//! or a manifest declares is only a claim of whoever wrote the file.
 //!
-//! Not measured: colour, sound, and whether a picture was generated. Frames of formats without luma
-//! of their own, such as RGB, are not measured, nor are those of a stream that changes its size.
+//! Not measured: colour, sound, and whether a picture was generated. Frames without a luma plane,
+//! such as RGB, and streams that change their size are not measured either.
 
 mod bars;
 mod c2pa;
@@ -316,7 +316,7 @@ pub enum Training {
     NotAllowed,
 }
 
-/// Measures the main picture of a clip alone, without making keys.
+/// Measures only the main picture of a clip, without making keys.
 ///
 /// # Errors
 ///
@@ -342,7 +342,7 @@ pub fn of_clip(path: &Path, decoding: &Decoding) -> Result<Quality> {
 }
 
 impl Quality {
-    /// That of a clip of which nothing could be measured, for this reason.
+    /// The facts of a clip of which nothing could be measured, for this reason.
     pub fn undecided(lines: u32, stored_rate: f64, reason: &str) -> Quality {
         let reason = Some(reason.to_owned());
         Quality {
@@ -391,10 +391,10 @@ impl Quality {
     }
 }
 
-/// Most overlays of a clip that are reported.
+/// Maximum number of overlays to report.
 pub const OVERLAYS_MAX: usize = 16;
 
-/// Rounds to this many digits.
+/// Rounds to this many decimals.
 fn round(value: f64, digits: i32) -> f64 {
     let unit = 10_f64.powi(digits);
     (value * unit).round() / unit

@@ -1,9 +1,9 @@
-//! Collects the finest detail of a clip and tells an upscaled picture from a native one (pure).
+//! Distinguishes an upscaled picture from a native one by its finest detail (pure).
 //!
-//! Resampling gives a picture no detail beyond the highest frequency of the one that it was made
-//! of: its power falls steeply there, to the noise of coding, whereas that of a native picture
-//! falls evenly to the end. Sharpening raises what is below the fall and leaves the fall. Each of a
-//! number of frames is judged by a model ([`model`]), the one with most detail of its interval.
+//! Upscaling adds no detail beyond the highest frequency of the original: there the power falls
+//! steeply to the coding noise. In a native picture it falls evenly to the end. Sharpening raises
+//! the power below the fall, but leaves the fall. A [`model`] judges the most detailed frame of
+//! each interval.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use super::{Resolution, ResolutionState, round};
 mod model;
 mod periods;
 
-/// What is measured of a frame.
+/// Measurements of a frame.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sample {
-    /// Power by frequency, in decibels of 8-bit levels of the full range.
+    /// Power by frequency, in decibels relative to an 8-bit level of full range.
     spectra: Spectra,
     /// Traces of resampling.
     traces: [f32; periods::PERIODS.len()],
@@ -29,7 +29,7 @@ pub(super) struct Sample {
 pub(super) struct Detail {
     interval: Duration,
     start: Duration,
-    /// The frame with most detail of the running interval, and how much it has.
+    /// The most detailed frame of the current interval, with its amount of detail.
     best: Option<(u64, OwnedLuma)>,
     found: Vec<Sample>,
     row: Vec<u16>,
@@ -48,7 +48,7 @@ impl Default for Detail {
 }
 
 impl Detail {
-    /// Takes a frame.
+    /// Adds a frame.
     pub(super) fn look(
         &mut self,
         time: Duration,
@@ -74,7 +74,7 @@ impl Detail {
                 .map(|pair| u64::from(pair[0].abs_diff(pair[1])).pow(2))
                 .sum::<u64>();
         }
-        // A little more is not worth a copy.
+        // Copying a frame is not worth it for slightly more detail.
         if self
             .best
             .as_ref()
@@ -95,8 +95,7 @@ impl Detail {
         let found = spectra(&view, width, height);
         let traces = periods::traces(&view, width, height, depth);
         if let (Some(found), Some(traces)) = (found, traces) {
-            // Samples of more bits, and those of the full range, have larger numbers for the same
-            // light.
+            // Samples with more bits, or of full range, have larger values for the same light.
             let range = if view.is_limited() {
                 255.0_f32 / 219.0
             } else {
@@ -111,7 +110,7 @@ impl Detail {
             self.found.push(Sample { spectra, traces });
         }
         if self.found.len() >= FOUND_MAX {
-            // Half as many for as long, from now on at twice the distance.
+            // Halve the number of frames, and double the interval from now on.
             let mut number = 0;
             self.found.retain(|_| {
                 number += 1;
@@ -121,7 +120,7 @@ impl Detail {
         }
     }
 
-    /// What they came to, for a picture with this short side.
+    /// The result for a picture with this short side, in pixels.
     pub(super) fn finish(mut self, lines: u32) -> Resolution {
         self.close();
         let judged: Vec<model::Judged> = self.found.iter().filter_map(model::judge).collect();
@@ -138,7 +137,7 @@ impl Detail {
             );
         }
         let count = judged.len() as f32;
-        // Frames of one shot err together, so that a mean is worth no more than one of them.
+        // Errors of frames of one shot are correlated, so the mean is as uncertain as one frame.
         let mean = judged
             .iter()
             .map(|one| one.logit.clamp(-LOGIT_MAX, LOGIT_MAX))
@@ -160,7 +159,7 @@ impl Detail {
                 reason: None,
             };
         }
-        // A clip is not native if parts of it may be upscaled.
+        // A clip is not native if some of its frames may be upscaled.
         let doubtful = judged.iter().filter(|one| one.logit > DECIDED).count();
         if doubtful >= PART_MIN && doubtful as f32 >= PART_SHARE * count {
             return undecided(PARTLY);
@@ -178,26 +177,27 @@ impl Detail {
     }
 }
 
-/// Why a picture with detail is undecided.
+/// Reason for an undecided picture with detail.
 const UNCLEAR: &str = "its fine detail fits neither a native nor an upscaled picture";
-/// Why a clip some frames of which look upscaled is undecided.
+/// Reason for an undecided clip in which some frames look upscaled.
 const PARTLY: &str = "parts of it have the fine detail of an upscaled picture";
-/// Length of an interval of which one frame is judged, until there are too many.
+/// Initial length of the interval from which one frame is judged; it doubles when there are too
+/// many frames.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Most frames that are judged.
+/// Maximum number of frames to judge.
 const FOUND_MAX: usize = 24;
-/// Distance of the rows by which a frame's detail is compared.
+/// Step between the rows by which the detail of frames is compared.
 const ROWS_STEP: usize = 32;
-/// Logarithm of the odds from which on the mean of all frames is that of a native picture, and one
-/// frame casts doubt on that: five to one.
+/// Minimum log odds of a decision, 5 to 1. A mean of all frames below minus this is native; single
+/// frames above it make that doubtful.
 const DECIDED: f32 = 1.6;
-/// Logarithm of the odds from which on a clip is called upscaled. It is higher, since a doubt has
-/// the same effect on a price and a false claim is worse: with each video of those that the model
-/// is fitted on left out in turn, none of 208 native excerpts of 27 videos has more than 3.5 (at
-/// 1.6 there are six), and 176 of 295 that were upscaled by 1.5 or more.
+/// Minimum log odds of an upscaled clip. It is higher than for a native one, since an undecided
+/// clip has the same price as an upscaled one, and a false claim is worse. Measured with each video
+/// of the fitting set left out in turn: none of 208 native excerpts of 27 videos exceeds 3.5 (six
+/// exceed 1.6), and 176 of 295 that were upscaled by 1.5 or more do.
 const UPSCALED_MIN: f32 = 3.7;
-/// Most that one frame counts.
+/// Maximum log odds that one frame contributes to the mean.
 const LOGIT_MAX: f32 = 6.0;
-/// Frames, and share of the frames, that make it doubtful that all of a clip is native.
+/// Minimum number and share of upscaled-looking frames that make a native clip doubtful.
 const PART_MIN: usize = 2;
 const PART_SHARE: f32 = 0.2;

@@ -1,10 +1,10 @@
-//! Finds burnt-in logos and captions: edges that stay while what surrounds them moves (pure).
+//! Finds burnt-in logos and captions: edges that stay while their surroundings move (pure).
 //!
 //! Frames are gathered in windows of about a second. An edge that keeps its place and direction
-//! through a window is still; cells of eight pixels are still, moving or empty by their edges. A
-//! group of still cells amid moving ones may be burnt in. It is a logo if it keeps its pattern for
-//! some windows, and a caption if its place stays and its pattern changes now and then. Where most
-//! of the picture stands still nothing can be told.
+//! through a window is still. By their edges, cells of eight pixels are still, moving or empty. A
+//! group of still cells among moving ones may be burnt in. It is a logo if it keeps its pattern for
+//! several windows. It is a caption if its place stays and its pattern changes now and then. If
+//! most of the picture stands still, the result is undecided.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ mod groups;
 
 use groups::{Box, groups};
 
-/// Looks at some frames a second.
+/// Examines some frames a second.
 #[derive(Debug, Default)]
 pub(super) struct Still {
     size: (usize, usize),
     window: Option<Window>,
     tracks: Vec<Track>,
     windows: u32,
-    /// Windows in which most of what has edges moves.
+    /// Number of windows in which most cells with edges move.
     moving: u32,
 }
 
@@ -37,8 +37,7 @@ struct Window {
     strength: Vec<i16>,
 }
 
-/// The still edges of a window by pixel: how steep they are across and down; 0 where there are
-/// none.
+/// Steepness of the still edges of a window by pixel, across and down; 0 elsewhere.
 #[derive(Debug)]
 struct Pattern {
     across: Vec<i8>,
@@ -49,30 +48,30 @@ struct Pattern {
 #[derive(Debug, Clone)]
 struct Crop {
     area: Box,
-    /// Steepness across and down, row by row.
+    /// Steepness of the still edges across and down, row by row.
     edges: Vec<(i8, i8)>,
 }
 
-/// Still groups of successive windows at one place.
+/// Still groups of consecutive windows at one place.
 #[derive(Debug)]
 struct Track {
-    /// All of it, and where all windows agree, in cells.
+    /// Union and intersection of its groups in all windows, in cells.
     whole: Box,
     common: Box,
     start: Duration,
     end: Duration,
     windows: u32,
-    /// Its pattern in the first window, and how many windows have the same.
+    /// Its pattern in the first window, and in how many windows it is the same.
     first: Crop,
     same: u32,
-    /// Its pattern in the last window, and how many windows have that of the window before.
+    /// Its pattern in the last window, and in how many windows it equals that of the window before.
     latest: Crop,
     held: u32,
     /// Number of the last window.
     last: u32,
 }
 
-/// What a cell shows in a window.
+/// Content of a cell in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cell {
     Empty,
@@ -81,7 +80,7 @@ enum Cell {
 }
 
 impl Still {
-    /// Takes a frame.
+    /// Adds a frame.
     pub(super) fn look(&mut self, time: Duration, plane: &Plane) {
         let size = (plane.width, plane.height);
         if size != self.size {
@@ -110,7 +109,7 @@ impl Still {
         }
     }
 
-    /// What was found, as the picture is stored.
+    /// The overlays found, in the stored picture.
     pub(super) fn finish(mut self) -> Overlays {
         if self
             .window
@@ -222,7 +221,7 @@ impl Still {
             self.follow(&group.area, &pattern, window.start, window.end);
         }
         let now = self.windows;
-        // What ended early and was short is nothing; a caption may pause.
+        // Drops tracks that ended early and were short; a caption may pause.
         self.tracks
             .retain(|track| now - track.last <= PAUSE || track.stays(self.size).is_some());
         self.tracks.truncate(TRACKS_MAX);
@@ -294,7 +293,7 @@ impl Window {
         }
     }
 
-    /// The still edges, and what each cell shows.
+    /// The still edges, and the content of each cell.
     fn judge(&self, width: usize, height: usize) -> (Pattern, Vec<Cell>) {
         let frames = self.frames as i16;
         let least = EDGE_MIN * frames;
@@ -324,7 +323,8 @@ impl Window {
                 }
                 cells.push(match () {
                     () if edges < EDGES_MIN => Cell::Empty,
-                    // The picture goes on between the strokes of a letter.
+                    // Between the strokes of a letter the moving picture remains visible, so two
+                    // fifths are enough.
                     () if still >= EDGES_MIN && still * 5 >= edges * 2 => Cell::Still,
                     () if still * 6 <= edges => Cell::Moving,
                     () => Cell::Empty,
@@ -336,7 +336,7 @@ impl Window {
 }
 
 impl Pattern {
-    /// The part within these cells.
+    /// The part of the pattern within these cells.
     fn crop(&self, area: &Box, width: usize) -> Crop {
         let rows = area.top * CELL..area.bottom * CELL;
         let places = rows.flat_map(|y| y * width + area.left * CELL..y * width + area.right * CELL);
@@ -348,7 +348,7 @@ impl Pattern {
 }
 
 impl Crop {
-    /// Whether both have the same edges where both are.
+    /// Whether both have the same edges where they overlap.
     fn agrees(&self, other: &Crop) -> bool {
         let Some(both) = self.area.within(&other.area) else {
             return false;
@@ -376,19 +376,19 @@ impl Crop {
 }
 
 impl Track {
-    /// What it is, if it is burnt in for sure.
+    /// The kind of overlay, if it is certainly burnt in.
     fn kind(&self, size: (usize, usize)) -> Option<OverlayKind> {
         let is_sure = match self.stays(size)? {
-            // An edge of the scene may stand still, and is thin.
+            // An edge of the scene may stand still too, but it is thin.
             OverlayKind::Logo => self.common.thickness() >= THICKNESS_MIN,
-            // A text stays for a while before the next one comes. What is another thing in each
-            // window is the scene.
+            // A text stays for a while before the next one. If the pattern changes in each window,
+            // it is the scene.
             OverlayKind::Caption => self.held >= HELD_MIN && self.held * HELD_RATIO >= self.windows,
         };
         self.stays(size).filter(|_| is_sure)
     }
 
-    /// What it may be, if it stays for some time.
+    /// The kind of overlay that it may be, if it lasts long enough.
     fn stays(&self, (width, height): (usize, usize)) -> Option<OverlayKind> {
         if self.windows < TRACK_MIN {
             return None;
@@ -406,7 +406,7 @@ impl Track {
     }
 }
 
-/// Whether what surrounds these cells moves, by as much as can be seen of it.
+/// Whether the surroundings of these cells move, as far as they have edges.
 fn surrounded(cells: &[Cell], across: usize, down: usize, area: &Box, mostly_moves: bool) -> bool {
     let ring = area.grown(RING, across, down);
     let (mut still, mut moving) = (0, 0);
@@ -428,43 +428,45 @@ fn surrounded(cells: &[Cell], across: usize, down: usize, area: &Box, mostly_mov
     }
 }
 
-/// Least short side of a reduced picture, in pixels, of which is said that it has no overlay: in
-/// smaller ones a line of text fills too few cells.
+/// Minimum short side of a reduced picture, in pixels, that can be found to have no overlay. In
+/// smaller ones, a line of text fills too few cells.
 const LINES_MIN: usize = 250;
-/// Side of a cell in pixels of about 360 lines.
+/// Side of a cell, in pixels of a picture of about 360 lines.
 pub(super) const CELL: usize = 8;
-/// Length of a window, and how many frames it has.
+/// Length of a window, and minimum and maximum number of its frames.
 const WINDOW: Duration = Duration::from_millis(800);
 const FRAMES_MIN: i32 = 4;
 const FRAMES_MAX: i32 = 12;
-/// Bits that are left off a difference of levels, so that the sums of a window fit 16 bits:
-/// quarters of a level remain.
+/// Number of low bits dropped from a difference of levels, so that the sums of a window fit
+/// 16 bits. A quarter of a level remains.
 const FINE: u32 = 2;
-/// Strength of an edge, mean over the window: sum of the differences across and down over two
-/// pixels, in units of 1/4 level.
+/// Minimum strength of an edge, mean over the window: sum of the differences across and down over
+/// two pixels, in quarters of a level.
 const EDGE_MIN: i16 = ((22 * UNIT) >> FINE) as i16;
-/// Percentage of its strength that a still edge keeps in the mean over a window.
+/// Minimum strength that a still edge keeps in the mean over a window, in percent.
 const KEPT_PERCENT: i32 = 86;
-/// Pixels with edges in a cell that is not empty.
+/// Minimum number of edge pixels in a cell that is not empty.
 const EDGES_MIN: usize = 6;
-/// Correlation of the edges of two windows that show one pattern.
+/// Minimum correlation of the edges of two windows with the same pattern.
 const AGREE_MIN: f64 = 0.6;
-/// Windows in which an overlay is seen.
+/// Minimum number of windows in which an overlay is seen.
 const TRACK_MIN: u32 = 3;
-/// Windows in which a caption may be missed between two texts.
+/// Maximum number of windows from one sighting of a track to the next; a caption may pause between
+/// two texts.
 const PAUSE: u32 = 2;
-/// Windows in which a caption has the pattern of the window before, and the share of all windows
-/// that they are at least: one of so many. A text of two seconds fills two of them.
+/// Minimum number of windows in which a caption repeats the pattern of the window before: this
+/// many, and 1 of `HELD_RATIO` of all windows. A text of two seconds fills two windows.
 const HELD_MIN: u32 = 2;
 const HELD_RATIO: u32 = 4;
-/// Least thickness of a logo, in cells.
+/// Minimum thickness of a logo, in cells.
 const THICKNESS_MIN: usize = 2;
-/// Most tracks that are followed.
+/// Maximum number of tracks to follow.
 const TRACKS_MAX: usize = 64;
-/// Cells beside a group that are looked at.
+/// Width of the surroundings of a group, in cells.
 const RING: usize = 3;
-/// Moving cells of a picture that mostly moves, and how many times as many as still ones.
+/// Minimum number of moving cells in a picture that mostly moves, and their minimum ratio to still
+/// ones.
 const MOVING_CELLS_MIN: usize = 20;
 const MOVING_RATIO: usize = 3;
-/// Least width of a caption, in hundredths of the picture's.
+/// Minimum width of a caption, in percent of the picture's.
 const BAND_PERCENT: usize = 12;

@@ -1,5 +1,4 @@
-//! A frame reduced to about 360 lines, on which everything but the finest detail is measured
-//! (pure).
+//! A frame reduced to about 360 lines. Everything but the finest detail is measured on it (pure).
 
 /// A grey picture in 16ths of an 8-bit level.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -10,8 +9,8 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    /// Takes over the means of blocks; black is 0 and white 255 x 16 also where the stored range is
-    /// limited.
+    /// Takes over the means of blocks. Black becomes 0 and white 255 x 16, even if the stored range
+    /// is limited.
     pub(super) fn new((width, height, means): (usize, usize, Vec<u16>), limited: bool) -> Plane {
         let level = |mean: u16| {
             let mean = i32::from(mean);
@@ -34,7 +33,7 @@ impl Plane {
         &self.levels[y * self.width..(y + 1) * self.width]
     }
 
-    /// How often each 8-bit level occurs.
+    /// Number of pixels at each 8-bit level.
     pub(super) fn histogram(&self) -> [u32; 256] {
         let mut counts = [0; 256];
         for level in &self.levels {
@@ -46,7 +45,7 @@ impl Plane {
     }
 }
 
-/// The level below which this share of the pixels is.
+/// The level below which this share of the pixels lies.
 pub(super) fn quantile(histogram: &[u32; 256], share: f64) -> u32 {
     let total: u32 = histogram.iter().sum();
     let wanted = (f64::from(total) * share) as u32;
@@ -65,7 +64,7 @@ pub(super) fn block(short_side: usize) -> usize {
     ((short_side + LINES / 2) / LINES).max(1)
 }
 
-/// Short side of the reduced picture, in pixels, if the picture is larger.
+/// Short side of the reduced picture, in pixels; smaller pictures are not reduced.
 const LINES: usize = 360;
-/// Units of an 8-bit level.
+/// Number of units of an 8-bit level.
 pub(super) const UNIT: i32 = 16;

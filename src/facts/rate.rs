@@ -1,24 +1,23 @@
-//! Tells repeated and blended frames from distinct ones (pure).
+//! Distinguishes repeated and blended frames from distinct ones (pure).
 //!
-//! A repeated frame differs hardly from the one before while its neighbours differ much. A blend
-//! lies on the straight line between its neighbours: the changes to it and from it have one
-//! direction, whereas a frame of its own turns off it. Where frames were inserted by blending, both
-//! kinds alternate; slow motion gives one kind, quick motion the other.
+//! A repeated frame hardly differs from the one before, while its neighbours differ much. A blend
+//! lies on the straight line between its neighbours: the changes to it and from it have the same
+//! direction. At a distinct frame the direction changes. Where blends were inserted, both kinds
+//! alternate. Slow motion gives only the first kind, quick motion only the second.
 
 use std::time::Duration;
 
 use super::plane::{Plane, UNIT};
 use super::{FrameRate, RateState, round};
 
-/// Looks at all frames of a clip, one after the other.
+/// Examines all frames of a clip in order.
 #[derive(Debug, Default)]
 pub(super) struct Rate {
     last: Option<(Duration, Plane)>,
-    /// The change from the frame before the last one to the last one, and its root mean square in
-    /// levels.
+    /// The change to the last frame from the one before, and its root mean square in levels.
     change: Option<(Vec<i16>, f32)>,
     steps: Vec<Step>,
-    /// Seconds between frames, of as many as are kept.
+    /// Seconds between frames, up to [`GAPS_MAX`] of them.
     gaps: Vec<f32>,
     tally: Tally,
     frames: u64,
@@ -26,7 +25,7 @@ pub(super) struct Rate {
     still: Still,
 }
 
-/// One frame as seen from the one before.
+/// A frame compared with the one before.
 #[derive(Debug, Clone, Copy)]
 struct Step {
     gap: f32,
@@ -36,11 +35,11 @@ struct Step {
     cosine: f32,
 }
 
-/// What the windows came to.
+/// Counts over the windows.
 #[derive(Debug, Default)]
 struct Tally {
-    /// Windows in which the picture moves, which of them have blended frames, and in which nothing
-    /// can be told.
+    /// Number of windows in which the picture moves; of these, windows with blended frames, and
+    /// undecided ones.
     moving: u32,
     blended: u32,
     unclear: u32,
@@ -50,7 +49,7 @@ struct Tally {
     repeated: u32,
 }
 
-/// How long the picture stood still.
+/// Time during which the picture stood still.
 #[derive(Debug, Default)]
 struct Still {
     run: f64,
@@ -58,7 +57,7 @@ struct Still {
 }
 
 impl Rate {
-    /// Takes the next frame; returns how much it differs from the one before, in levels.
+    /// Adds the next frame. Returns its difference to the one before, in levels.
     pub(super) fn push(&mut self, time: Duration, plane: &Plane) -> Option<f32> {
         self.frames += 1;
         self.end = time;
@@ -115,13 +114,13 @@ impl Rate {
         Some(change)
     }
 
-    /// Share of the clip that stands still for a second or longer.
+    /// Share of the clip that stands still for at least a second.
     pub(super) fn frozen(&self) -> Option<f64> {
         let end = self.end.as_secs_f64();
         (end > 0.0).then(|| ((self.still.total + self.still.pending()) / end).clamp(0.0, 1.0))
     }
 
-    /// What all frames came to.
+    /// The result for all frames.
     pub(super) fn finish(mut self) -> FrameRate {
         if self.steps.len() >= WINDOW / 3 {
             let steps = std::mem::take(&mut self.steps);
@@ -147,7 +146,7 @@ impl Rate {
         };
         let distinct = match state {
             RateState::Undecided => None,
-            // A frame that was lost now and then is no other rate.
+            // Occasional lost frames do not change the rate.
             RateState::Full => Some(stored),
             RateState::Repeated | RateState::Blended => {
                 Some((tally.distinct / tally.seconds).min(stored))
@@ -174,7 +173,7 @@ impl Tally {
             let near = &steps[i.saturating_sub(NEAR)..(i + NEAR + 1).min(steps.len())];
             let mut changes: Vec<f32> = near.iter().map(|step| step.change).collect();
             changes.sort_by(f32::total_cmp);
-            // Neither a cut nor the repetitions.
+            // The 80th percentile is affected neither by a cut nor by repetitions.
             changes[changes.len() * 4 / 5]
         };
         let mut judged = Vec::with_capacity(steps.len());
@@ -205,8 +204,8 @@ impl Tally {
     }
 }
 
-/// How many frames of a window with blended frames are not made of others; `None` if there are
-/// none.
+/// Number of frames in a window with blended frames that are no blends; `None` if it has no blended
+/// frames.
 fn knots(steps: &[Step]) -> Option<f64> {
     let cosines: Vec<f32> = steps
         .iter()
@@ -227,8 +226,8 @@ fn knots(steps: &[Step]) -> Option<f64> {
     if !alternates {
         return None;
     }
-    // Between two blends there are one or two frames that turn: the moment of the original lies at
-    // the one or between both.
+    // Between two blends, one or two frames change direction: the original frame is that one, or
+    // lies between both.
     let turns = cosines
         .windows(2)
         .filter(|pair| pair[0] > KNOT && pair[1] <= KNOT)
@@ -236,9 +235,8 @@ fn knots(steps: &[Step]) -> Option<f64> {
     Some(turns as f64 * steps.len() as f64 / f64::from(count))
 }
 
-/// Whether frames differ from each other as much and in the same way all the time, as those of a
-/// camera do. Hard compression makes of repeated and blended frames what differs by fits and
-/// starts.
+/// Whether all frames differ equally and in the same way, as from a camera. After hard compression,
+/// repeated and blended frames differ irregularly.
 fn is_even(steps: &[Step]) -> bool {
     let mut changes: Vec<f32> = steps.iter().map(|step| step.change).collect();
     let mut jumps: Vec<f32> = changes
@@ -277,7 +275,7 @@ impl Still {
     }
 }
 
-/// Whether frames come at different distances, beyond the rounding of clocks to milliseconds.
+/// Whether the time between frames varies by more than the rounding to milliseconds.
 fn varies(gaps: &mut [f32]) -> bool {
     if gaps.len() < 8 {
         return false;
@@ -318,42 +316,44 @@ fn dot(a: i16, b: i16) -> i32 {
     i32::from(a) * i32::from(b)
 }
 
-/// Pixels whose products are added up in 32 bits: a change has at most 4080 units.
+/// Number of pixels whose products fit a sum of 32 bits; a change has at most 4080 units.
 const CHUNK: usize = 128;
-/// Frames that are judged together: one second at 60 frames a second.
+/// Number of frames judged together: one second at 60 frames a second.
 const WINDOW: usize = 60;
-/// Frames on either side among which one is a repetition.
+/// Number of frames on either side with which a repetition is compared.
 const NEAR: usize = 7;
-/// Least change of moving frames, in 8-bit levels. Coding noise of a still picture is below 0.5.
+/// Minimum change of moving frames, in 8-bit levels. Coding noise of a still picture is below 0.5.
 const MOVING_MIN: f32 = 0.8;
-/// Most change of a repeated frame, of that of the frames around it. Repetitions that were encoded
-/// again have up to 0.25, frames of steady motion 0.6 and more.
+/// Maximum change of a repeated frame relative to the frames around it. Repetitions that were
+/// encoded again reach 0.25; frames of steady motion have at least 0.6.
 const REPEATED_RATIO: f32 = 0.3;
-/// Share of repeated frames from which on a clip has another rate than it says: one of twenty may
-/// be a recorder's slip.
+/// Minimum share of repeated frames at which the rate differs from the stored one. One frame in
+/// twenty may be a recorder's fault.
 const REPEATED_MIN: f64 = 0.08;
-/// Share of the moving windows with blended frames from which on a clip counts as blended.
+/// Minimum share of the moving windows with blended frames in a blended clip.
 const BLENDED_MIN: f64 = 0.25;
-/// Cosine of a frame between its neighbours. Blends that were encoded again have 0.9 and more.
+/// Minimum cosine of a frame that lies between its neighbours. Blends that were encoded again have
+/// at least 0.9.
 const STRAIGHT: f32 = 0.85;
-/// Cosine of a frame that turns off.
+/// Maximum cosine of a frame that changes direction.
 const TURNED: f32 = 0.6;
-/// Cosine below which a frame is a moment of the original, or next to one.
+/// Maximum cosine of an original frame, or one next to it.
 const KNOT: f32 = 0.88;
-/// Least shares of both kinds, and least mean difference of successive cosines. Of natural motion
-/// the difference is at most 0.25, of blended frames 0.3 to 1.1.
+/// Minimum share of frames between their neighbours, minimum share of frames that change direction,
+/// and minimum mean difference of consecutive cosines. That difference is at most 0.25 for natural
+/// motion, and 0.3 to 1.1 for blended frames.
 const STRAIGHT_MIN: f32 = 0.25;
 const TURNED_MIN: f32 = 0.18;
 const SWING_MIN: f32 = 0.3;
-/// Most jump from one change to the next of a camera's frames, of a change; medians. Natural motion
-/// has up to 0.3, repeated frames after hard compression 0.6 and more.
+/// Maximum median difference of consecutive changes of a camera's frames, relative to the median
+/// change. Natural motion reaches 0.3; repeated frames after hard compression have at least 0.6.
 const JUMP_MAX: f32 = 0.4;
-/// Why a clip is undecided.
+/// Reasons for an undecided clip.
 const TOO_STILL: &str = "too little moves to tell frames apart";
 const IRREGULAR: &str = "its frames change too irregularly to tell which are distinct";
-/// Change of a frame that stands still, in 8-bit levels: coding noise.
+/// Maximum change of a frame that stands still, in 8-bit levels; it allows for coding noise.
 const FROZEN_MAX: f32 = 0.12;
-/// Shortest time that counts as frozen, in seconds.
+/// Minimum time that counts as frozen, in seconds.
 const FROZEN_SECONDS: f64 = 1.0;
-/// Most distances of frames that are kept.
+/// Maximum number of times between frames to keep.
 const GAPS_MAX: usize = 100_000;

@@ -3,7 +3,7 @@
 use super::plane::{Plane, UNIT, quantile};
 use super::{Shares, round};
 
-/// Looks at some frames for light and sharpness, and at all frames for steadiness.
+/// Measures light and sharpness on some frames, and steadiness on all.
 #[derive(Debug, Default)]
 pub(super) struct Looks {
     looked: u32,
@@ -12,14 +12,15 @@ pub(super) struct Looks {
     blurred: u32,
     profiles: Option<[Vec<i32>; 2]>,
     motion: Option<[f32; 2]>,
-    /// Seconds and squares of the jerks of the running second, in shares of the short side.
+    /// Length of the current second so far, sum of the squared jerks (as shares of the short side),
+    /// and their number.
     second: (f32, f32, u32),
     seconds: u32,
     shaken: u32,
 }
 
 impl Looks {
-    /// Looks at light and sharpness.
+    /// Measures light and sharpness.
     pub(super) fn look(&mut self, plane: &Plane) {
         let histogram = plane.histogram();
         let (middle, bright) = (quantile(&histogram, 0.5), quantile(&histogram, 0.95));
@@ -32,7 +33,7 @@ impl Looks {
         }
     }
 
-    /// Follows the motion of the whole picture from the last frame, `gap` seconds before.
+    /// Tracks the motion of the whole picture since the last frame, `gap` seconds ago.
     pub(super) fn follow(&mut self, plane: &Plane, gap: f32) {
         let profiles = profiles(plane);
         let Some(last) = self.profiles.replace(profiles) else {
@@ -48,7 +49,7 @@ impl Looks {
         if let Some(before) = self.motion.replace(motion) {
             let jerk = (motion[0] - before[0]).hypot(motion[1] - before[1]);
             let (seconds, squares, count) = &mut self.second;
-            // As much as it would be at 30 frames a second.
+            // Scales the motion to 30 frames a second.
             let rate = if gap > 0.0 {
                 (gap * 30.0).clamp(0.25, 4.0)
             } else {
@@ -64,7 +65,7 @@ impl Looks {
         }
     }
 
-    /// The shares of what was looked at; `frozen` is found elsewhere.
+    /// The shares; `frozen` is measured elsewhere.
     pub(super) fn finish(self, frozen: Option<f64>) -> Shares {
         let share =
             |part: u32, of: u32| (of > 0).then(|| round(f64::from(part) / f64::from(of), 3));
@@ -77,8 +78,8 @@ impl Looks {
     }
 }
 
-/// How steep the strongest edges are: their rise over two pixels of that over eight; `None` without
-/// edges.
+/// Sharpness of the strongest edges: their rise over two pixels relative to that over eight. `None`
+/// without edges.
 fn sharpness(plane: &Plane) -> Option<f32> {
     let mut edges: Vec<(i32, i32)> = Vec::new();
     for y in (0..plane.height).step_by(2) {
@@ -93,7 +94,7 @@ fn sharpness(plane: &Plane) -> Option<f32> {
     if edges.len() < EDGES_MIN {
         return None;
     }
-    // Of the places along an edge the steepest tells how sharp it is.
+    // The steepest places along an edge show how sharp it is.
     let mut ratios: Vec<f32> = edges
         .iter()
         .map(|(wide, steep)| *steep as f32 / *wide as f32)
@@ -118,7 +119,7 @@ fn profiles(plane: &Plane) -> [Vec<i32>; 2] {
     [columns, rows]
 }
 
-/// By how many pixels a profile moved, to a fraction.
+/// Shift between two profiles, in pixels, with a fraction.
 fn shift(old: &[i32], new: &[i32]) -> f32 {
     let reach = SHIFT_MAX.min(old.len() / 4);
     let cost = |by: isize| {
@@ -146,20 +147,22 @@ fn shift(old: &[i32], new: &[i32]) -> f32 {
     }
 }
 
-/// Median and 95th percentile of the levels of a dark picture: little can be seen below.
+/// Maximum median and 95th percentile of the levels of a dark picture, of 255; little can be seen
+/// below them.
 const DARK_MEDIAN: u32 = 24;
 const DARK_BRIGHT: u32 = 70;
-/// Rise over eight pixels of an edge, in 16ths of a level, and how many pixels there must be with
-/// such a one.
+/// Minimum rise of an edge over eight pixels, in 16ths of a level, and minimum number of such edge
+/// pixels.
 const EDGE_MIN: i32 = 48 * UNIT;
 const EDGES_MIN: usize = 200;
-/// Share of the rise of an edge that lies within two pixels of 360 lines. A sharp one has nearly
-/// all of it, one that is blurred over 2 % of the height a quarter.
+/// Minimum share of an edge's rise within two pixels, at 360 lines. A sharp edge has nearly all of
+/// it, one blurred over 2 % of the height a quarter.
 const SHARPNESS_MIN: f32 = 0.4;
-/// Change of motion from frame to frame, in shares of the short side at 30 frames a second, of a
-/// shaken picture: about four pixels of 1080.
+/// Minimum change of motion from frame to frame in a shaken picture, as a share of the short side
+/// at 30 frames a second: about four pixels of 1080.
 const JERK_MIN: f32 = 0.004;
-/// A cut is no jerk of its size.
+/// Maximum jerk that counts, as a share of the short side, so that a cut does not count as a huge
+/// one.
 const JERK_CAP: f32 = 0.02;
-/// Furthest motion that is followed, in pixels of 360 lines.
+/// Maximum motion that is tracked, in pixels at 360 lines.
 const SHIFT_MAX: usize = 14;

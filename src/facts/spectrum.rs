@@ -1,5 +1,4 @@
-//! How much fine detail a frame has: power by spatial frequency, along rows and along columns
-//! (pure).
+//! Fine detail of a frame: power by spatial frequency, along rows and along columns (pure).
 
 use rustfft::Fft as _;
 use rustfft::num_complex::Complex;
@@ -16,14 +15,14 @@ pub(super) type Levels = [f32; BANDS];
 /// Power by frequency, along rows and along columns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Spectra {
-    /// Of the quarter of the frame with most detail.
+    /// For the quarter of the windows with most detail.
     pub(super) detailed: [Levels; 2],
-    /// Of the tenth of that whose detail is finest: what is in focus and does not move.
+    /// For the tenth of the detailed windows whose detail is finest: in focus and without motion.
     pub(super) sharpest: [Levels; 2],
 }
 
-/// Power in each of [`BANDS`] bands of equal width from 1/16 of the highest frequency to that;
-/// `None` for a frame that is smaller than a window.
+/// Power in [`BANDS`] bands of equal width, from 1/16 of the highest frequency up to it. `None` if
+/// the frame is smaller than a window.
 pub(super) fn spectra(luma: &Luma<'_>, width: usize, height: usize) -> Option<Spectra> {
     let along_rows = along(width, height, &mut |x, y, out| {
         luma.row(y, x, out);
@@ -33,7 +32,7 @@ pub(super) fn spectra(luma: &Luma<'_>, width: usize, height: usize) -> Option<Sp
             luma.row(y + row, x, std::slice::from_mut(out));
         }
     });
-    // A strip tells of one direction only.
+    // In a narrow strip only one direction can be measured.
     let rows = along_rows.or(along_columns)?;
     let columns = along_columns.or(along_rows)?;
     Some(Spectra {
@@ -42,8 +41,8 @@ pub(super) fn spectra(luma: &Luma<'_>, width: usize, height: usize) -> Option<Sp
     })
 }
 
-/// The same along one direction: `length` samples along it, `lines` lines beside each other. `read`
-/// fills a window that begins at a place along the line, and at this line.
+/// The same along one direction: `lines` lines of `length` samples. `read` fills a window, given
+/// its start on the line and the line.
 fn along(
     length: usize,
     lines: usize,
@@ -76,7 +75,7 @@ fn along(
     });
     let mut buffer = [Complex::<f32>::default(); WINDOW];
     found.truncate(kept);
-    // In this order sums have the same rounding on every run.
+    // A fixed order makes the rounding of sums the same on every run.
     found.sort_unstable_by_key(|&(_, start, line)| (line, start));
     let mut powers: Vec<[f32; WINDOW / 2]> = Vec::with_capacity(kept);
     for &(_, start, line) in &found {
@@ -107,7 +106,7 @@ fn along(
     Some([detailed, sharpest])
 }
 
-/// The mean power of windows, by band.
+/// Mean power of windows, by band.
 fn levels<'a>(powers: impl Iterator<Item = &'a [f32; WINDOW / 2]>) -> Levels {
     let (mut sums, mut count) = ([0_f64; BANDS], 0);
     for power in powers {
@@ -120,20 +119,20 @@ fn levels<'a>(powers: impl Iterator<Item = &'a [f32; WINDOW / 2]>) -> Levels {
                 .sum::<f64>();
         }
     }
-    // The floor of one keeps a flat picture from having a level of minus infinity.
+    // The 1 keeps a flat picture from having a level of minus infinity.
     sums.map(|sum| (10.0 * (sum / f64::from(BAND as u32 * count.max(1)) + 1.0).log10()) as f32)
 }
 
-/// Samples of a window: of a smaller one the frequencies are too coarse, and a larger one finds
-/// less room beside other things.
+/// Number of samples in a window. A smaller window has too coarse frequencies, a larger one rarely
+/// fits beside other content.
 const WINDOW: usize = 128;
-/// Distance of windows.
+/// Distance between windows, in samples.
 const HOP: usize = WINDOW / 2;
-/// Frequencies of a band.
+/// Number of frequencies in a band.
 const BAND: usize = WINDOW / 2 / (BANDS + 1);
-/// Frequencies whose share of the power says how fine a window's detail is: from 0.7 to 0.94 of the
-/// highest one, and from 0.2 to 0.44.
+/// Frequencies whose ratio of power measures how fine the detail of a window is: 0.7 to 0.94 of the
+/// highest frequency, relative to 0.2 to 0.44.
 const FINE: std::ops::Range<usize> = 44..60;
 const COARSE: std::ops::Range<usize> = 12..28;
-/// Most windows of a frame that are looked at.
+/// Maximum number of windows to measure in a frame.
 const WINDOWS_MAX: usize = 8192;

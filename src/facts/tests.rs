@@ -1,4 +1,4 @@
-//! Facts of frames that are made here: a texture over which the camera pans, changed in known ways.
+//! Facts of made frames: a texture with a camera pan, changed in known ways.
 
 use std::io::Cursor;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::media::{FullFrame, Luma, Tags, Turn};
 const WIDTH: usize = 320;
 const HEIGHT: usize = 304;
 
-/// A texture of spots of several sizes, never twice the same.
+/// A texture of spots of several sizes that never repeats.
 fn texture(x: i64, y: i64) -> f64 {
     let value = |x: i64, y: i64, salt: i64| {
         let mut hash = (x.wrapping_mul(0x9E37_79B9)
@@ -24,7 +24,7 @@ fn texture(x: i64, y: i64) -> f64 {
     (value(x / 12, y / 12, 1) + value(x / 5, y / 5, 2) + value(x / 3, y / 3, 3)) / 3.0
 }
 
-/// The frame at a place of the pan; between whole pixels two are mixed.
+/// The frame at a position of the pan; between whole pixels, two are mixed.
 fn pan(at: f64) -> Vec<u8> {
     let (whole, part) = (at.floor() as i64, at - at.floor());
     let mut levels = Vec::with_capacity(WIDTH * HEIGHT);
@@ -163,7 +163,7 @@ fn bars_are_found_with_the_picture_between_them_and_a_dark_edge_is_none() {
     assert_ne!(measured(&fading, 30.0).bars.state, Finding::Found);
 }
 
-/// Draws strokes as of writing, other ones for each seed.
+/// Draws strokes like writing, different for each seed.
 fn written(levels: &mut [u8], left: usize, top: usize, width: usize, height: usize, seed: usize) {
     for y in top..top + height {
         for x in left..left + width {
@@ -238,7 +238,7 @@ fn what_is_another_thing_every_second_is_no_caption_and_a_thin_edge_no_logo() {
             .for_each(|(number, levels)| draw(number, levels));
         measured(&frames, 30.0).overlays
     };
-    // A window takes 30 frames.
+    // A window has 30 frames.
     let fitful = with(&|number, levels| written(levels, 72, 256, 176, 16, number / 30));
     assert_eq!(
         (fitful.state, fitful.found.len()),
@@ -325,7 +325,7 @@ fn a_manifest_is_found_in_an_mp4_and_nothing_is_declared_without_one() {
     with.extend(&manifest);
     assert_eq!(declared(&with).manifest, Manifest::Unverified);
     assert_eq!(declared(&with).training, Some(Training::NotAllowed));
-    // A manifest that is cut or broken is there all the same.
+    // A cut or broken manifest still counts as present.
     assert_eq!(
         declared(&with[..with.len() - 20]).manifest,
         Manifest::Unreadable
@@ -334,7 +334,7 @@ fn a_manifest_is_found_in_an_mp4_and_nothing_is_declared_without_one() {
     let last = broken.len() - 30;
     broken[last..].fill(0xff);
     assert_eq!(declared(&broken).manifest, Manifest::Unreadable);
-    // In what is no MP4 there is none to be found.
+    // A file that is no MP4 has none.
     assert_eq!(
         declared(&[b"\x1a\x45\xdf\xa3....".to_vec(), manifest].concat()).manifest,
         Manifest::NoDeclaration
@@ -443,7 +443,7 @@ fn facts_that_no_clip_can_have_are_not_believed() {
             RateState::Undecided
         );
     }
-    // Of streams that follow each other, one may be another size and rate.
+    // One of several consecutive streams may have another size and rate.
     let bytes = serde_json::to_vec(&honest).unwrap();
     assert_eq!(
         Quality::of(&[bytes.clone(), bytes], &decoded(4))

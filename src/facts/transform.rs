@@ -1,8 +1,8 @@
-//! The Fourier transforms that the measures need, forward and of single precision (pure).
+//! The Fourier transforms of the measurements, forward and in single precision (pure).
 //!
-//! They are put together by hand: rustfft's planner would compile all of its algorithms into this
-//! crate, a seventh of its code, and would choose another algorithm on a computer with AVX, which
-//! rounds differently.
+//! They are chosen by hand. rustfft's planner would compile all its algorithms into this crate, a
+//! seventh of its code. On a computer with AVX it would choose another algorithm, which rounds
+//! differently.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use rustfft::algorithm::butterflies::{
 use rustfft::algorithm::{MixedRadix, Radix4};
 use rustfft::{Fft, FftDirection::Forward};
 
-/// Of a length that is a power of two.
+/// For a length that is a power of two.
 pub(super) fn of_power_of_two(length: usize) -> Radix4<f32> {
     Radix4::new(length, Forward)
 }
 
-/// Of length 2520, a multiple of all periods that resampling leaves, or of twice that.
+/// For length 2520, a multiple of all periods of resampling traces, or for twice that.
 pub(super) fn of_2520(twice: bool) -> MixedRadix<f32> {
     let eight: Arc<dyn Fft<f32>> = if twice {
         Arc::new(Butterfly16::new(Forward))
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use rustfft::num_complex::Complex;
 
-    /// Only the frequency of a wave has an amplitude: half its length for a cosine of amplitude 1.
+    /// Only the wave's own frequency has an amplitude: half the length for a cosine of amplitude 1.
     #[test]
     fn a_wave_has_its_frequency_and_no_other() {
         let transforms: [Box<dyn Fft<f32>>; 3] = [

@@ -1,8 +1,8 @@
-//! Remembers which sources failed, so that only what fails for the first time calls for attention.
+//! Records which sources failed, so that only new failures need attention.
 //!
-//! The notes lie beside the index, in `notes/failures.jsonl`: a line a file, with its size and
-//! time. A source that failed is tried each time, as the reason may be gone; it counts as known
-//! while its file is the same.
+//! The notes are next to the index, in `notes/failures.jsonl`: one line per file, with its size and
+//! time. A failed source is tried again each time, since the reason may be gone. Its failure is
+//! known while the file is unchanged.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,12 +26,12 @@ pub(super) struct Failures {
 struct Failure {
     path: String,
     bytes: u64,
-    /// Of the last change, in milliseconds since 1970.
+    /// Time of the last change, in milliseconds since 1970.
     modified_ms: i64,
 }
 
 impl Failures {
-    /// What is damaged of the notes is not known any more, and so told as new.
+    /// Reads the notes. Failures in damaged lines are forgotten, and so reported as new.
     pub(super) fn load(dir: &Path) -> Failures {
         let mut failures = Failures::default();
         let mut text = Vec::new();
@@ -49,7 +49,7 @@ impl Failures {
         failures
     }
 
-    /// Takes in that a source failed; whether it did so before, its file being the same.
+    /// Records that a source failed. Returns whether the unchanged file failed before.
     pub(super) fn failed(&mut self, source: &Path) -> bool {
         let Some(failure) = Failure::of(source) else {
             return false;
@@ -58,16 +58,16 @@ impl Failures {
         before == Some(failure)
     }
 
-    /// Takes in that a source did not fail.
+    /// Records that a source did not fail.
     pub(super) fn worked(&mut self, source: &Path) {
         self.by_path.remove(&name(source));
     }
 
-    /// Writes the notes: the new ones in the place of the old ones, or none of them.
+    /// Replaces the notes, as a whole or not at all.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]; what could not be noted is told as new once more.
+    /// [`Error::Io`]; failures that were not recorded are reported as new again.
     pub(super) fn save(&self, dir: &Path) -> Result<()> {
         let path = path(dir);
         if self.by_path.is_empty() && !path.exists() {
@@ -108,7 +108,7 @@ impl Failure {
     }
 }
 
-/// The same from wherever a command is called.
+/// The absolute path, which is the same from any working directory.
 fn name(source: &Path) -> String {
     std::path::absolute(source)
         .unwrap_or_else(|_| source.to_owned())
@@ -120,7 +120,7 @@ fn path(dir: &Path) -> PathBuf {
     dir.join("notes").join("failures.jsonl")
 }
 
-/// Bytes of the notes that are read: some hundred thousand files.
+/// Maximum number of bytes read from the notes: some hundred thousand files.
 const NOTES_MAX: u64 = 64 << 20;
 
 #[cfg(test)]

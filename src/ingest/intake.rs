@@ -1,4 +1,4 @@
-//! Puts what became of the sources into the index, in their order, and counts it.
+//! Adds the results of the sources to the index, in the order of the sources, and counts them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use crate::index::{Role, Watch, Writer};
 use crate::search;
 use crate::{Error, Result};
 
-/// Puts finished videos into the index in the order of the sources.
+/// Adds finished videos to the index in the order of the sources.
 pub(super) struct Intake<'a> {
     writer: Writer,
     role: Role,
-    /// Finished out of turn; `None` for a source that adds nothing.
+    /// Results that came before their turn; `None` for a source that adds nothing.
     waiting: BTreeMap<usize, Option<Made>>,
     next: usize,
     summary: Counts,
@@ -60,7 +60,7 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Takes what became of a source, and commits if it is time for that.
+    /// Takes the result of a source, and commits if a commit is due.
     pub(super) fn take(
         &mut self,
         number: usize,
@@ -101,7 +101,7 @@ impl<'a> Intake<'a> {
                     self.summary.refreshed += 1;
                     self.summary.video += duration;
                 } else {
-                    // Nothing of it can be shown.
+                    // Nothing in it can be shown.
                     (self.progress)(Event::Finished {
                         path,
                         bytes,
@@ -164,8 +164,8 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Says of a video that is there what the source tells more or otherwise, with the next commit;
-    /// whether that is anything.
+    /// Corrects what the index knows of a video, with the next commit. Returns whether the source
+    /// told anything new.
     fn correct(&mut self, sha256: &[u8; 32], source: &Source) -> bool {
         let Some(index) = self.writer.committed() else {
             return false;
@@ -176,7 +176,7 @@ impl<'a> Intake<'a> {
         let mut publication = source.listed.clone();
         publication.fill(video.publication.clone());
         publication.fill(source.publication.clone());
-        // A second file of the same bytes is no reason to forget the first.
+        // A second file of the same bytes does not replace the path of the first.
         let moved = !Path::new(&video.path).exists() && source.path.exists();
         let path = moved.then(|| source.path.to_string_lossy());
         self.writer.update(sha256, path.as_deref(), &publication)
@@ -199,7 +199,7 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Time until what waits has to be committed.
+    /// Time until the next commit is due.
     pub(super) fn until_commit(&self) -> Duration {
         self.commit_every
             .saturating_sub(self.last_commit.elapsed())
@@ -217,8 +217,8 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Commits what is there, also what waits for a slower source before it: safety first, order
-    /// second.
+    /// Commits all finished videos, even those that wait for a slower source before them:
+    /// durability matters more than order.
     fn commit(&mut self) -> Result<()> {
         for number in self.waiting.keys().copied().collect::<Vec<_>>() {
             let made = self.waiting.insert(number, None).flatten();
@@ -229,15 +229,14 @@ impl<'a> Intake<'a> {
             videos: state.videos,
             keys: state.keys,
         });
-        // What has piled up is merged as it does, while other videos are decoded, and not all at
-        // the end.
+        // Merges after each commit, while other videos are decoded, instead of all at the end.
         self.watched(|writer, watch| writer.maintain(watch))?;
         self.last_commit = Instant::now();
         Ok(())
     }
 
-    /// Does something for the index that takes long, unless the build is to stop: what it has come
-    /// to by then stays.
+    /// Runs long work on the index. If the build is cancelled, this stops and keeps the finished
+    /// steps.
     fn watched(&mut self, work: impl FnOnce(&mut Writer, Watch<'_>) -> Result<()>) -> Result<()> {
         let progress = |what, share| (self.progress)(Event::Maintaining { what, share });
         let cancel = || self.cancel.load(Ordering::Relaxed);
@@ -253,11 +252,11 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Commits the rest, puts the index in order and says what came of all.
+    /// Commits the rest, maintains the index and returns the summary.
     pub(super) fn finish(mut self, dir: &Path) -> Result<BuildSummary> {
         self.commit()?;
         self.watched(|writer, watch| search::measure_if_due(writer, watch))?;
-        // Nothing waits any more: this only tells how the index stands.
+        // Nothing is pending any more; this only returns the state of the index.
         let state = self.writer.commit()?;
         let unnoted = self.failures.save(dir).err();
         self.failed.sort_by_key(|&(number, ..)| number);
@@ -294,7 +293,7 @@ impl<'a> Intake<'a> {
     }
 }
 
-/// Whether a source failed for what it is; all else has to be told each time.
+/// Whether a source failed because of its content. Other failures are reported each time.
 fn is_of_the_file(error: &Error, source: &Path) -> bool {
     match error {
         Error::IsSource { .. }
@@ -303,7 +302,7 @@ fn is_of_the_file(error: &Error, source: &Path) -> bool {
         | Error::Unprotected { .. }
         | Error::WorkerKilled { .. }
         | Error::Changed { .. } => false,
-        // Of the journal of harmful files, say.
+        // The path may be another one, such as the journal of harmful files.
         Error::Io { path, .. } => path == source,
         _ => true,
     }
@@ -319,5 +318,5 @@ struct Counts {
     video: Duration,
 }
 
-/// Keeps the index's thread from asking all the time whether a commit is due.
+/// Minimum time to wait for the next event, so that the index's thread does not spin.
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);

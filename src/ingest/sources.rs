@@ -1,4 +1,4 @@
-//! Reads what a caller names as sources: files, folders, lists, and the side files of yt-dlp.
+//! Finds the sources that a caller names: files, folders, lists, and the side files of yt-dlp.
 
 mod lists;
 #[cfg(test)]
@@ -19,14 +19,15 @@ use crate::{Error, Result};
 
 pub use crate::media::sniff::VIDEO_EXTENSIONS;
 
-/// A video file and what is known of its publication.
+/// A video file, and what is known of its publication.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
     /// The file.
     pub path: PathBuf,
-    /// What the list or the side file says.
+    /// Facts from the list or the side file.
     pub publication: Publication,
-    /// What of it a list says, which counts before what an index has; a side file only adds to it.
+    /// Facts from lists only. They take precedence over those of an index; side files only add to
+    /// them.
     pub listed: Publication,
 }
 
@@ -39,20 +40,19 @@ impl From<PathBuf> for Source {
     }
 }
 
-/// The sources found, and what could not be read on the way.
+/// The sources found, and what could not be read.
 #[derive(Debug, Default)]
 pub struct Sources {
-    /// Each file once, in the order given, with what any list says of it; files of a folder by
-    /// name.
+    /// Each file once, in the order given, with the facts of all lists. Files of a folder are
+    /// sorted by name.
     pub sources: Vec<Source>,
-    /// Files, folders and lines that could not be read, and why.
+    /// Files, folders and lines that could not be read, with the error.
     pub problems: Vec<(PathBuf, Error)>,
-    /// Files of folders that are no videos by their ending and first bytes, and were not looked at
-    /// further.
+    /// Files of folders that are no videos by their extension and first bytes.
     pub no_videos: Vec<PathBuf>,
 }
 
-/// The endings of files in lower case, and how many have each; most first.
+/// The extensions of files in lower case with their counts, most frequent first.
 pub fn endings(files: &[PathBuf]) -> Vec<(String, usize)> {
     let mut endings: BTreeMap<String, usize> = BTreeMap::new();
     for path in files {
@@ -63,39 +63,40 @@ pub fn endings(files: &[PathBuf]) -> Vec<(String, usize)> {
     endings
 }
 
-/// How far the search for sources may reach.
+/// Limits of the search for sources.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Whether symbolic links in folders are followed.
+    /// Whether to follow symbolic links in folders.
     pub links: Links,
-    /// The folder in which all files that lists name must lie; `None` takes the folder of each
+    /// The folder that must contain all files that lists name; `None` means the folder of each
     /// list.
     pub list_root: Option<PathBuf>,
 }
 
 /// Finds the sources that `inputs` name: video files, folders (searched to the bottom), and lists.
 ///
-/// Of a folder those files are taken that end like a video ([`VIDEO_EXTENSIONS`]) or begin like one
-/// ([`sniff::is_video`]); the others are in [`Sources::no_videos`]. A file named by itself may be
-/// called as it likes.
+/// In a folder, files count as videos if they have the extension of a video ([`VIDEO_EXTENSIONS`])
+/// or begin like one ([`sniff::is_video`]); the others are in [`Sources::no_videos`]. A file that
+/// is named directly may have any name.
 ///
-/// A list is a `.csv` file with a header or a `.jsonl` file of objects. The file is in the column
-/// `path` (or `file`, `filename`), relative to the list's folder; what is known of its publication
-/// in `url` (`webpage_url`), `title`, `uploader` (`channel`, `author`), `platform`
-/// (`extractor_key`, `extractor`, `site`) and `published_at` (`upload_date`, `date`). What the list
-/// leaves open is taken from the file `NAME.info.json` that yt-dlp writes beside `NAME.EXT`. A date
-/// is `YYYY-MM-DD`, `YYYYMMDD` or a moment as in RFC 3339; another is left out and is a problem.
+/// A list is a `.csv` file with a header or a `.jsonl` file of objects. The column `path` (or
+/// `file`, `filename`) names the file, relative to the list's folder. Its publication is described
+/// by `url` (`webpage_url`), `title`, `uploader` (`channel`, `author`), `platform`
+/// (`extractor_key`, `extractor`, `site`) and `published_at` (`upload_date`, `date`). Missing facts
+/// are taken from the file `NAME.info.json` that yt-dlp writes beside `NAME.EXT`. A date is
+/// `YYYY-MM-DD`, `YYYYMMDD` or a moment as in RFC 3339; any other is ignored and reported as a
+/// problem.
 ///
 /// # Errors
 ///
 /// [`Error::Io`] for an input or a list's root that does not exist, [`Error::InvalidList`] for a
-/// list without a column of files. Single lines and files that cannot be read, links, and files
-/// that lead out of a list's folder are in [`Sources::problems`].
+/// list without a column of files. Unreadable lines and files, links, and files outside a list's
+/// folder are in [`Sources::problems`].
 pub fn sources(inputs: &[PathBuf]) -> Result<Sources> {
     sources_within(inputs, &Reach::default())
 }
 
-/// Like [`sources`], with another reach than the usual.
+/// Like [`sources`], with other limits.
 ///
 /// # Errors
 ///
@@ -103,7 +104,7 @@ pub fn sources(inputs: &[PathBuf]) -> Result<Sources> {
 pub fn sources_within(inputs: &[PathBuf], reach: &Reach) -> Result<Sources> {
     let mut found = files_within(inputs, reach)?;
     for source in &mut found.sources {
-        // A file that is not there is told of once, when it is opened.
+        // A missing file is reported once, when it is opened.
         if let Err(error) = lists::complete(source, reach.links)
             && fs::symlink_metadata(&source.path).is_ok()
         {
@@ -145,14 +146,14 @@ pub fn files_within(inputs: &[PathBuf], reach: &Reach) -> Result<Sources> {
     Ok(found)
 }
 
-/// The files that a list without a name holds, such as one that is piped in: lines of JSON objects,
-/// CSV with a header that has a column of files, or a file a line. They may lie anywhere, as the
-/// caller has written them.
+/// The files of a list without a name, such as one from a pipe: lines of JSON objects, CSV with a
+/// header that has a column of files, or one file per line. Their paths are unrestricted, since the
+/// caller wrote them.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidList`] for a table whose header cannot be read. Other lines that cannot be read
-/// are in [`Sources::problems`], under `name`.
+/// [`Error::InvalidList`] for a table whose header cannot be read. Other unreadable lines are in
+/// [`Sources::problems`], under `name`.
 pub fn files_listed(name: &Path, text: &str) -> Result<Sources> {
     let mut found = Sources::default();
     lists::read_text(name, text, &mut found)?;
@@ -164,8 +165,8 @@ pub fn is_list(path: &Path) -> bool {
     has_extension(path, &["csv", "jsonl", "ndjson"])
 }
 
-/// Each file once, where it comes first; what is known of it from there counts before what comes
-/// later.
+/// Removes duplicates and keeps the first. Facts of earlier entries take precedence over those of
+/// later ones.
 fn each_once(sources: Vec<Source>) -> Vec<Source> {
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
     let mut once: Vec<Source> = Vec::with_capacity(sources.len());
@@ -184,7 +185,7 @@ fn each_once(sources: Vec<Source>) -> Vec<Source> {
     once
 }
 
-/// The ending of a name in lower case.
+/// The extension of a name in lower case.
 fn ending(path: &Path) -> Option<String> {
     path.extension()
         .map(|ending| ending.to_string_lossy().to_lowercase())
@@ -200,7 +201,7 @@ fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
         .sort_by_file_name()
     {
         match entry {
-            // Read together with the video that they belong to.
+            // A side file is read together with its video.
             Ok(entry) if entry.file_type().is_file() && is_side_file(entry.path()) => {}
             Ok(entry) if entry.file_type().is_file() => {
                 let path = entry.into_path();
@@ -210,7 +211,7 @@ fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
                     Err(error) => found.problems.push((path, error)),
                 }
             }
-            // The folder itself may be a link: the caller has named it.
+            // The folder itself may be a link, because the caller named it.
             Ok(entry)
                 if reach.links == Links::Refuse && entry.path_is_symlink() && entry.depth() > 0 =>
             {
@@ -221,7 +222,7 @@ fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
                     found.no_videos.push(path);
                 }
             }
-            // Opening it says what it is instead of a file, and waits for nobody.
+            // Opening it reports what it is instead of a file, and does not block on a pipe.
             Ok(entry)
                 if !entry.file_type().is_dir() && has_extension(entry.path(), VIDEO_EXTENSIONS) =>
             {
@@ -251,7 +252,7 @@ fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
     }
 }
 
-/// Whether a file of a folder is to be looked at, by its name or, failing that, by its first bytes.
+/// Whether a file of a folder is a video, by its name or else by its first bytes.
 fn begins_like_video(path: &Path, links: Links) -> Result<bool> {
     if has_extension(path, VIDEO_EXTENSIONS) {
         return Ok(true);
@@ -264,7 +265,7 @@ fn begins_like_video(path: &Path, links: Links) -> Result<bool> {
     Ok(sniff::is_video(&head))
 }
 
-/// What yt-dlp writes beside a video.
+/// Whether it is a file that yt-dlp writes next to a video.
 fn is_side_file(path: &Path) -> bool {
     path.file_name().is_some_and(|name| {
         name.to_string_lossy()

@@ -1,4 +1,4 @@
-//! Reads a rate card, and refuses what it does not know.
+//! Parses a rate card strictly: unknown fields are errors.
 
 use std::path::Path;
 
@@ -14,15 +14,15 @@ use crate::{Error, Result};
 pub struct RateCard {
     /// ISO 4217 code.
     pub currency: String,
-    /// Shortest span that is paid, in milliseconds.
+    /// Minimum length of a paid span, in milliseconds.
     pub min_span_ms: u64,
-    /// The classes, at least one, in the order in which they are asked.
+    /// The classes, at least one, in order of priority.
     pub classes: Vec<Class>,
     /// SHA-256 of the card's text, in hex.
     pub sha256: String,
 }
 
-/// A class of footage; each condition that is `None` holds for all.
+/// A class of footage. A condition that is `None` always holds.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Class {
@@ -31,41 +31,41 @@ pub struct Class {
     /// Rate a minute, in 1/10 000 of the currency.
     #[serde(deserialize_with = "rate")]
     pub per_minute: u32,
-    /// Least native short side, in pixels.
+    /// Minimum native short side, in pixels.
     pub min_native_lines: Option<u32>,
-    /// Least distinct frame rate.
+    /// Minimum distinct frame rate, in frames a second.
     pub min_distinct_fps: Option<f64>,
-    /// Least number of used bits.
+    /// Minimum number of used bits.
     pub min_used_bits: Option<u32>,
-    /// Whether there are overlays.
+    /// Whether overlays must be present or absent.
     pub overlays: Option<Presence>,
-    /// Whether there are bars.
+    /// Whether bars must be present or absent.
     pub bars: Option<Presence>,
-    /// Whether it is interlaced.
+    /// Whether it must be interlaced.
     pub interlaced: Option<bool>,
-    /// Whether it is declared to be generated.
+    /// Whether it must be declared as generated.
     pub declared_generated: Option<bool>,
-    /// Largest dark share.
+    /// Maximum dark share, 0..=1.
     pub max_dark: Option<f64>,
-    /// Largest blurred share.
+    /// Maximum blurred share, 0..=1.
     pub max_blurred: Option<f64>,
-    /// Largest shaken share.
+    /// Maximum shaken share, 0..=1.
     pub max_shaken: Option<f64>,
-    /// Largest frozen share.
+    /// Maximum frozen share, 0..=1.
     pub max_frozen: Option<f64>,
 }
 
-/// Whether something is there.
+/// Whether something is present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Presence {
-    /// It is not.
+    /// Absent.
     None,
-    /// It is.
+    /// Present.
     Found,
 }
 
-/// A card as it is written.
+/// A card as its TOML text has it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -80,8 +80,7 @@ impl RateCard {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if it cannot be read, [`Error::InvalidRates`] with the line for what is no
-    /// card.
+    /// [`Error::Io`] if it cannot be read, [`Error::InvalidRates`] if it is no valid card.
     pub fn open(path: &Path) -> Result<RateCard> {
         let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
         let invalid = |reason: String| Error::InvalidRates {
@@ -99,11 +98,11 @@ impl RateCard {
         RateCard::parse(&text).map_err(invalid)
     }
 
-    /// Reads a card; the error is a sentence with the line.
+    /// Parses a card.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// A sentence that says what is wrong, with the line.
     pub fn parse(text: &str) -> std::result::Result<RateCard, String> {
         let written: Written = toml::from_str(text).map_err(|error| located(text, &error))?;
         let code =
@@ -174,7 +173,7 @@ impl Class {
     }
 }
 
-/// A rate, which has to be a number of whole units.
+/// Parses a rate, which must be a whole number of units.
 fn rate<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<u32, D::Error> {
     let value = f64::deserialize(from)?;
     let units = (value * f64::from(RATE_UNITS)).round();
@@ -187,7 +186,7 @@ fn rate<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<u32, D::Error
     Ok(units as u32)
 }
 
-/// The reader's sentence on one line, with the line of the card.
+/// The parser's message on one line, with the line of the card.
 fn located(text: &str, error: &toml::de::Error) -> String {
     let message = error
         .message()
@@ -212,11 +211,11 @@ fn shown(text: &str) -> String {
         .collect()
 }
 
-/// Longest card in bytes.
+/// Maximum size of a card, in bytes.
 const BYTES_MAX: usize = 1 << 20;
-/// Longest name in characters.
+/// Maximum length of a name, in characters.
 const NAME_MAX: usize = 60;
-/// Highest rate a minute, in the currency.
+/// Maximum rate a minute, in the currency.
 const RATE_MAX: f64 = 100_000.0;
-/// Highest least length of a span, in seconds.
+/// Maximum value of `min_span_s`, in seconds.
 const SPAN_MAX_S: f64 = 86_400.0;

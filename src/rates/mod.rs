@@ -16,25 +16,24 @@
 //! per_minute = 1.00
 //! ```
 //!
-//! The classes are asked in their order, and the first that fits a span is its class. A condition
-//! on a fact that is undecided may or may not hold: the rate is then the lowest of all classes that
-//! may be the first, so that no doubt raises a rate. A span of which no class fits for sure has the
-//! rate 0.
+//! The classes are tried in order; the first one that fits a span is its class. A condition on an
+//! undecided fact may or may not hold. The rate is then the lowest of all classes that may be the
+//! first to fit, so that no doubt raises a rate. If no class certainly fits a span, its rate is 0.
 //!
 //! | condition | type | holds if |
 //! |---|---|---|
 //! | `min_native_lines` | pixels | the native short side is at least that |
 //! | `min_distinct_fps` | frames a second | the distinct frame rate is at least that; a hundredth less is enough, as for 59.94 |
-//! | `min_used_bits` | bits | so many bits of a sample are used |
+//! | `min_used_bits` | bits | at least so many bits of a sample are used |
 //! | `overlays` | `"none"` \| `"found"` | no logo or caption is seen within the span, or one is |
 //! | `bars` | `"none"` \| `"found"` | the picture has no black bars, or has some |
 //! | `interlaced` | bool | frames consist of two fields, or do not |
 //! | `declared_generated` | bool | a manifest declares that a model made the picture or parts of it, or none does; a manifest that cannot be read is undecided |
 //! | `max_dark`, `max_blurred`, `max_shaken`, `max_frozen` | 0..=1 | no larger share of the clip is so |
 //!
-//! The amount is exact: milliseconds times rate are added up, and rounded down to the hundredth of
-//! the currency once at the end. The spans' amounts are the differences of the sums up to them,
-//! rounded down, and so add up to the total.
+//! The amount is exact: milliseconds times rate are summed, and rounded down once at the end, to a
+//! hundredth of the currency. The amount of a span is the difference of the rounded sums after and
+//! before it, so the spans add up to the total.
 
 mod card;
 
@@ -47,15 +46,15 @@ use crate::report::{Amount, PricedSpan, Report, SpanState, Verdict};
 
 pub use card::{Class, Presence, RateCard};
 
-/// The amount that a card gives for the unpublished spans of a report; of a submission, for those
-/// that are payable after all deductions.
+/// The amount that a card gives for the unpublished spans of a report. For a submission, these are
+/// the spans that are payable after all deductions.
 ///
 /// Nothing is payable if the verdict is inconclusive or if a fingerprint was checked in place of
-/// the clip. Nor is it, for a person to clear, if the clip was not measured, or if a manifest does
-/// not allow training or cannot be read: [`Amount::withheld_cents`] says what it would be then.
+/// the clip. If the clip was not measured, or a manifest forbids training or cannot be read, a
+/// person must decide. [`Amount::withheld_cents`] then gives the amount.
 pub fn amount(card: &RateCard, report: &Report) -> Amount {
     let spans: Vec<(f64, f64)> = match &report.submission {
-        // What nobody offered earlier.
+        // The spans that nobody offered earlier.
         Some(submission) => submission
             .payable
             .iter()
@@ -72,8 +71,8 @@ pub fn amount(card: &RateCard, report: &Report) -> Amount {
     amount_of(card, report, &spans)
 }
 
-/// The amount for these spans of a report, start and end in seconds, in order and without overlap:
-/// those that are left of the unpublished ones when others have a claim.
+/// The amount for these spans of a report: start and end in seconds, in order and without overlap.
+/// Use it for the unpublished spans that remain after claims of others.
 pub fn amount_of(card: &RateCard, report: &Report, spans: &[(f64, f64)]) -> Amount {
     let mut reasons = Vec::new();
     if report.verdict == Verdict::Inconclusive {
@@ -164,7 +163,7 @@ pub fn amount_of(card: &RateCard, report: &Report, spans: &[(f64, f64)]) -> Amou
     }
 }
 
-/// What a span is paid.
+/// The rate of a span.
 #[derive(Debug, Default)]
 struct Rate {
     class: Option<String>,
@@ -181,8 +180,8 @@ struct Facts<'a> {
 }
 
 impl RateCard {
-    /// The class of a span and its rate; `doubts` takes a sentence for each class that an undecided
-    /// fact keeps from it.
+    /// The class of a span and its rate. `doubts` receives a sentence for each better-paid class
+    /// that an undecided fact excludes.
     fn rate_of(&self, facts: &Facts<'_>, doubts: &mut BTreeSet<String>) -> Rate {
         let mut lowest: Option<&Class> = None;
         let mut sure = false;
@@ -221,7 +220,8 @@ impl RateCard {
 }
 
 impl Class {
-    /// Whether all conditions hold; `None` if that is undecided, for want of these.
+    /// Whether all conditions hold; `None` with the names of the undecided facts if that is
+    /// undecided.
     fn holds(&self, facts: &Facts<'_>) -> (Option<bool>, Vec<&'static str>) {
         let quality = facts.quality;
         let known = |answer: fn(&Quality) -> Option<f64>| quality.and_then(answer);
@@ -294,7 +294,7 @@ impl Class {
     }
 }
 
-/// The native short side, where it is decided.
+/// The native short side; `None` if it is undecided.
 fn native_lines(quality: &Quality) -> Option<f64> {
     let resolution = &quality.resolution;
     resolution
@@ -333,7 +333,7 @@ fn interlaced(quality: &Quality) -> Option<bool> {
     }
 }
 
-/// Whether a manifest declares a model; what declares nothing is not generated by declaration.
+/// Whether a manifest declares a model. Without a declaration, this is false.
 fn generated(quality: &Quality) -> Option<bool> {
     match (quality.declared.generated, quality.declared.manifest) {
         (Some(Generated::Wholly | Generated::Partly), _) => Some(true),
@@ -342,16 +342,16 @@ fn generated(quality: &Quality) -> Option<bool> {
     }
 }
 
-/// Milliseconds of a time in seconds, which reports give with that resolution.
+/// Converts a time in seconds to milliseconds, the resolution of reports.
 fn millis(seconds: f64) -> u64 {
     (seconds * 1000.0).round().max(0.0) as u64
 }
 
-/// Units of a rate in one of the currency.
+/// Number of units of a rate per unit of the currency.
 const RATE_UNITS: u32 = 10_000;
-/// Milliseconds times units of a rate a minute that make a hundredth of the currency.
+/// A hundredth of the currency, in milliseconds times rate units.
 const UNITS_OF_CENT: u128 = 60_000 * RATE_UNITS as u128 / 100;
-/// Why nothing is payable though it was found nowhere.
+/// Why nothing is payable although nothing was found.
 const NOT_ALLOWED: &str =
     "a C2PA manifest in the file does not allow training: clear it with the rights holder";
 const UNREADABLE: &str =

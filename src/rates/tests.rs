@@ -1,4 +1,4 @@
-//! Cards that are refused, classes that win, amounts that add up.
+//! Invalid cards, the class of a span, and exact sums of amounts.
 
 use super::*;
 use crate::facts::{Area, Overlay, OverlayKind, Quality, RateState};
@@ -161,7 +161,7 @@ fn a_fact_that_is_undecided_never_gets_the_higher_rate() {
     let mut still = quality(2160);
     still.overlays.state = Finding::Undecided;
     assert_eq!(class_of(still).1, 250);
-    // A cheap class for what has an overlay stands first, and may be the one.
+    // The cheap class for footage with an overlay comes first and may apply.
     let text = "currency = 'USD'\n[[class]]\nname = 'marked'\nper_minute = 0.5\noverlays = 'found'\n\
         [[class]]\nname = 'rest'\nper_minute = 3\n";
     let marked = RateCard::parse(text).unwrap();
@@ -232,7 +232,7 @@ fn an_overlay_lowers_the_rate_of_the_spans_that_show_it() {
 
 #[test]
 fn cents_are_rounded_down_once_and_add_up() {
-    // Ten spans of a third of a cent more than whole ones.
+    // Ten spans whose amounts are each a third of a cent above a whole number.
     let spans: Vec<(f64, f64)> = (0..10)
         .map(|i| (f64::from(i) * 10.0, f64::from(i) * 10.0 + 2.008))
         .collect();

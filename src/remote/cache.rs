@@ -1,12 +1,12 @@
-//! Local copies of what is in the store, by SHA-256, and the locks by which processes share them.
+//! Local copies of the files of a store, by SHA-256, and the locks with which processes share them.
 //!
 //! ```text
 //! blobs/SHA256                     segments and centroids, whole and read-only
-//! blobs/SHA256.part                one that is on its way; locked by who fetches it
-//! indexes/NAME/lock                held by who looks for the newest commit
-//! indexes/NAME/notes/newest        the newest commit that was seen
-//! indexes/NAME/GENERATION-ROOT/    a snapshot: an index in a folder, its files linked from the blobs
-//! indexes/NAME/GENERATION-ROOT/lease   held by all who have it open; its time is that of the last use
+//! blobs/SHA256.part                an incomplete one; locked while it is fetched
+//! indexes/NAME/lock                held while the newest commit is looked up
+//! indexes/NAME/notes/newest        the newest commit seen so far
+//! indexes/NAME/GENERATION-ROOT/    a snapshot: an index whose files are linked from blobs
+//! indexes/NAME/GENERATION-ROOT/lease   locked while it is open; its time is that of the last use
 //! ```
 
 use std::fs::{self, File};
@@ -25,10 +25,10 @@ use crate::index::carry::{self, CarriedFile};
 use crate::index::hex;
 use crate::media::open_regular;
 
-/// A folder for local copies, which processes on this machine share.
+/// A folder for local copies, shared by the processes of this machine.
 ///
-/// It is made when it is first needed. All that is in it can be deleted while nobody uses it; only
-/// what was seen of each store (`indexes/*/notes/newest`) is then forgotten.
+/// It is created on first use. While nobody uses it, all of it can be deleted; this only forgets
+/// the newest commit seen of each store (`indexes/*/notes/newest`).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cache {
     pub(super) dir: PathBuf,
@@ -36,9 +36,10 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// A cache in a folder, whose files take at most so many bytes.
+    /// A cache in a folder, with a maximum total size of its files in bytes.
     ///
-    /// Where processes fetch at the same time, they may pass it by what each of them fetches.
+    /// If processes fetch at the same time, together they may exceed it by what each of them
+    /// fetches.
     pub fn new(dir: impl Into<PathBuf>, bytes_max: u64) -> Cache {
         Cache {
             dir: dir.into(),
@@ -81,7 +82,7 @@ impl Cache {
         Ok(folder)
     }
 
-    /// Makes sure that a file is in the cache, whole when it came.
+    /// Makes sure that the cache has a file; a new one is fetched whole and verified.
     pub(super) fn fetch(
         &self,
         store: &Store,
@@ -98,7 +99,7 @@ impl Cache {
                 return Ok(());
             }
             let lock = lock(&part, FlockOperation::LockExclusive, cancel)?;
-            // Who had it may have finished or deleted it meanwhile.
+            // The process that held the lock may have finished or deleted the file meanwhile.
             if !is_at(&lock, &part) {
                 continue;
             }
@@ -115,7 +116,7 @@ impl Cache {
     }
 }
 
-/// Opens a file, which is made, and takes its lock, waiting for it.
+/// Creates or opens a file, and waits for its lock.
 pub(super) fn lock(path: &Path, operation: FlockOperation, cancel: Cancel<'_>) -> Result<File> {
     let now = match operation {
         FlockOperation::LockShared => FlockOperation::NonBlockingLockShared,
@@ -135,7 +136,7 @@ pub(super) fn lock(path: &Path, operation: FlockOperation, cancel: Cancel<'_>) -
     }
 }
 
-/// Takes a lock if nobody has it.
+/// Takes a lock unless another process holds it.
 pub(super) fn try_lock(path: &Path) -> Result<Option<File>> {
     let file = open_lock(path)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -151,7 +152,7 @@ fn open_lock(path: &Path) -> Result<File> {
     open_regular(path, &mut options).map_err(Error::io(path, "open"))
 }
 
-/// Whether an open file is still the one of that name.
+/// Whether the path still refers to this open file.
 pub(super) fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::metadata(path)) {
         (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
@@ -169,7 +170,7 @@ pub(super) fn sync(folder: &Path) -> Result<()> {
         .map_err(Error::io(folder, "sync"))
 }
 
-/// Deletes a file, if it is there.
+/// Deletes a file if it exists.
 pub(super) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(cause) if cause.kind() != ErrorKind::NotFound => Err(Error::io(path, "delete")(cause)),
@@ -179,5 +180,5 @@ pub(super) fn remove(path: &Path) -> Result<()> {
 
 const BLOBS: &str = "blobs";
 const INDEXES: &str = "indexes";
-/// Between two looks at a lock that another process has.
+/// Time between two attempts to take a lock that another process holds.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

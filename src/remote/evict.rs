@@ -1,4 +1,4 @@
-//! Makes room in a cache: what was used longest ago goes first, and nothing that is open.
+//! Makes room in a cache. Deletes the least recently used files first, and nothing that is open.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -10,15 +10,16 @@ use super::cache::{Cache, lock, remove, try_lock};
 use super::store::Cancel;
 use crate::error::{Error, Result};
 
-/// What can be deleted at once.
+/// The next thing to delete.
 enum Candidate {
-    /// A blob that no snapshot has, or the beginning of one.
+    /// A blob, whole or partial, that no snapshot links to.
     Blob(PathBuf),
-    /// A snapshot that nobody has open, and the right to delete it.
+    /// A snapshot that nobody has open, with the lock that allows deleting it.
     Snapshot(PathBuf, File),
 }
 
-/// Deletes until `needed` more bytes fit; never the blobs of these names, nor what is open.
+/// Deletes until `needed` more bytes fit. It never deletes the blobs with the `kept` names, nor
+/// anything open.
 pub(super) fn make_room(
     cache: &Cache,
     needed: u64,
@@ -31,10 +32,10 @@ pub(super) fn make_room(
         needed,
     };
     if needed > cache.bytes_max {
-        // Nothing that could be deleted would do.
+        // Deleting everything possible would not make enough room.
         return Err(full(needed));
     }
-    // One process at a time decides what to delete.
+    // Only one process at a time chooses what to delete.
     let _alone = lock(
         &cache.dir.join("lock"),
         rustix::fs::FlockOperation::LockExclusive,
@@ -52,7 +53,7 @@ pub(super) fn make_room(
             None => return Err(full(taken.saturating_add(needed))),
             Some(Candidate::Blob(path)) => remove(&path)?,
             Some(Candidate::Snapshot(path, lease)) => {
-                // Without its manifest it is none, whatever is deleted next.
+                // Without its manifest it is no snapshot, so the rest can be deleted in any order.
                 remove(&path.join("manifest"))?;
                 fs::remove_dir_all(&path).map_err(Error::io(&path, "delete"))?;
                 drop(lease);
@@ -61,11 +62,11 @@ pub(super) fn make_room(
     }
 }
 
-/// Bytes of all files, each counted once however many names it has.
+/// Total size of all files; a file with several links counts once.
 fn taken(cache: &Cache) -> Result<u64> {
     let mut files: HashMap<(u64, u64), u64> = HashMap::new();
     for entry in walkdir::WalkDir::new(&cache.dir) {
-        // What is deleted meanwhile takes no room.
+        // Files that are deleted meanwhile take no room.
         let Ok(metadata) = entry.and_then(|entry| entry.metadata()) else {
             continue;
         };
@@ -78,7 +79,7 @@ fn taken(cache: &Cache) -> Result<u64> {
         .fold(0, |sum: u64, length| sum.saturating_add(*length)))
 }
 
-/// What was used longest ago of all that can be deleted.
+/// The least recently used blob or snapshot that can be deleted.
 fn oldest(cache: &Cache, kept: &HashSet<String>) -> Result<Option<Candidate>> {
     let mut found: Vec<(SystemTime, PathBuf, bool)> = Vec::new();
     for path in entries(&cache.blobs())? {
@@ -111,7 +112,7 @@ fn oldest(cache: &Cache, kept: &HashSet<String>) -> Result<Option<Candidate>> {
         let candidate = if is_snapshot {
             try_lock(&path.join("lease"))?.map(|lease| Candidate::Snapshot(path, lease))
         } else if path.extension().is_some() {
-            // Whoever fetches it holds its lock.
+            // A process that is fetching it holds its lock.
             try_lock(&path)?.map(|_| Candidate::Blob(path))
         } else {
             Some(Candidate::Blob(path))
@@ -123,7 +124,7 @@ fn oldest(cache: &Cache, kept: &HashSet<String>) -> Result<Option<Candidate>> {
     Ok(None)
 }
 
-/// Whether a folder of a store's folder is a snapshot, by its name.
+/// Whether a path in a store's folder is a snapshot, by its name.
 fn is_snapshot(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.is_dir()

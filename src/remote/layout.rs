@@ -1,4 +1,4 @@
-//! The names of the objects and what a commit looks like in the store.
+//! Names of the objects, and the format of a commit in the store.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -22,38 +22,38 @@ pub(super) const HISTORY: &str = "history";
 pub(super) struct Head {
     /// Version of this layout.
     pub(super) layout: u32,
-    /// Of the index.
+    /// Generation of the index.
     pub(super) generation: u64,
-    /// Of the index, in hexadecimal.
+    /// Root of the index, in hexadecimal.
     pub(super) root: String,
-    /// Name of the object of the commit before it in the store.
+    /// Object name of the previous commit in the store.
     pub(super) after: Option<String>,
     /// The computer that pushed it.
     pub(super) host: String,
-    /// The number of the process there.
+    /// The process number there.
     pub(super) process: u32,
-    /// When it was pushed, as in RFC 3339, in UTC.
+    /// Time of the push in RFC 3339, UTC.
     pub(super) pushed_at: Option<String>,
     /// Version of the program.
     pub(super) version: String,
-    /// The bytes after the line.
+    /// Extent of the manifest, whose bytes follow the line.
     pub(super) manifest: Extent,
-    /// The history, from the second commit of the index on.
+    /// Extent of the history, from the second commit of the index on.
     pub(super) history: Option<Extent>,
 }
 
-/// Length and digest of what belongs to a commit.
+/// Length and digest of a part of a commit.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Extent {
     pub(super) length: u64,
-    /// In hexadecimal.
+    /// SHA-256 in hexadecimal.
     pub(super) sha256: String,
-    /// The object; none if it lies in that of the commit.
+    /// Its object; `None` if it is part of the commit's object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) object: Option<String>,
 }
 
-/// A commit as it lies in the store, its manifest checked.
+/// A commit in the store, with a verified manifest.
 #[derive(Debug)]
 pub(super) struct Commit {
     /// The last part of the object's name.
@@ -63,7 +63,7 @@ pub(super) struct Commit {
 }
 
 impl Head {
-    /// Who made it, in words.
+    /// Host, process and time of the commit, in words.
     pub(super) fn author(&self) -> String {
         let at = self
             .pushed_at
@@ -77,7 +77,7 @@ impl Head {
 }
 
 impl Commit {
-    /// The files that its manifest names.
+    /// The files that its manifest lists.
     pub(super) fn files(&self, store: &Store) -> Result<Vec<CarriedFile>> {
         let full = store.full(&self.object());
         carry::files_named(Path::new(&full), &self.manifest).map_err(|error| in_store(&full, error))
@@ -88,7 +88,7 @@ impl Commit {
         format!("{MANIFESTS}/{}", self.slot)
     }
 
-    /// The commit with its history, which is fetched; `None` if that is missing.
+    /// Fetches the history and returns the commit with it; `None` if the history is missing.
     pub(super) fn carried(&self, store: &Store, cancel: Cancel<'_>) -> Result<Option<Carried>> {
         let full = store.full(&self.object());
         let (mut history_name, mut history) = (full.clone(), Vec::new());
@@ -117,7 +117,7 @@ pub(super) fn object_of(file: &CarriedFile) -> String {
     format!("{SEGMENTS}/{stem}-{}.{ending}", hex(&file.sha256))
 }
 
-/// The extent and the object of a history; `None` if there is none yet.
+/// Extent and object of a history; `None` if there is none yet.
 pub(super) fn history_of(carried: &Carried) -> Option<Extent> {
     let bytes = carried.history();
     let sha256 = hex(&carry::sha256(bytes));
@@ -129,12 +129,12 @@ pub(super) fn history_of(carried: &Carried) -> Option<Extent> {
     })
 }
 
-/// The name of the object of a history of so many commits.
+/// Object name of a history of this many commits.
 fn history_name(commits: u64, sha256: &str) -> String {
     format!("{HISTORY}/{commits:020}-{sha256}")
 }
 
-/// The name that the next commit after this one has in the store.
+/// The name of the commit that follows this one in the store.
 pub(super) fn next_slot(before: Option<&Head>) -> String {
     format!(
         "{:020}",
@@ -151,7 +151,7 @@ pub(super) fn encode(head: &Head, manifest: &[u8]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The names of the commits in the store, the newest last.
+/// Names of the commits in the store, newest last.
 pub(super) fn slots(store: &Store, cancel: Cancel<'_>) -> Result<Vec<Object>> {
     let mut slots = store.list(MANIFESTS, cancel)?;
     slots.retain(|object| {
@@ -172,7 +172,7 @@ pub(super) fn newest(store: &Store, cancel: Cancel<'_>) -> Result<Option<Commit>
     }
 }
 
-/// Reads a commit; `None` if there is none of that name.
+/// Reads a commit; `None` if no object has this name.
 pub(super) fn load(store: &Store, slot: &str, cancel: Cancel<'_>) -> Result<Option<Commit>> {
     let name = format!("{MANIFESTS}/{slot}");
     let Some(bytes) = store.get(&name, COMMIT_MAX, cancel)? else {
@@ -234,7 +234,8 @@ fn decode(slot: &str, full: &str, bytes: &[u8]) -> Result<Commit> {
             "that of the manifest",
         ));
     }
-    // The next name follows from the generation; a lower one would be taken for older than this.
+    // The next name is derived from the generation; with a lower generation, the next commit would
+    // sort before this one.
     if slot.parse::<u64>().is_ok_and(|slot| slot > generation) {
         return Err(damaged(
             full,
@@ -267,7 +268,7 @@ fn check_extent(full: &str, extent: &Extent, bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// An object of the store that is damaged.
+/// The error for a damaged object of the store.
 pub(super) fn damaged(
     object: &str,
     what: &'static str,
@@ -283,7 +284,7 @@ pub(super) fn damaged(
     }
 }
 
-/// An object that a commit names and that is not there.
+/// The error for an object that a commit names but the store does not have.
 pub(super) fn missing(store: &Store, name: &str) -> Error {
     damaged(
         &store.full(name),
@@ -293,7 +294,7 @@ pub(super) fn missing(store: &Store, name: &str) -> Error {
     )
 }
 
-/// Damage that was found by means of the index, told of the object in which it is.
+/// Reports damage that the index found as damage of the object that contains it.
 pub(super) fn in_store(object: &str, error: Error) -> Error {
     match error {
         Error::CorruptIndex {
@@ -306,17 +307,17 @@ pub(super) fn in_store(object: &str, error: Error) -> Error {
     }
 }
 
-/// When something was done, in words.
+/// A time in RFC 3339.
 pub(super) fn moment(at: Option<SystemTime>) -> Option<String> {
     at.and_then(crate::index::moment)
 }
 
-/// Version of the layout that is written, and the newest that is read.
+/// Version of the layout that is written, and the newest that can be read.
 pub(super) const LAYOUT: u32 = 1;
-/// Digits of the name of a commit.
+/// Number of digits of a commit's name.
 const SLOT_LEN: usize = 20;
-/// Bytes of the object of a commit; a manifest has some 100 bytes a segment, and 100 a removed
-/// video.
+/// Maximum size of a commit's object, in bytes. A manifest has about 100 bytes per segment and per
+/// removed video.
 const COMMIT_MAX: u64 = 1 << 30;
 const REMEDY: &str = "restore it from a copy of the bucket, or delete it and push again from a folder that holds the whole \
     index";

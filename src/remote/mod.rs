@@ -1,31 +1,31 @@
-//! Keeps an index in object storage: S3, what speaks like it, or a folder that machines share.
+//! Keeps an index in object storage: S3, a compatible service, or a shared folder.
 //!
-//! One machine adds to an index in a folder of its own and [`push`]es each state of it; any number
-//! of others [`open`] the newest state by a local cache, or [`pull`] it into a folder in order to
-//! go on with it. Nothing runs in between but the store.
+//! One machine adds to an index in its own folder and [`push`]es each state of it. Any number of
+//! others [`open`] the newest state through a local cache, or [`pull`] it into a folder to add to
+//! it. No other service is needed.
 //!
 //! ```text
-//! manifests/00000000000000000007           a commit: a line of JSON that says who made it, and the manifest
+//! manifests/00000000000000000007           a commit: a line of JSON with its author, the manifest
 //! segments/00000001-SHA256.seg             segments and centroids, by number and SHA-256
 //! history/00000000000000000006-SHA256      the history, by number of commits and SHA-256
 //! ```
 //!
 //! All objects are written once. A commit is one conditional put ("if there is no such object") of
-//! its manifest, under the generation that follows the commit before it in the store. Whoever
-//! pushes from the same state asks for the same name, so that one of them wins, and the others get
+//! its manifest. Its name is the generation that follows the previous commit in the store. Pushes
+//! from the same state use the same name, so one of them wins, and the others get
 //! [`Error::StoreConflict`](crate::Error::StoreConflict). The newest commit is the one with the
 //! highest name, found by listing.
 //!
-//! A push must descend from what is there: the history, whose Merkle root each manifest holds, has
-//! the commit in the store. The same is asked of what a reader sees after what it has seen. So an
-//! older state that was put back is refused by all that knew the newer one.
+//! A push must descend from the commit in the store: that commit must be in its history, whose
+//! Merkle root each manifest holds. In the same way, what a reader fetches must descend from what
+//! it saw before. So everybody who knew the newer state refuses an older one that was put back.
 //!
-//! What comes from the store is believed only after its SHA-256 was compared. What is missing, cut
-//! or changed there is an error, never a smaller index.
+//! Data from the store is used only after its SHA-256 was verified. Missing, cut or changed data is
+//! an error, never a smaller index.
 //!
-//! The functions block, also where an asynchronous runtime is running; call them on a thread that
-//! may wait. Transfers that were broken off go on where they were: files that are there already are
-//! not carried again, and of a download not even the part of a file that had come.
+//! The functions block, even inside an asynchronous runtime; call them on a thread that may wait.
+//! Interrupted transfers continue: files that are already there are not transferred again, and a
+//! download continues within a file.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -64,40 +64,40 @@ pub use push::{Author, PushOptions, Pushed, push};
 pub use snapshot::{OpenOptions, Snapshot, open};
 pub use store::{Store, is_address};
 
-/// What is being done with the bytes of an index.
+/// Stage of a transfer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Stage {
-    /// They are put into the store.
+    /// Files are sent to the store.
     Sending,
-    /// They come from the store.
+    /// Files are fetched from the store.
     Receiving,
-    /// They are compared with their SHA-256.
+    /// Files are compared with their SHA-256.
     Verifying,
 }
 
-/// How far a transfer has come.
+/// Progress of a transfer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
-    /// What is being done.
+    /// The current stage.
     pub stage: Stage,
-    /// Bytes that are done with.
+    /// Number of bytes done.
     pub done: u64,
-    /// Bytes in all.
+    /// Total number of bytes.
     pub of: u64,
 }
 
-/// How a caller takes part in a transfer; both are called from several threads.
+/// Callbacks of a transfer; several threads call them.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
-    /// Asked ten times a second; the transfer stops with
-    /// [`Error::Cancelled`](crate::Error::Cancelled) soon after it says so.
+    /// Called ten times a second. Once it returns true, the transfer soon stops with
+    /// [`Error::Cancelled`](crate::Error::Cancelled).
     pub cancel: &'a (dyn Fn() -> bool + Sync),
-    /// Told how far it has come.
+    /// Called with the progress.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
 }
 
 impl Watch<'static> {
-    /// Nobody watches, and nobody stops it.
+    /// No progress and no cancellation.
     pub fn none() -> Watch<'static> {
         Watch {
             cancel: &|| false,

@@ -1,4 +1,4 @@
-//! Deletes what no recent commit needs.
+//! Deletes objects that no recent commit needs.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use crate::error::Result;
 /// What to keep.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Prune {
-    /// So many of the newest commits, at least 1, with all that they name.
+    /// Number of newest commits to keep with all their objects, at least 1.
     pub keep: usize,
-    /// Nothing is deleted that is younger, by the clock of the store: a reader may be about to
-    /// fetch it, or a writer about to name it. 24 hours if nothing speaks for less; a push or pull
-    /// must not take longer.
+    /// Minimum age of an object to delete, by the clock of the store. A reader may be about to
+    /// fetch a younger one, or a writer about to name it. No push or pull may take longer; 24 hours
+    /// suit most.
     pub age_min: Duration,
 }
 
@@ -27,7 +27,8 @@ impl Default for Prune {
     }
 }
 
-/// Deletes old commits, and then what no commit that is left names; counts the objects.
+/// Deletes old commits, then objects that no remaining commit names. Returns the number of deleted
+/// objects.
 pub(super) fn prune(store: &Store, prune: &Prune, cancel: Cancel<'_>) -> Result<u64> {
     let slots = layout::slots(store, cancel)?;
     let segments = store.list(SEGMENTS, cancel)?;
@@ -48,7 +49,7 @@ pub(super) fn prune(store: &Store, prune: &Prune, cancel: Cancel<'_>) -> Result<
             old.push(format!("{MANIFESTS}/{}", slot.name));
             continue;
         }
-        // One that cannot be read may name anything.
+        // An unreadable commit may name any object, so it is an error.
         let Some(commit) = layout::load(store, &slot.name, cancel)? else {
             continue;
         };
@@ -65,9 +66,9 @@ pub(super) fn prune(store: &Store, prune: &Prune, cancel: Cancel<'_>) -> Result<
     let unnamed = others
         .filter(|(name, is_old)| *is_old && !named.contains(name))
         .map(|(name, _)| name);
-    // Commits first, so that none names what is gone.
+    // Delete commits first, so that none names a missing object.
     for name in old.into_iter().chain(unnamed) {
-        // It may have been sent again since it was listed, by who is about to name it.
+        // Since the listing, a push may have sent it again and be about to name it.
         if !store
             .head(&name, cancel)?
             .is_some_and(|object| is_old(&object))

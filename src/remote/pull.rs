@@ -1,4 +1,4 @@
-//! From the store into a folder, in order to go on with the index there.
+//! Brings an index from the store into a folder, to continue it there.
 
 use std::fs::File;
 use std::path::Path;
@@ -13,35 +13,34 @@ use crate::index::carry::{self, Carried, CarriedFile};
 /// What a pull did.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pulled {
-    /// Of the index.
+    /// Generation of the index.
     pub generation: u64,
-    /// Of the index, in hexadecimal.
+    /// Root of the index, in hexadecimal.
     pub root: String,
-    /// Whether the folder has another state now.
+    /// Whether the state of the folder changed.
     pub changed: bool,
-    /// Files that were fetched.
+    /// Number of fetched files.
     pub files: u64,
-    /// Their bytes.
+    /// Their total size in bytes.
     pub bytes: u64,
-    /// Files that were there already.
+    /// Number of files that the folder already had.
     pub already_there: u64,
 }
 
-/// Brings the newest index from the store into a folder, which is empty, or has an earlier state of
-/// it.
+/// Fetches the newest index of the store into a folder that is empty or has an earlier state of it.
 ///
-/// Searches in the folder go on meanwhile. If this fails, they see what was there before, and the
-/// same call again goes on with what has come.
+/// Searches in the folder continue meanwhile. If this fails, they see the earlier state, and the
+/// same call later continues the transfer.
 ///
 /// # Errors
-/// [`Error::NoRemoteIndex`], [`Error::NotDescended`] if the folder has commits that the store does
-/// not have, also because an older state was put back there, [`Error::Locked`],
-/// [`Error::CorruptStore`] if something is missing, cut or changed in the store,
-/// [`Error::CorruptIndex`] if the folder's manifest is, [`Error::Store`], [`Error::Cancelled`] and
+/// [`Error::NotDescended`] if the folder has commits that the store lacks, for example because an
+/// older state was put back there. [`Error::CorruptStore`] if something is missing, cut or changed
+/// in the store, and [`Error::CorruptIndex`] if the folder's manifest is damaged. Also
+/// [`Error::NoRemoteIndex`], [`Error::Locked`], [`Error::Store`], [`Error::Cancelled`] and
 /// [`Error::Io`].
 pub fn pull(store: &Store, dir: &Path, watch: Watch<'_>) -> Result<Pulled> {
     let _lock = carry::lock(dir)?;
-    // Without a manifest the note alone is held against what comes.
+    // Without a manifest, only the note of the newest commit seen can refuse an older state.
     let here = if carry::has_manifest(dir) {
         Carried::of_folder(dir)?
     } else {
@@ -70,8 +69,8 @@ pub fn pull(store: &Store, dir: &Path, watch: Watch<'_>) -> Result<Pulled> {
     })
 }
 
-/// Does something with the newest commit, and again with a newer one if an object was missing
-/// because the one before is no longer kept.
+/// Calls `work` with the newest commit. If an object is missing because that commit was pruned
+/// meanwhile, tries again with a newer one.
 pub(super) fn with_newest<T>(
     store: &Store,
     cancel: Cancel<'_>,
@@ -151,7 +150,8 @@ fn check_follows(
     })
 }
 
-/// Fetches the files that are missing; how many, their bytes, and how many were there.
+/// Fetches the missing files. Returns their number, their total size, and the number of files
+/// already there.
 fn fetch(
     store: &Store,
     dir: &Path,
@@ -167,8 +167,8 @@ fn fetch(
     let mut wanted = Vec::new();
     for file in &files {
         let path = folder.join(&file.name);
-        // What the manifest here names was checked when it came; it is only looked whether it is
-        // there.
+        // Files that the manifest here names were verified when they came; only their presence is
+        // checked.
         let is_there = match std::fs::metadata(&path) {
             Ok(found) if known.contains(file) => found.len() == file.length,
             Ok(_) => transfer::is_whole(&path, file, watch.cancel)?,

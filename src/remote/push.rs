@@ -1,4 +1,4 @@
-//! From a folder into the store.
+//! Brings an index from a folder into the store.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -13,58 +13,58 @@ use crate::error::{Error, Result};
 use crate::index::carry::{self, Carried, CarriedFile};
 use crate::index::hex;
 
-/// Who pushes; others read it when they come second.
+/// Who pushes; whoever loses a race is shown this.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Author {
     /// Name of the computer.
     pub host: String,
-    /// Number of the process.
+    /// Process number.
     pub process: u32,
-    /// The present time; `None` if it is not to be known.
+    /// The current time; `None` to record none.
     pub at: Option<SystemTime>,
 }
 
-/// How to push.
+/// Options of a push.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PushOptions {
-    /// Who does it.
+    /// Author of the commit.
     pub author: Author,
-    /// What to delete afterwards; nothing if it is `None`.
+    /// What to delete afterwards; `None` deletes nothing.
     pub prune: Option<Prune>,
 }
 
-/// What a push did.
+/// Result of a push.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pushed {
-    /// Of the index.
+    /// Generation of the index.
     pub generation: u64,
-    /// Of the index, in hexadecimal.
+    /// Root of the index, in hexadecimal.
     pub root: String,
-    /// Whether this made a commit; `false` if the store had it already.
+    /// Whether this made a commit; `false` if the store already had it.
     pub committed: bool,
-    /// Files that were sent.
+    /// Number of files sent.
     pub files: u64,
-    /// Their bytes.
+    /// Their total size in bytes.
     pub bytes: u64,
-    /// Files that were there already.
+    /// Number of files that the store already had.
     pub already_there: u64,
-    /// Objects that were deleted.
+    /// Number of objects deleted.
     pub pruned: u64,
 }
 
-/// Brings an index from its folder into the store.
+/// Sends an index from its folder to the store.
 ///
-/// Nobody may write to the folder meanwhile; its lock is held. Files are compared with their
-/// SHA-256 while they are sent, so that nothing damaged gets there.
+/// The folder's lock is held, so nobody can write to it meanwhile. Files are compared with their
+/// SHA-256 while they are sent, so no damaged file gets into the store.
 ///
-/// When this returns, all machines see the commit. If it fails, they see what was there before, and
-/// what was sent is not sent again.
+/// When this returns, all machines see the commit. If it fails, they see the earlier state, and the
+/// next push does not send the same files again.
 ///
 /// # Errors
-/// [`Error::StoreConflict`] if somebody else pushed meanwhile, [`Error::NotDescended`] if the index
-/// did not grow from what is in the store, [`Error::NoIndex`], [`Error::Locked`],
-/// [`Error::CorruptIndex`] if the folder's files are damaged, [`Error::CorruptStore`] if the
-/// store's are, [`Error::Store`], [`Error::Cancelled`] and [`Error::Io`].
+/// [`Error::StoreConflict`] if another process pushed meanwhile, [`Error::NotDescended`] if the
+/// index does not descend from the one in the store. [`Error::CorruptIndex`] if the folder's files
+/// are damaged, and [`Error::CorruptStore`] if the store's are. Also [`Error::NoIndex`],
+/// [`Error::Locked`], [`Error::Store`], [`Error::Cancelled`] and [`Error::Io`].
 pub fn push(store: &Store, dir: &Path, options: &PushOptions, watch: Watch<'_>) -> Result<Pushed> {
     let cancel = watch.cancel;
     if !crate::index::Index::exists(dir) {
@@ -104,7 +104,8 @@ pub fn push(store: &Store, dir: &Path, options: &PushOptions, watch: Watch<'_>) 
     Ok(pushed)
 }
 
-/// Fails unless an index is, or grew from, what is in the store; whether it is the same.
+/// Fails unless the index equals or descends from the one in the store. Returns whether both are
+/// equal.
 fn check_descends(
     store: &Store,
     dir: &Path,
@@ -153,7 +154,7 @@ fn check_descends(
     })
 }
 
-/// What to do where two indexes grew apart.
+/// What to do about two indexes that diverged.
 fn remedy_apart(store: &Store, dir: &Path) -> String {
     let (address, dir) = (store.address(), dir.display());
     format!(
@@ -162,7 +163,7 @@ fn remedy_apart(store: &Store, dir: &Path) -> String {
     )
 }
 
-/// Sends what is not there yet.
+/// Sends the files that the store lacks.
 fn send_files(
     store: &Store,
     dir: &Path,
@@ -194,7 +195,8 @@ fn send_files(
                 file.length,
             ));
         }
-        // What no commit names may be about to be deleted by who prunes, if it is old.
+        // Another machine may be about to prune an old object that no commit names, so that is sent
+        // again.
         let is_kept = |found: &Object| {
             named.contains(&file)
                 || found.modified.elapsed().is_ok_and(|age| age < FRESH)
@@ -242,7 +244,7 @@ fn send_history(store: &Store, history: &Extent, bytes: &[u8], cancel: Cancel<'_
             found.length.to_string(),
             history.length,
         )),
-        // As for files; it is small.
+        // Send it again, as an old file; it is small.
         _ => store.put_over(object, bytes.to_vec(), cancel),
     }
 }
@@ -272,7 +274,8 @@ fn head(
     }
 }
 
-/// Puts the object that makes it visible, if nobody else did so from the same state.
+/// Puts the object that makes the commit visible, unless another push from the same state did so
+/// first.
 fn commit(
     store: &Store,
     dir: &Path,
@@ -286,7 +289,7 @@ fn commit(
     let is_ours = |commit: &Commit| commit.head == *head;
     match put {
         Ok(true) => {}
-        // The answer may have been lost, and the object be there: ours, or another.
+        // If the answer was lost, the object may still be there: ours, or another one.
         Ok(false) | Err(Error::Store { .. }) => match (layout::load(store, &slot, cancel)?, put) {
             (Some(there), _) if is_ours(&there) => {}
             (Some(there), _) => return Err(conflict(store, dir, &there)),
@@ -295,8 +298,8 @@ fn commit(
         },
         Err(other) => return Err(other),
     }
-    // The name was free also if it was taken and deleted again since we looked for the newest: then
-    // there are later ones, which do not descend from this.
+    // The name may be free because its commit was pruned meanwhile. Then there are later commits,
+    // which do not descend from this one.
     let Some(newest) = layout::newest(store, cancel)? else {
         return Ok(());
     };
@@ -320,6 +323,6 @@ fn conflict(store: &Store, dir: &Path, winner: &Commit) -> Error {
     }
 }
 
-/// Age up to which an object that no commit names is taken to be there for as long as a push lasts:
-/// half of the least age at which it may be deleted.
+/// Maximum age of an object without a commit that still counts as present for the length of a push:
+/// half of the minimum age at which it may be deleted.
 const FRESH: Duration = Duration::from_secs(12 * 3600);

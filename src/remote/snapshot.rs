@@ -1,4 +1,4 @@
-//! Opens the newest index of a store by a local cache.
+//! Opens the newest index of a store through a local cache.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -18,24 +18,23 @@ use crate::error::{Error, Result};
 use crate::index::carry::{self, Carried, CarriedFile};
 use crate::index::{Index, hex};
 
-/// How to open.
+/// Options of opening.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct OpenOptions {
-    /// Compares also the files of a snapshot that is in the cache already with their SHA-256,
-    /// whatever their times say, and fetches again what is damaged. It reads all of it.
+    /// Whether to compare the files of a cached snapshot with their SHA-256 even if their times are
+    /// unchanged, and to fetch damaged ones again. This reads all of it.
     pub verify: bool,
 }
 
-/// An index of a store in a folder of the cache, which stays there as long as this is held.
+/// An index of a store in a folder of the cache, which is kept as long as this value exists.
 ///
-/// The folder is only to be read. What was damaged in it after it was opened is noticed by the
-/// checksums of the index, as in any other.
+/// The folder must only be read. The checksums of the index detect later damage, as in any index.
 #[derive(Debug)]
 pub struct Snapshot {
     dir: PathBuf,
     generation: u64,
     root: String,
-    /// Files that were fetched, and their bytes.
+    /// Number of fetched files, and their total size in bytes.
     fetched: (u64, u64),
     _lease: File,
 }
@@ -56,7 +55,7 @@ impl Snapshot {
         &self.root
     }
 
-    /// Files that had to be fetched, and their bytes.
+    /// Number of files that had to be fetched, and their total size in bytes.
     pub fn fetched(&self) -> (u64, u64) {
         self.fetched
     }
@@ -70,15 +69,15 @@ impl Snapshot {
     }
 }
 
-/// Fetches what is missing of the newest index in a store, and gives it as a folder.
+/// Fetches the missing files of the newest index in a store, and returns its folder.
 ///
-/// Files are compared with their SHA-256 when they come and when they are linked into the snapshot;
-/// what is damaged in the cache is thrown away and fetched again. Any number of processes may do
-/// this at once.
+/// Files are compared with their SHA-256 when they arrive and when they are linked into the
+/// snapshot. Damaged files in the cache are deleted and fetched again. Any number of processes may
+/// do this at once.
 ///
 /// # Errors
-/// [`Error::NoRemoteIndex`], [`Error::CorruptStore`] if something is missing, cut or changed in the
-/// store, or the index there is older than one that this cache has seen, [`Error::CacheFull`],
+/// [`Error::CorruptStore`] if something is missing, cut or changed in the store, or if its index is
+/// older than one that this cache has seen. Also [`Error::NoRemoteIndex`], [`Error::CacheFull`],
 /// [`Error::Store`], [`Error::Cancelled`] and [`Error::Io`].
 pub fn open(
     store: &Store,
@@ -87,7 +86,7 @@ pub fn open(
     watch: Watch<'_>,
 ) -> Result<Snapshot> {
     let folder = cache.of_store(store)?;
-    // The others then find it done.
+    // Other processes wait here, and then find the snapshot complete.
     let _alone = cache::lock(
         &folder.join("lock"),
         FlockOperation::LockExclusive,
@@ -110,7 +109,7 @@ pub fn open(
         Ok(snapshot)
     });
     match opened {
-        // A store that had an index has lost it.
+        // The store had an index before, so it was lost.
         Err(Error::NoRemoteIndex { store }) if folder.join("notes").join("newest").exists() => {
             Err(Error::CorruptStore {
                 object: store,
@@ -127,7 +126,8 @@ pub fn open(
     }
 }
 
-/// Tells of the store what was found by the note of what was seen.
+/// Reports an older state of the index, which the note of the newest commit revealed, as damage of
+/// the store.
 fn older(object: String, folder: &Path, error: Error) -> Error {
     match error {
         Error::CorruptIndex {
@@ -150,7 +150,7 @@ fn older(object: String, folder: &Path, error: Error) -> Error {
     }
 }
 
-/// What is needed to make a snapshot.
+/// Everything needed to make a snapshot.
 struct Building<'a> {
     store: &'a Store,
     cache: &'a Cache,
@@ -159,11 +159,11 @@ struct Building<'a> {
     watch: Watch<'a>,
 }
 
-/// The files of a snapshot as they were when their SHA-256 was right.
+/// Stamps of a snapshot's files from when their SHA-256 was verified.
 #[derive(Default, Serialize, Deserialize)]
 struct Verified(HashMap<String, Stamp>);
 
-/// What changes when a file is written to or replaced.
+/// Properties that change when a file is written to or replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     number: u64,
@@ -213,25 +213,26 @@ impl Building<'_> {
         })
     }
 
-    /// Keeps the snapshot from being deleted, and says that it is used now.
+    /// Keeps the snapshot from being deleted, and marks it as used now.
     fn lease(&self, dir: &Path) -> Result<File> {
         loop {
             cache::make_folder(dir)?;
             let path = dir.join("lease");
             let lease = match cache::lock(&path, FlockOperation::LockShared, self.watch.cancel) {
-                // Somebody deleted the folder that was there.
+                // Another process deleted the folder meanwhile.
                 Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => continue,
                 other => other?,
             };
             if cache::is_at(&lease, &path) {
-                // Only the order in which snapshots are deleted rests on it.
+                // A failure only affects the order in which snapshots are deleted.
                 let _ = lease.set_modified(SystemTime::now());
                 return Ok(lease);
             }
         }
     }
 
-    /// Links files from the cache, which fetches them; how many it fetched, and their bytes.
+    /// Links files from the cache, and fetches the missing ones. Returns their number and total
+    /// size.
     fn link(
         &self,
         segments: &Path,
@@ -252,7 +253,7 @@ impl Building<'_> {
         }
         let mut needed: u64 = to_fetch.iter().map(|file| self.still_to_come(file)).sum();
         if needed > 0 {
-            // The histories and manifests are small beside the files, but not nothing.
+            // Histories and manifests are small, but need room too.
             needed += (self.carried.manifest().len() + self.carried.history().len()) as u64;
             evict::make_room(self.cache, needed, &kept, self.watch.cancel)?;
         }
@@ -265,7 +266,7 @@ impl Building<'_> {
         };
         transfer::each(wanted, self.watch.cancel, &|file, cancel| {
             let path = segments.join(&file.name);
-            // Others may have it open, or be about to.
+            // Other processes may have it open, so replace it only if it is damaged.
             if transfer::is_whole(&path, file, cancel)? {
                 meter.add(Stage::Verifying, file.length);
                 return Ok(());
@@ -289,28 +290,28 @@ impl Building<'_> {
             .unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    /// Bytes of a file that are not in the cache yet.
+    /// Number of bytes of a file that the cache still lacks.
     fn still_to_come(&self, file: &CarriedFile) -> u64 {
         let part = self.cache.blob(file).with_extension("part");
         file.length
             .saturating_sub(fs::metadata(part).map_or(0, |part| part.len()))
     }
 
-    /// Links a file from the cache; `false` if it was not there any more, or was damaged and is
-    /// thrown away.
+    /// Links a file from the cache. Returns `false` if the file is gone, or if it was damaged and
+    /// is now deleted.
     fn link_one(&self, file: &CarriedFile, path: &Path, cancel: Cancel<'_>) -> Result<bool> {
         let blob = self.cache.blob(file);
         match fs::hard_link(&blob, path) {
             Ok(()) => {}
             Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(false),
-            // A file system without links.
+            // The file system has no hard links.
             Err(_) => match fs::copy(&blob, path) {
                 Ok(_) => {}
                 Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(false),
                 Err(cause) => return Err(Error::io(path, "write")(cause)),
             },
         }
-        // What is linked is what is compared, whatever has become of the name in the cache.
+        // Verify the link itself, since the cache's name may refer to another file by now.
         if transfer::is_whole(path, file, cancel)? {
             return Ok(true);
         }
@@ -330,7 +331,7 @@ impl Verified {
         Ok(Verified(files.iter().map(stamp).collect::<Result<_>>()?))
     }
 
-    /// What cannot be read says nothing.
+    /// An unreadable record counts as empty.
     fn load(dir: &Path) -> Verified {
         let text = fs::read(dir.join(VERIFIED)).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
@@ -360,9 +361,9 @@ impl Stamp {
     }
 }
 
-/// The record of a snapshot's files.
+/// File name of the record.
 const VERIFIED: &str = "verified";
-/// Digits of the root in the name of a snapshot.
+/// Number of digits of the root in a snapshot's name.
 const ROOT_SHOWN: usize = 16;
-/// How often a file is fetched again that is found damaged or deleted by others.
+/// Maximum number of attempts to get a file that is damaged or deleted by others.
 const ATTEMPTS: usize = 4;

@@ -1,4 +1,4 @@
-//! A place in object storage, and the few things that are asked of it; each call blocks.
+//! A place in object storage, with blocking calls.
 
 use std::fmt;
 use std::future::Future;
@@ -20,34 +20,35 @@ use tokio::runtime::{Handle, Runtime};
 
 use crate::error::{Error, Result};
 
-/// Whether the caller wants to stop.
+/// Returns whether the caller wants to stop.
 pub(super) type Cancel<'a> = &'a (dyn Fn() -> bool + Sync);
 
-/// A bucket and a prefix, or a folder, in which an index is or shall be.
+/// A bucket and prefix, or a folder, for one index.
 ///
-/// Cheap to ask and safe to share between threads. It shows its address and never its credentials.
+/// It can be shared between threads. Its address is shown, its credentials never.
 pub struct Store {
     address: String,
     place: Arc<dyn ObjectStore>,
     prefix: Name,
-    /// `None` only while it is dropped.
+    /// `None` only during drop.
     runtime: Option<Runtime>,
-    /// What no message may contain.
+    /// Values that no message may contain.
     secrets: Vec<String>,
 }
 
-/// What a listing says of an object.
+/// An object in a listing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Object {
     /// The last part of its name.
     pub(super) name: String,
-    /// Bytes.
+    /// Length in bytes.
     pub(super) length: u64,
-    /// When it was written, by the clock of the store.
+    /// Time of writing, by the clock of the store.
     pub(super) modified: SystemTime,
 }
 
-/// Whether a text names object storage rather than a folder: it begins with `s3://` or `file://`.
+/// Whether a text is an address of object storage and not a folder: it begins with `s3://` or
+/// `file://`.
 pub fn is_address(text: &str) -> bool {
     ["s3://", "file://"]
         .iter()
@@ -55,12 +56,12 @@ pub fn is_address(text: &str) -> bool {
 }
 
 impl Store {
-    /// Opens a place such as `s3://bucket/prefix` or `file:///folder`; nothing is asked of it yet.
+    /// Opens a place such as `s3://bucket/prefix` or `file:///folder`; sends no request yet.
     ///
-    /// Of the `variables` (name, value; those of the environment do) are used what begins with
-    /// `AWS_` and is known to other programs: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-    /// `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`, and `AWS_ALLOW_HTTP=true` for an
-    /// endpoint without TLS. Files of profiles are not read.
+    /// `variables` are names and values, as from the environment. The usual `AWS_` variables among
+    /// them are used: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`,
+    /// `AWS_REGION`, `AWS_ENDPOINT_URL`, and `AWS_ALLOW_HTTP=true` for an endpoint without TLS.
+    /// Profile files are not read.
     ///
     /// # Errors
     /// [`Error::InvalidStore`] for an address or a variable that cannot be used, and [`Error::Io`].
@@ -121,12 +122,12 @@ impl Store {
         &self.address
     }
 
-    /// The whole name of an object, for messages.
+    /// The full name of an object, for messages.
     pub(super) fn full(&self, name: &str) -> String {
         format!("{}/{name}", self.address)
     }
 
-    /// The objects right in a folder; what lies deeper is left out.
+    /// The objects directly in a folder.
     pub(super) fn list(&self, folder: &str, cancel: Cancel<'_>) -> Result<Vec<Object>> {
         let prefix = self.name(folder);
         let listed = self.wait(cancel, async {
@@ -161,7 +162,7 @@ impl Store {
         }
     }
 
-    /// All bytes of an object, of which there may be at most `most`; `None` if there is none.
+    /// All bytes of an object, at most `most`; `None` if there is no such object.
     pub(super) fn get(&self, name: &str, most: u64, cancel: Cancel<'_>) -> Result<Option<Vec<u8>>> {
         let location = self.name(name);
         let read = async {
@@ -187,7 +188,7 @@ impl Store {
         }
     }
 
-    /// Some bytes of an object that has them; `None` if it is there no more.
+    /// A range of bytes of an object; `None` if the object is gone.
     pub(super) fn get_part(
         &self,
         name: &str,
@@ -204,14 +205,14 @@ impl Store {
         }
     }
 
-    /// Puts an object if there is none of that name; `false` if there is.
+    /// Puts an object unless one has this name. Returns `false` if one does.
     ///
-    /// After an error that came from the way it may be there nevertheless.
+    /// After a transport error, the object may be there nevertheless.
     pub(super) fn put_new(&self, name: &str, bytes: Vec<u8>, cancel: Cancel<'_>) -> Result<bool> {
         self.put_as(name, bytes, PutMode::Create, cancel)
     }
 
-    /// Puts an object in place of what has that name.
+    /// Puts an object, and replaces any of the same name.
     pub(super) fn put_over(&self, name: &str, bytes: Vec<u8>, cancel: Cancel<'_>) -> Result<()> {
         self.put_as(name, bytes, PutMode::Overwrite, cancel)
             .map(drop)
@@ -239,8 +240,7 @@ impl Store {
         }
     }
 
-    /// Puts a large object in parts; it appears when the last is there. `check` is asked before
-    /// that.
+    /// Puts a large object in parts. It appears after the last part, if `check` succeeds.
     pub(super) fn put_parts(
         &self,
         name: &str,
@@ -276,13 +276,13 @@ impl Store {
         };
         let result = send(upload.as_mut());
         if result.is_err() {
-            // What it leaves costs money only, and the bucket's rules should clear it out.
+            // Leftover parts only cost money, and a rule of the bucket should delete them.
             let _ = self.wait(&|| false, upload.abort());
         }
         result
     }
 
-    /// Deletes an object, if there is one.
+    /// Deletes an object if it exists.
     pub(super) fn delete(&self, name: &str, cancel: Cancel<'_>) -> Result<()> {
         let location = self.name(name);
         match self.wait(cancel, async { self.place.delete(&location).await })? {
@@ -296,7 +296,7 @@ impl Store {
             .fold(self.prefix.clone(), |name, part| name.join(part))
     }
 
-    /// Runs one request, and looks meanwhile whether the caller wants to stop.
+    /// Runs one request, and regularly checks for cancellation.
     fn wait<T: Send>(
         &self,
         cancel: Cancel<'_>,
@@ -322,7 +322,7 @@ impl Store {
         if Handle::try_current().is_err() {
             return runtime.block_on(watched);
         }
-        // A thread that runs asynchronous code must not wait for other such code.
+        // A thread that runs asynchronous code must not block on other asynchronous code.
         std::thread::scope(|scope| {
             scope
                 .spawn(|| runtime.block_on(watched))
@@ -336,7 +336,7 @@ impl Store {
         let mut error: Option<&dyn std::error::Error> = Some(&cause);
         while let Some(next) = error {
             let line = next.to_string();
-            // Most errors repeat their cause in their own words.
+            // Most errors already include the text of their cause.
             if !text.contains(&line) {
                 text.push_str(if text.is_empty() { "" } else { ": " });
                 text.push_str(&line);
@@ -358,7 +358,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // Waiting for its threads is not allowed everywhere.
+        // Waiting for the runtime's threads would panic in asynchronous code.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -373,12 +373,12 @@ impl fmt::Debug for Store {
     }
 }
 
-/// A bucket, and the secrets by which it is asked.
+/// A bucket, and the secrets to keep out of messages.
 fn s3(
     bucket: &str,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(Arc<dyn ObjectStore>, Vec<String>), String> {
-    // Whatever the program has chosen already is kept.
+    // Keeps the provider that the program has already chosen.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = ClientOptions::new()
         .with_timeout(REQUEST_MAX)
@@ -416,7 +416,7 @@ fn s3(
     }
 }
 
-/// An address without the user and password that it should not have had.
+/// An address without user and password.
 fn without_user(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((user, place)) => {
@@ -427,18 +427,18 @@ fn without_user(address: &str) -> String {
     }
 }
 
-/// Between two looks at whether to stop.
+/// Time between two checks for cancellation.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Longest time of a request, which carries at most one part of a file.
+/// Maximum time of a request, which carries at most one part of a file.
 const REQUEST_MAX: Duration = Duration::from_secs(180);
-/// Longest time until a connection stands.
+/// Maximum time to establish a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// How often a request is made again after an answer such as 503, and for how long at most.
+/// Maximum number of retries after an answer such as 503, and their maximum total time.
 const RETRIES: usize = 6;
 const RETRY_FOR: Duration = Duration::from_secs(60);
-/// Characters of an answer that are passed on.
+/// Maximum length of an answer in a message, in characters.
 const MESSAGE_MAX: usize = 500;
-/// Characters from which a value can be looked for in a message.
+/// Minimum length of a value that is searched for in messages, in characters.
 const SECRET_MIN: usize = 4;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Files on their way from and to the store, several at once.
+//! Transfers files from and to the store, several at once.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -16,7 +16,7 @@ use crate::index::carry::CarriedFile;
 use crate::index::hex;
 use crate::media::open_regular;
 
-/// What is carried, counted for the caller.
+/// Counts transferred bytes for the caller.
 pub(super) struct Meter<'a> {
     watch: Watch<'a>,
     of: u64,
@@ -24,7 +24,7 @@ pub(super) struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    /// Of so many bytes in all.
+    /// A meter for this total number of bytes.
     pub(super) fn new(watch: Watch<'a>, of: u64) -> Meter<'a> {
         Meter {
             watch,
@@ -33,7 +33,7 @@ impl<'a> Meter<'a> {
         }
     }
 
-    /// Counts bytes that are done with.
+    /// Adds finished bytes.
     pub(super) fn add(&self, stage: Stage, bytes: u64) {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if let Some(progress) = self.watch.progress {
@@ -46,9 +46,9 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// Does something with each of several things, some at once; the first error ends it.
+/// Runs `work` for each of several things, some at once; the first error ends it.
 ///
-/// `work` gets the thing, and what to ask whether to stop.
+/// `work` gets a thing, and a function that says whether to stop.
 pub(super) fn each<T: Sync>(
     things: &[T],
     cancel: Cancel<'_>,
@@ -67,7 +67,7 @@ pub(super) fn each<T: Sync>(
             };
             if let Err(error) = result {
                 is_over.store(true, Ordering::Relaxed);
-                // The others only stop because of the first.
+                // Keep the first error; the others follow from it.
                 failed
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
@@ -87,9 +87,9 @@ pub(super) fn each<T: Sync>(
     }
 }
 
-/// Brings an object into a file, of which a part may be there already, and compares its SHA-256.
+/// Downloads an object into a file, which may already have its beginning, and compares its SHA-256.
 ///
-/// The file is durable afterwards. What does not fit is cut to nothing.
+/// The file is then durable. If the SHA-256 is wrong, the file is truncated to nothing.
 pub(super) fn receive(
     store: &Store,
     object: &str,
@@ -157,12 +157,12 @@ pub(super) fn receive(
                 hex(&file.sha256),
             ));
         }
-        // The part that was here may be what is wrong.
+        // The earlier part of the file may be wrong, so fetch all of it.
         had = 0;
     }
 }
 
-/// Puts a file into the store under a name that nobody reads yet, if its SHA-256 is right.
+/// Sends a file to the store if its SHA-256 is right. Nobody reads the name yet.
 pub(super) fn send(
     store: &Store,
     object: &str,
@@ -215,7 +215,8 @@ pub(super) fn send(
     if is_over {
         store.put_over(object, bytes, cancel)?;
     } else if !store.put_new(object, bytes, cancel)? {
-        // Somebody else sent it meanwhile: the name says the content, and the length has to fit.
+        // Another machine sent it meanwhile. The name determines the content, so only the length is
+        // checked.
         let found = store.head(object, cancel)?.map(|found| found.length);
         if found != Some(length) {
             let found = found.map_or("unknown".to_owned(), |found| found.to_string());
@@ -240,7 +241,7 @@ pub(super) fn is_whole(path: &Path, file: &CarriedFile, cancel: Cancel<'_>) -> R
     Ok(found == file.sha256)
 }
 
-/// Hashes what is left of a file.
+/// Hashes a file from its current position to its end.
 fn digest_of(input: &mut File, path: &Path, cancel: Cancel<'_>) -> Result<Sha256> {
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
@@ -255,8 +256,8 @@ fn digest_of(input: &mut File, path: &Path, cancel: Cancel<'_>) -> Result<Sha256
     }
 }
 
-/// Files that are carried at once.
+/// Number of files transferred at once.
 const AT_ONCE: usize = 4;
-/// Bytes of a file that are carried in one request, 5 MiB at least (S3 asks for as much) and kept
-/// in memory for each file that is on its way.
+/// Size of the parts in which a file is transferred, in bytes. S3 requires at least 5 MiB; each
+/// file in transfer keeps one part in memory.
 const PART: usize = 16 << 20;

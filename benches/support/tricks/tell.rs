@@ -29,7 +29,7 @@ pub fn line(name: &str, rows: &[&Row]) -> String {
     )
 }
 
-/// The nearest misses of clips of which nothing was found published, nearest first.
+/// The nearest misses of clips in which nothing was found published, nearest first.
 fn misses(rows: &[&Row]) -> String {
     let missed = rows
         .iter()

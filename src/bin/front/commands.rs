@@ -1,5 +1,5 @@
-//! The commands' names and the version of its objects, known without the program that has them
-//! (pure).
+//! Names of the commands, and the version of JSON objects, for code without the program that
+//! implements them (pure).
 
 /// The commands.
 pub(crate) const COMMANDS: &[&str] = &[
@@ -18,7 +18,7 @@ pub(crate) const COMMANDS: &[&str] = &[
     "man",
 ];
 
-/// The command whose program is one of its own.
+/// The command that runs in a separate program.
 #[cfg(feature = "serve")]
 pub(crate) const SERVE: &str = "serve";
 
@@ -48,5 +48,5 @@ pub(crate) const INDEX_COMMANDS: &[&str] = &[
     "stats",
 ];
 
-/// The version of the format of JSON objects.
+/// Format version of JSON objects.
 pub(crate) const SCHEMA: u32 = 4;

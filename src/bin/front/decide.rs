@@ -1,8 +1,8 @@
-//! Decides for whom a call is: for this program, for coreutils' `uniq`, or for nobody.
+//! Decides whether a call is for this program, for coreutils' `uniq`, or for neither.
 //!
-//! A call goes to coreutils only where it is unmistakably meant for it: without arguments and away
-//! from a terminal, or with options of coreutils alone, and files that are texts, pipes or devices.
-//! All else is an error with the exit code of one: the codes of coreutils, 0 and 1, would read as
+//! A call goes to coreutils only if it is unmistakably meant for it: no arguments and no terminal,
+//! or only options of coreutils and files that are texts, pipes or devices. Every other call is an
+//! error with this program's error code, because the codes 0 and 1 of coreutils would read as
 //! verdicts.
 
 use std::ffi::{OsStr, OsString};
@@ -15,31 +15,31 @@ use crate::commands::{COMMANDS, INDEX_COMMANDS};
 use crate::sniff::{self, HEAD_BYTES, VIDEO_EXTENSIONS};
 use crate::typed;
 
-/// For whom a call is.
+/// Which program a call is for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     /// For this program.
     Ours,
     /// For coreutils.
     Theirs,
-    /// For nobody; the message says what to call instead.
+    /// For neither; the message says what to call instead.
     Wrong(String),
 }
 
-/// The first argument of a decoding process, which this program starts itself.
+/// First argument of a decoding process, which this program starts itself.
 const DECODING_PROCESS: &str = "decode-for-uniq";
-/// Options of ours that may stand before the command; coreutils has none of them.
+/// Our options that may precede the command; coreutils has none of them.
 pub(crate) const LEADING_OPTIONS: [&str; 2] = ["--quiet", "-q"];
-/// What asks this program about itself.
+/// Arguments that ask this program about itself.
 const QUESTIONS: [&str; 5] = ["help", "--help", "-h", "--version", "-V"];
-/// A name is taken for a slip of a command's up to so many letters added, lost, changed or swapped.
+/// Maximum number of letters added, lost, changed or swapped in a mistyped command.
 const SLIPS: usize = 2;
-/// A name of at least so many letters is taken for the beginning of a command's.
+/// Minimum number of letters of a name that counts as the beginning of a command.
 const BEGINNING: usize = 3;
-/// Endings of what is checked in place of a clip.
+/// Extensions of files that can be checked in place of a clip.
 const OTHER_EXTENSIONS: [&str; 1] = ["uniq"];
 
-/// Decides for whom the call is, given its arguments and whether a person sits at the input.
+/// Decides which program the call is for. `terminal` says whether standard input is a terminal.
 pub(crate) fn decide(args: &[OsString], terminal: bool) -> Call {
     let Some(first) = args
         .iter()
@@ -83,7 +83,7 @@ pub(crate) fn decide(args: &[OsString], terminal: bool) -> Call {
 
 const HELP: &str = "for the commands see: uniq --help";
 
-/// What a first argument that is no command was probably to be.
+/// The command that was probably meant by a first argument that is no command.
 fn command_meant(first: &OsStr) -> Option<String> {
     let name = first.to_str()?;
     if INDEX_COMMANDS.contains(&name) {
@@ -96,7 +96,7 @@ fn command_meant(first: &OsStr) -> Option<String> {
             "{name}: unknown command; perhaps you mean: uniq index {name}{hint}"
         ));
     }
-    // A text that exists is what it is called.
+    // A file of that name is probably meant as a file.
     if name.starts_with(['-', '+']) || name.contains('/') || Path::new(name).exists() {
         return None;
     }
@@ -121,11 +121,10 @@ fn command_meant(first: &OsStr) -> Option<String> {
     ))
 }
 
-/// Letters that have to be added, left out, changed or swapped with their neighbour to make one
-/// word of the other.
+/// Number of letters to add, omit, change or swap with a neighbour to turn one word into the other.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.to_lowercase().chars().collect(), b.chars().collect());
-    // A long name is no slip, and shall not take long.
+    // A long name is no typing error, and comparing it would take long.
     if a.len() > b.len() + SLIPS {
         return a.len();
     }
@@ -145,16 +144,16 @@ fn distance(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
-/// A call as coreutils reads it.
+/// A call as coreutils parses it.
 #[derive(Debug, Default)]
 struct Foreign {
-    /// At most the input and the output.
+    /// The input and the output, if given.
     files: Vec<PathBuf>,
-    /// Lines end with NUL.
+    /// Whether lines end with NUL.
     zero: bool,
 }
 
-/// Long options of coreutils, and whether they need a number.
+/// Long options of coreutils, and whether they take a number.
 const LONG: [(&str, bool); 12] = [
     ("count", false),
     ("repeated", false),
@@ -170,7 +169,8 @@ const LONG: [(&str, bool); 12] = [
     ("version", false),
 ];
 
-/// Reads arguments as coreutils does; the error names the first that it would not know.
+/// Parses arguments as coreutils does; the error names the first argument that coreutils would not
+/// know.
 fn of_coreutils(args: &[OsString]) -> Result<Foreign, String> {
     let mut call = Foreign::default();
     let mut args = args.iter();
@@ -230,7 +230,7 @@ fn of_coreutils(args: &[OsString]) -> Result<Foreign, String> {
                 }
             }
         } else if options && text.strip_prefix('+').is_some_and(is_number) {
-            // An old way to skip characters.
+            // An obsolete way to skip characters.
         } else {
             call.files.push(PathBuf::from(arg));
         }
@@ -239,7 +239,7 @@ fn of_coreutils(args: &[OsString]) -> Result<Foreign, String> {
 }
 
 impl Foreign {
-    /// Whether its files can be meant for coreutils.
+    /// Whether its files can be for coreutils.
     fn check(&self) -> Result<(), String> {
         if let Some((word, rest)) = self.files.split_first()
             && !has_ending(word)
@@ -281,7 +281,7 @@ impl Foreign {
             .map(|output| (output, fs::metadata(output)))
         {
             Some((output, Ok(_))) if output != Path::new("-") => self.check_file(output)?,
-            // What is not there yet can be made.
+            // A missing output file will be created.
             _ => {}
         }
         Ok(())
@@ -299,7 +299,7 @@ impl Foreign {
             return Err(wrong("a folder without a command"));
         }
         if !is_plain(meta.file_type()) {
-            // A pipe or a device: to look into it would be to take from it.
+            // Reading from a pipe or a device would take data from it.
             return Ok(());
         }
         let mut head = Vec::new();
@@ -328,10 +328,10 @@ impl Foreign {
     }
 }
 
-/// Files that a message names.
+/// Maximum number of files named in a message.
 const NAMED: usize = 3;
 
-/// Whether a name ends like that of a video.
+/// Whether a name has the extension of a video or a fingerprint.
 fn has_ending(path: &Path) -> bool {
     let ending = path
         .extension()
@@ -341,7 +341,7 @@ fn has_ending(path: &Path) -> bool {
     })
 }
 
-/// Whether a name is that of a video, or of a folder, of which coreutils has no use.
+/// Whether a path has such an extension or is a folder, which coreutils cannot read.
 fn is_for_us(path: &Path) -> bool {
     has_ending(path) || path.is_dir()
 }

@@ -1,6 +1,6 @@
 //! Hands a call that means coreutils' `uniq` over to the next `uniq` in PATH.
 //!
-//! A script that says `sort f | uniq -c` must not notice that this program came first in PATH.
+//! A script that runs `sort f | uniq -c` must not notice that this program comes first in PATH.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -9,12 +9,12 @@ use std::process::Command;
 
 use crate::run;
 
-/// Carries the identities of the programs that the call has passed through, so that it never comes
-/// round again.
+/// Variable with the identities of the programs that this call has already passed through, to
+/// prevent a loop.
 const VISITED_VARIABLE: &str = "UNIQ_HANDED_OVER_BY";
 
-/// Replaces this process by the next `uniq` in PATH with the same arguments; comes back only when
-/// that is impossible, and says why.
+/// Replaces this process by the next `uniq` in PATH with the same arguments. Returns only if that
+/// fails, with the reason.
 pub(crate) fn hand_over(args: &[OsString]) -> String {
     let own_path = env::current_exe().unwrap_or_default();
     let own = identity(&own_path);
@@ -30,8 +30,7 @@ pub(crate) fn hand_over(args: &[OsString]) -> String {
         );
     };
     let mut trail = visited.clone();
-    // The target joins the trail too: it may be a wrapper that calls `uniq` by name and so comes
-    // back here.
+    // Add the target too: it may be a wrapper that calls `uniq` by name, and so ends up here again.
     trail.extend(own.as_deref());
     trail.push(target_id);
     run(
@@ -42,8 +41,8 @@ pub(crate) fn hand_over(args: &[OsString]) -> String {
     )
 }
 
-/// Chooses the program: the first after our own entry that was not visited; when we have no entry,
-/// the first at all.
+/// Chooses the first program after our own entry that was not visited. If we have no entry, starts
+/// with the first of all.
 fn next<'a>(
     entries: &'a [(PathBuf, String)],
     own: Option<&str>,
@@ -75,7 +74,7 @@ fn programs(path: &OsStr) -> impl Iterator<Item = (PathBuf, String)> {
     })
 }
 
-/// What stays the same whichever path or link leads to a file: on Unix device and inode.
+/// Identifies a file whichever path or link leads to it: on Unix by device and inode.
 #[cfg(unix)]
 fn identity(path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
@@ -85,7 +84,7 @@ fn identity(path: &Path) -> Option<String> {
 
 #[cfg(not(unix))]
 fn identity(path: &Path) -> Option<String> {
-    // A comma would split the trail.
+    // Identities are separated by commas.
     let path = path.canonicalize().ok()?;
     Some(path.to_string_lossy().replace(',', "%2c"))
 }
@@ -136,10 +135,10 @@ mod tests {
     fn several_links_and_copies_of_us_do_not_loop() {
         let links = entries(&["us", "us", "coreutils"]);
         assert_eq!(chosen(&links, "us", &[]), Some("coreutils"));
-        // The copy was handed the call by us and stands before us.
+        // We handed the call to the copy, which comes before us in PATH.
         let copies = entries(&["copy", "us", "coreutils"]);
         assert_eq!(chosen(&copies, "copy", &["us", "copy"]), Some("coreutils"));
-        // Nothing but copies: an end, not a circle.
+        // With nothing but copies, it must end, not loop.
         let only = entries(&["us", "copy"]);
         assert_eq!(chosen(&only, "us", &[]), Some("copy"));
         assert_eq!(chosen(&only, "copy", &["us", "copy"]), None);

@@ -1,8 +1,8 @@
-//! The command `uniq` as it is called: hands a call over to coreutils, or becomes `uniq-media`,
-//! which does the work.
+//! The command `uniq`: hands a call over to coreutils, or becomes `uniq-media`, which does the
+//! work.
 //!
-//! This part is small and knows nothing of FFmpeg, so that a script that means coreutils pays
-//! almost nothing, and is served even where FFmpeg's libraries are broken.
+//! It is small and does not use FFmpeg. So a script that means coreutils pays almost nothing, and
+//! works even if FFmpeg's libraries are broken.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -12,7 +12,7 @@ mod handover;
 #[allow(unreachable_pub)]
 #[path = "../../sandbox/shown.rs"]
 mod shown;
-// Only a part of it is used here.
+// Only a part of the module is used here.
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../media/sniff.rs"]
 mod sniff;
@@ -25,14 +25,14 @@ use std::process::{Command, ExitCode};
 
 use crate::decide::Call;
 
-/// The exit code of all that goes wrong here, the same as that of an error of `uniq-media`.
+/// Exit code of all errors here, the same as for errors of `uniq-media`.
 const ERROR: u8 = 2;
 /// The program that does the work.
 const PROGRAM: &str = "uniq-media";
 /// The program of the service.
 #[cfg(feature = "serve")]
 const SERVICE: &str = "uniq-serve";
-/// Where it is looked for, seen from this program's folder.
+/// Where the programs are looked for, relative to this program's folder.
 const PLACES: [&str; 3] = ["", "../libexec/uniq", "../lib/uniq"];
 
 fn main() -> ExitCode {
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Call::Wrong(message) => ("usage", message),
     };
     let error = plain(&error);
-    // A closed or full standard error is no reason to fail otherwise.
+    // Ignore a closed or full standard error.
     let _ = writeln!(io::stderr().lock(), "uniq: {error}");
     if args
         .iter()
@@ -55,9 +55,9 @@ fn main() -> ExitCode {
     ExitCode::from(ERROR)
 }
 
-/// What whoever reads objects gets in place of one.
+/// The JSON object of an error.
 fn object(code: &str, error: &str) -> String {
-    // Nothing else of it needs an escape in JSON.
+    // Messages contain no other characters that JSON must escape.
     let message = error.replace('\\', "\\\\").replace('"', "\\\"");
     format!(
         "{{\"code\":\"{code}\",\"message\":\"{message}\",\"schema\":{}}}",
@@ -65,7 +65,7 @@ fn object(code: &str, error: &str) -> String {
     )
 }
 
-/// Becomes the program that does the work; comes back only when that is impossible, and says why.
+/// Becomes the program that does the work. Returns only if that fails, with the reason.
 fn become_program(args: &[OsString]) -> String {
     let own = match env::current_exe() {
         Ok(own) => own,
@@ -102,13 +102,13 @@ fn program_of(args: &[OsString]) -> &'static str {
     PROGRAM
 }
 
-/// Becomes another program, which so keeps the process id, the open files and the shell's view of
-/// its exit.
+/// Becomes another program, which keeps the process id and the open files, so the shell sees its
+/// exit status.
 #[cfg(unix)]
 fn run(command: &mut Command, target: &Path) -> String {
     use std::os::unix::process::CommandExt as _;
-    // The standard library puts SIGPIPE back to its default here, so that the other program dies of
-    // it as usual.
+    // The standard library restores the default of SIGPIPE here, so the other program dies of it as
+    // usual.
     let error = command.arg0("uniq").exec();
     format!("{}: cannot be run: {error}", target.display())
 }
@@ -121,7 +121,7 @@ fn run(command: &mut Command, target: &Path) -> String {
     }
 }
 
-/// Escapes whatever a terminal would not show as it is.
+/// Escapes all characters that a terminal would not show as they are.
 fn plain(foreign: &str) -> String {
     let mut text = String::with_capacity(foreign.len());
     for c in foreign.chars() {
@@ -134,7 +134,7 @@ fn plain(foreign: &str) -> String {
     text
 }
 
-/// A path as a person would type it.
+/// A path as a person would type it in a shell.
 fn typed(path: &Path) -> String {
     let text = path.to_string_lossy();
     if text.contains(|c: char| c.is_whitespace() || "'\"\\$&;|<>()*?`!#".contains(c)) {

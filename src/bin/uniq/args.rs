@@ -1,4 +1,4 @@
-//! The command line as clap sees it, and its conversion into what the library wants.
+//! The command line as clap parses it, and its conversion into the library's types.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -407,7 +407,7 @@ impl From<Effort> for uniq::Effort {
     }
 }
 
-/// Reads the sampling interval in seconds.
+/// Parses the sampling interval in seconds.
 fn interval(text: &str) -> Result<Duration, String> {
     let refuse = || "give a number of seconds from 0.1 to 60".to_owned();
     let seconds: f64 = text.parse().map_err(|_| refuse())?;
@@ -418,7 +418,7 @@ fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads a number of things or bytes, at least 1.
+/// Parses a number of items or bytes, at least 1.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     let refuse = || "give a whole number of 1 or more; K, M, G and T are powers of 1024".to_owned();
     let (digits, shift) = match text.char_indices().last() {
@@ -435,7 +435,7 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(refuse)
 }
 
-/// Reads a time in seconds, minutes or hours, from a tenth of a second to a year.
+/// Parses a time in seconds, minutes or hours, from a tenth of a second to a year.
 fn time(text: &str) -> Result<Duration, String> {
     let refuse = || "give a time such as 90, 90s, 15m or 2h".to_owned();
     let (number, unit) = match text.char_indices().last() {

@@ -1,5 +1,4 @@
-//! `uniq certify` and `uniq certificate`: signs answers, and shows what can be shown of signed
-//! ones.
+//! `uniq certify` and `uniq certificate`: signs answers, and verifies signed ones.
 
 mod again;
 mod claim;
@@ -88,7 +87,7 @@ pub(crate) fn run(command: CertificateCommand, quiet: bool) -> anyhow::Result<Ex
     }
 }
 
-/// Whose signatures are believed; `None` if the options name nobody.
+/// The trusted keys; `None` if no option names any.
 fn keyring(trust: &Trust) -> uniq::Result<Option<Keyring>> {
     match (&trust.key, &trust.keyring) {
         (Some(key), _) => Ok(Some(Keyring::of(PublicKey::load(key)?))),
@@ -97,13 +96,13 @@ fn keyring(trust: &Trust) -> uniq::Result<Option<Keyring>> {
     }
 }
 
-/// Says of which file something is wrong.
+/// Adds the file's path to an error.
 fn refused(path: &Path) -> impl FnOnce(String) -> Error + use<> {
     let path = path.to_owned();
     move |reason| Error::InvalidCertificate { path, reason }
 }
 
-/// Names the file in an error of the library that does not know it.
+/// Adds the file's path to an error of the library, which does not know it.
 fn named(path: &Path) -> impl FnOnce(Error) -> Error + use<> {
     let path = path.to_owned();
     move |error| match error {
@@ -115,7 +114,7 @@ fn named(path: &Path) -> impl FnOnce(Error) -> Error + use<> {
     }
 }
 
-/// Reads a certificate, and verifies it if there is somebody to believe.
+/// Reads a certificate, and verifies it if there are trusted keys.
 fn load(
     path: &Path,
     keyring: Option<&Keyring>,
@@ -226,7 +225,7 @@ fn verify(
     Ok(Exit::Success)
 }
 
-/// What was shown, and what was not.
+/// Prints what was verified, and what was not.
 fn told(
     out: &mut dyn std::io::Write,
     verified: &Verified,

@@ -1,4 +1,5 @@
-//! `uniq check` and `uniq fingerprint`: clips in parallel, answers in the order of the clips.
+//! `uniq check` and `uniq fingerprint`: checks clips in parallel, and answers in the order of the
+//! clips.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -58,8 +59,8 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
         Some(count) => count.get(),
         None => thread::available_parallelism().map_or(1, usize::from),
     };
-    // The search inside a check spreads over rayon's global pool, whose size is fixed by its first
-    // use: opening the index.
+    // The search inside a check uses rayon's global pool. Opening the index is its first use, which
+    // fixes its size.
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()?;
@@ -127,8 +128,7 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
         if !output::is_broken_pipe(&error) {
             return Err(error);
         }
-        // Nobody reads any more, which is no failure; but of the clips that were not answered
-        // nothing can be said.
+        // A closed pipe is no failure, but nothing can be said about the remaining clips.
         let unanswered = clips.len() > answers.answered;
         return Ok(if unanswered {
             answers.exit.worst(Exit::Inconclusive)
@@ -150,7 +150,7 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
     Ok(answers.exit)
 }
 
-/// The rate card, if one is given.
+/// Reads the rate card, if one is given.
 pub(crate) fn card(
     file: Option<&Path>,
     effort: crate::args::Effort,
@@ -163,13 +163,13 @@ pub(crate) fn card(
     Ok(file.map(RateCard::open).transpose()?)
 }
 
-/// Adds what the card gives for the clip.
+/// Adds the amount by the rate card.
 pub(crate) fn priced(report: Report, card: Option<&RateCard>) -> Report {
     let amount = card.map(|card| rates::amount(card, &report));
     Report { amount, ..report }
 }
 
-/// Where a certificate of the one clip goes, and what signs it, if one is wanted.
+/// Path and signer of the certificate of the one clip, if one is requested.
 fn certificate_of(
     args: &Check,
     clips: &[PathBuf],
@@ -189,7 +189,7 @@ fn certificate_of(
     Ok(Some((file.clone(), signer::required(&args.signing)?)))
 }
 
-/// The line about files that are no videos.
+/// The message about files that are no videos.
 pub(crate) fn not_looked_at(no_videos: &[PathBuf]) -> String {
     let endings = uniq::ingest::endings(no_videos);
     let mut kinds: Vec<String> = endings
@@ -218,7 +218,7 @@ pub(crate) fn not_looked_at(no_videos: &[PathBuf]) -> String {
     )
 }
 
-/// Endings that are named one by one.
+/// Maximum number of extensions named in that message.
 const KINDS_NAMED: usize = 6;
 
 /// Writes the fingerprint of a clip.
@@ -230,7 +230,7 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
             args.output.display()
         );
     }
-    // Told before the decoding, which may take long.
+    // Fail before the decoding, which may take long.
     let folder = args
         .output
         .parent()
@@ -249,8 +249,7 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
         );
     }
     let decoding = guard::decoding(&args.guard, quiet)?;
-    // One that is damaged, of another version or empty may be made anew; what is no file is refused
-    // by the writing.
+    // A damaged, old or empty fingerprint may be replaced. If the path is no file, writing fails.
     let taken = args
         .output
         .metadata()
@@ -262,7 +261,7 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
         );
     }
     let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
-    // As it is read again, so that its digest is that of a certificate.
+    // Use the fingerprint as if loaded from its file, so that its digest is that of a certificate.
     let invalid = |reason| Error::InvalidFingerprint {
         path: args.clip.clone(),
         reason,
@@ -286,16 +285,16 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
     Ok(Exit::Success)
 }
 
-/// Prints answers and keeps the worst of them.
+/// Prints answers and keeps the worst exit code.
 struct Answers {
     json: bool,
     paint: Paint,
     exit: Exit,
-    /// Clips whose turn has come.
+    /// Number of clips handled so far.
     answered: usize,
-    /// Reports for a person, which an empty line parts.
+    /// Number of reports printed for a person; an empty line separates them.
     shown: usize,
-    /// Clips that were given up on request.
+    /// Number of cancelled clips.
     stopped: usize,
 }
 
@@ -307,7 +306,7 @@ impl Answers {
         page: Option<Error>,
     ) -> anyhow::Result<()> {
         if let Some(error) = page {
-            // The answer stands; what was asked for besides is missing.
+            // The answer is valid, but its page is missing.
             self.exit = self.exit.worst(Exit::Error);
             talk::fail_about(clip, &error);
         }
@@ -315,7 +314,7 @@ impl Answers {
             Ok(report) => report.verdict.into(),
             Err(_) => Exit::Error,
         };
-        // Before the writing, so that a reader that went away does not change what was found.
+        // Before the writing, so that a closed pipe does not change the exit code.
         self.exit = self.exit.worst(exit);
         self.answered += 1;
         let mut out = output::stdout();
@@ -332,7 +331,7 @@ impl Answers {
             }
             Err(error) => {
                 if matches!(error, Error::Cancelled) {
-                    // All of them together are one line, at the end.
+                    // One line at the end reports all of them.
                     self.stopped += 1;
                     return Ok(());
                 }
@@ -346,7 +345,7 @@ impl Answers {
         Ok(())
     }
 
-    /// Tells of a folder, list or line that gave no clip.
+    /// Reports a folder, list or line that gave no clip.
     fn problem(&mut self, path: &Path, error: &Error) -> anyhow::Result<()> {
         self.exit = self.exit.worst(Exit::Error);
         talk::fail_about(path, error);
@@ -357,7 +356,7 @@ impl Answers {
     }
 }
 
-/// The object of a clip that could not be checked.
+/// The JSON object of a clip that could not be checked.
 fn unanswered(clip: &Path, error: &Error) -> serde_json::Result<String> {
     json_line(&json!({
         "schema": SCHEMA,
@@ -367,12 +366,12 @@ fn unanswered(clip: &Path, error: &Error) -> serde_json::Result<String> {
     }))
 }
 
-/// Asks about each clip on `threads` threads and hands the answers on in the clips' order, each as
-/// soon as it is its turn.
+/// Checks clips on `threads` threads and passes each answer on in the order of the clips, as soon
+/// as possible.
 ///
-/// Plain threads rather than rayon's: a rayon thread that waits for a part of one clip's search
-/// would take up the next clip meanwhile and so hold the first answer back. When `take` fails, the
-/// clips that are left are not asked about.
+/// It uses plain threads. A rayon thread that waits for a part of one search would start the next
+/// clip meanwhile, and so delay the first answer. If `take` fails, the remaining clips are not
+/// checked.
 fn in_order<A: Send>(
     clips: &[PathBuf],
     threads: usize,
@@ -446,8 +445,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_handed_on_while_later_clips_are_still_being_checked() {
-        // The second clip is only answered once the first answer was taken: with answers kept back
-        // this never ends.
+        // The second clip waits until the first answer was taken. If answers were held back, this
+        // would never end.
         let first_taken = Barrier::new(2);
         let ask = |clip: &Path| {
             if number(clip) == 1 {

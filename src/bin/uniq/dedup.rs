@@ -1,4 +1,4 @@
-//! `uniq dedup`: clips that share footage, in groups, with what to keep. Nothing is deleted.
+//! `uniq dedup`: groups clips that share footage and says which to keep. It deletes nothing.
 
 mod render;
 mod table;
@@ -28,7 +28,7 @@ use crate::progress::Stages;
 use crate::text::{bytes, chain, count, grouped, hours, length};
 use crate::{guard, html, signal, talk};
 
-/// Looks for duplicates among the clips.
+/// Searches for duplicates among the clips.
 pub(crate) fn dedup(args: &Dedup, quiet: bool) -> anyhow::Result<Exit> {
     if let Some(file) = &args.csv {
         table::refuse_other(file)?;
@@ -70,7 +70,7 @@ pub(crate) fn dedup(args: &Dedup, quiet: bool) -> anyhow::Result<Exit> {
     let (candidates, effort) = match args.effort.into() {
         Effort::Fast => (Effort::Fast, Effort::Fast),
         Effort::Standard => (Effort::Fast, Effort::Standard),
-        // Nothing is passed over that a full comparison of all pairs would find.
+        // Finds every pair that a full comparison of all pairs would find.
         Effort::Thorough => (Effort::Standard, Effort::Standard),
     };
     let options = DedupOptions {
@@ -131,7 +131,7 @@ pub(crate) fn dedup(args: &Dedup, quiet: bool) -> anyhow::Result<Exit> {
         let written = evidence_page::of_deduplication(&answer, &options)
             .and_then(|html| html::write(page, &html));
         if let Err(error) = written {
-            // The answer stands; what was asked for besides is missing.
+            // The answer is valid, but an additional output is missing.
             exit = exit.worst(Exit::Error);
             talk::fail_about(page, &error);
         }
@@ -158,7 +158,7 @@ fn print(answer: &Deduplication, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What it cost, in a line.
+/// The cost of the run, in a line.
 fn cost(answer: &Deduplication, work: Option<&Path>) -> String {
     let cost = &answer.cost;
     let mut parts = vec![format!("{} decoded", hours(cost.decoded_hours))];
@@ -184,7 +184,7 @@ fn cost(answer: &Deduplication, work: Option<&Path>) -> String {
     format!("{}: {}", length(cost.elapsed_s), parts.join(", "))
 }
 
-/// Each file once, however it is named; one that is named as a reference is a reference.
+/// Each file once, whatever its names; a file that is also named as a reference is a reference.
 fn each_once(clips: &[PathBuf], references: &[PathBuf]) -> Vec<Input> {
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
     let mut inputs: Vec<Input> = Vec::new();
@@ -207,7 +207,7 @@ fn each_once(clips: &[PathBuf], references: &[PathBuf]) -> Vec<Input> {
     inputs
 }
 
-/// Where what was decoded is kept: the caller's folder, or one that goes at the end.
+/// The folder for decoded clips: the caller's, or a temporary one.
 enum WorkFolder {
     Given(PathBuf),
     Temporary(TempDir),
@@ -218,13 +218,13 @@ impl WorkFolder {
         if let Some(dir) = given {
             return Ok(WorkFolder::Given(dir.to_owned()));
         }
-        // Not the folder for temporary files, which may be in memory.
+        // The folder for temporary files may be in memory, so use the cache.
         let parent = match etcetera::choose_base_strategy() {
             Ok(strategy) => strategy.cache_dir().join("uniq"),
             Err(_) => std::env::temp_dir(),
         };
         let made = fs::create_dir_all(&parent).and_then(|()| {
-            // Only its owner may read it.
+            // The folder is readable by its owner only.
             tempfile::Builder::new()
                 .prefix("dedup-")
                 .tempdir_in(&parent)
@@ -245,7 +245,7 @@ impl WorkFolder {
         }
     }
 
-    /// Keeps the folder, and says how a run that came to no end is taken up.
+    /// Keeps the folder, and says how to continue an interrupted run.
     fn go_on(self) -> String {
         match self {
             WorkFolder::Given(_) => {
@@ -262,10 +262,10 @@ impl WorkFolder {
     }
 }
 
-/// Processor time of this process and of its children that have ended.
+/// Processor time of this process and its finished children.
 fn processor_time() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The name of the program, in brackets, may hold blanks.
+    // The program's name, in parentheses, may contain blanks.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks: u64 = fields
         .get(PROCESSOR_FIELDS)?
@@ -277,12 +277,14 @@ fn processor_time() -> Option<Duration> {
     ))
 }
 
-/// utime, stime, cutime and cstime among the fields of `/proc/self/stat` that follow the name.
+/// Positions of utime, stime, cutime and cstime among the fields of `/proc/self/stat` after the
+/// name.
 const PROCESSOR_FIELDS: std::ops::Range<usize> = 11..15;
 
-/// What a false copy costs, where a right one costs 1: whoever believes it deletes a clip. So a
-/// copy needs a probability of 0.95. At the 0.93 of a check, one of 155 pairs of takes was a false
-/// copy, with 0.939; at 0.95 one of 48 edited excerpts is undecided.
+/// Cost of a false copy, relative to a second left undecided. It is high because a user deletes a
+/// clip on its account; it requires a probability of 0.95. Measured: at the 0.93 of a check, one of
+/// 155 pairs of takes was a false copy, with 0.939. At 0.95, one of 48 edited excerpts is
+/// undecided.
 const FALSE_COPY: f32 = 20.0;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `uniq doctor`: tries the protections, and looks at FFmpeg, the processor and the index.
+//! `uniq doctor`: tests the protections, FFmpeg, the processor and the index.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -14,7 +14,7 @@ use crate::output;
 use crate::place::Place;
 use crate::text::{chain, plain};
 
-/// What `--json` prints.
+/// Output of `--json`.
 #[derive(Serialize)]
 struct Diagnosis {
     version: &'static str,
@@ -24,14 +24,14 @@ struct Diagnosis {
     trials: Vec<Tried>,
     #[serde(rename = "ffmpeg")]
     provision: Provision,
-    /// The instructions with which keys are compared.
+    /// Processor instructions that compare keys.
     scan: String,
     index: Health,
-    /// What to do about each lack, a sentence each.
+    /// A sentence for each deficiency, with the remedy.
     advice: Vec<String>,
 }
 
-/// Something forbidden that was tried.
+/// A forbidden operation that was tried.
 #[derive(Serialize)]
 struct Tried {
     what: &'static str,
@@ -39,17 +39,17 @@ struct Tried {
     how: String,
 }
 
-/// What is known of the index without reading all of it.
+/// State of the index, found without reading all of it.
 #[derive(Serialize)]
 struct Health {
     path: String,
     /// `none`, `good` or `bad`.
     state: &'static str,
-    /// What it holds, or what is wrong.
+    /// Its contents, or the error.
     detail: String,
 }
 
-/// Examines everything and prints it; anything that is lacking is exit code 2.
+/// Examines everything and prints it; any deficiency gives exit code 2.
 pub(crate) fn doctor(json: bool, place: &Place) -> anyhow::Result<Exit> {
     let mut advice = Vec::new();
     let worker = guard::worker(Demand::WhatThereIs)?;
@@ -201,7 +201,7 @@ fn health(place: &Place, advice: &mut Vec<String>) -> Health {
     }
 }
 
-/// All of it for a person.
+/// The output for a person.
 fn page(found: &Diagnosis) -> String {
     let mut text = format!(
         "uniq {}\n\nprotection of this computer from decoded files\n",

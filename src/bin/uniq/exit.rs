@@ -1,27 +1,27 @@
-//! Decides the exit code: the only place that knows the numbers.
+//! Defines the exit codes; no other place knows the numbers.
 
 use std::process::ExitCode;
 
 use uniq::dedup::Deduplication;
 use uniq::report::{MatchKind, Verdict};
 
-/// What a run came to, for the calling script.
+/// Result of a run, for the calling script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Every clip is unpublished; for the other commands: done.
+    /// Every clip is unpublished; for other commands: done.
     Success,
-    /// Something is published, wholly or partly; among clips, there are duplicates.
+    /// A clip is published, wholly or partly; for `dedup`: there are duplicates.
     Published,
-    /// Something failed, or was not done.
+    /// Something failed or was not done.
     Error,
-    /// A clip about which nothing can be said, or a pair that is not decided.
+    /// A clip is inconclusive, or a pair is undecided.
     Inconclusive,
-    /// The work was done, but some sources failed that had not failed before.
+    /// The work was done, but some sources failed for the first time.
     Incomplete,
 }
 
 impl Exit {
-    /// The number that the process ends with.
+    /// The exit code of the process.
     pub(crate) fn number(self) -> u8 {
         match self {
             Exit::Success => 0,
@@ -32,8 +32,8 @@ impl Exit {
         }
     }
 
-    /// Combines the results of two clips: an error outweighs a published clip, and that one an
-    /// inconclusive clip.
+    /// Combines the results of two clips: an error outweighs a published clip, which outweighs an
+    /// inconclusive one.
     pub(crate) fn worst(self, other: Exit) -> Exit {
         if other.weight() > self.weight() {
             other

@@ -1,4 +1,4 @@
-//! What a service knows of the index that it means: its root, or how new it is.
+//! Options that require a state of the index: its root, or a minimum generation.
 
 use std::fmt::Write as _;
 
@@ -27,7 +27,7 @@ impl From<&Expectation> for Expected {
     }
 }
 
-/// Reads a SHA-256 in hexadecimal.
+/// Parses a SHA-256 in hexadecimal.
 pub(crate) fn root(text: &str) -> Result<[u8; 32], String> {
     let mut root = [0; 32];
     if text.len() != 2 * root.len() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {

@@ -1,4 +1,4 @@
-//! Makes of the options how foreign files are decoded, and serves as the process that does it.
+//! Turns options into settings for decoding foreign files, and runs the decoding process.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -15,11 +15,11 @@ use crate::args::Guard;
 use crate::exit::Exit;
 use crate::talk;
 
-/// Lets this process open as many files as it may: the files of an index stay open, and by default
-/// few may be.
+/// Raises the limit of open files to its maximum, since the files of an index stay open and the
+/// default is low.
 pub(crate) fn allow_many_files() {
     let limit = getrlimit(Resource::Nofile);
-    // If it fails, opening a very large index says what to do.
+    // If this fails, opening a very large index fails with advice.
     let _ = setrlimit(
         Resource::Nofile,
         Rlimit {
@@ -29,7 +29,7 @@ pub(crate) fn allow_many_files() {
     );
 }
 
-/// The limits that the options give.
+/// Limits from the options.
 pub(crate) fn limits(guard: &Guard) -> Limits {
     Limits {
         frame_pixels: guard.max_pixels,
@@ -44,7 +44,7 @@ pub(crate) fn limits(guard: &Guard) -> Limits {
     }
 }
 
-/// What the options say of symbolic links.
+/// Handling of symbolic links from the options.
 pub(crate) fn links(guard: &Guard) -> Links {
     if guard.follow_links {
         Links::Follow
@@ -53,8 +53,8 @@ pub(crate) fn links(guard: &Guard) -> Links {
     }
 }
 
-/// Prepares decoding: starts a process without a file, and says what this system lacks to protect
-/// from one.
+/// Prepares decoding: starts a process without a file, and reports which protections this system
+/// lacks.
 pub(crate) fn decoding(guard: &Guard, quiet: bool) -> anyhow::Result<Decoding> {
     let demand = if guard.require_sandbox {
         Demand::Everything
@@ -100,7 +100,7 @@ pub(crate) fn decoding(guard: &Guard, quiet: bool) -> anyhow::Result<Decoding> {
     })
 }
 
-/// This program as a decoding process.
+/// A decoding process that runs this program.
 pub(crate) fn worker(demand: Demand) -> anyhow::Result<Worker> {
     let kept = LOADER_VARIABLES
         .iter()
@@ -112,13 +112,13 @@ pub(crate) fn worker(demand: Demand) -> anyhow::Result<Worker> {
     })
 }
 
-/// Whether this call is that of a parent that wants a file decoded.
+/// Whether a parent process started this one to decode a file.
 pub(crate) fn is_worker(args: &[OsString]) -> bool {
     args.first()
         .is_some_and(|first| first == OsStr::new(sandbox::SUBCOMMAND))
 }
 
-/// Decodes the file on standard input for the parent on standard output.
+/// Decodes the file on standard input, for the parent on standard output.
 #[cfg(unix)]
 pub(crate) fn serve(args: &[OsString]) -> anyhow::Result<Exit> {
     use std::os::fd::AsFd as _;
@@ -136,7 +136,7 @@ pub(crate) fn serve(_: &[OsString]) -> anyhow::Result<Exit> {
     )
 }
 
-/// The program that runs, also when its file was replaced meanwhile by another version.
+/// The running program, even if another version has replaced its file.
 fn own_program() -> anyhow::Result<PathBuf> {
     let running = PathBuf::from("/proc/self/exe");
     if cfg!(target_os = "linux") && running.exists() {
@@ -152,6 +152,5 @@ fn usual_journal() -> Option<PathBuf> {
     Some(folder.join("uniq").join("quarantine.jsonl"))
 }
 
-/// What the loader may need to find FFmpeg; all else of the environment is kept from decoding
-/// processes.
+/// Variables with which the loader may find FFmpeg; decoding processes get no other variables.
 const LOADER_VARIABLES: [&str; 2] = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];

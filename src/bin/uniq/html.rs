@@ -1,4 +1,4 @@
-//! Where evidence pages go, and the options that they take.
+//! Paths of evidence pages, and checks of these paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -26,8 +26,7 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Plans the pages before any work is done: the one file of the one clip, or a file each in a
-    /// folder.
+    /// Plans the pages before the work: a file for one clip, or a folder with a file for each clip.
     pub(crate) fn plan(target: &Path, clips: &[PathBuf]) -> anyhow::Result<Pages> {
         let mut of_clips = BTreeMap::new();
         match clips {
@@ -80,7 +79,7 @@ impl Pages {
     }
 }
 
-/// Refuses a place where a page cannot go, before any work is done.
+/// Refuses a path that cannot hold a page, before the work.
 pub(crate) fn check(page: &Path) -> anyhow::Result<()> {
     let folder = page
         .parent()
@@ -97,7 +96,7 @@ pub(crate) fn check(page: &Path) -> anyhow::Result<()> {
         "{0}: a folder; name a file in it, such as {0}/page.html",
         page.display()
     );
-    // An earlier page may be made anew; a clip or anything else must not be lost.
+    // An earlier page may be replaced; any other file must not be lost.
     let other = page.exists() && !is_page(page);
     anyhow::ensure!(
         !other,
@@ -107,14 +106,14 @@ pub(crate) fn check(page: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a page whole or not at all.
+/// Writes a page, as a whole or not at all.
 pub(crate) fn write(page: &Path, html: &str) -> uniq::Result<()> {
     let folder = page
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
-    // As any other file, for whoever the user lets read.
+    // Use the usual permissions, so the umask decides who may read it.
     #[cfg(unix)]
     builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
     let mut file = builder
@@ -127,7 +126,7 @@ pub(crate) fn write(page: &Path, html: &str) -> uniq::Result<()> {
     Ok(())
 }
 
-/// Whether a file begins as a page does; an empty one may become one.
+/// Whether a file begins like a page; an empty file also counts.
 fn is_page(page: &Path) -> bool {
     let mut first = [0; START.len()];
     let read = File::open(page).and_then(|mut file| {

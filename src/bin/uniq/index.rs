@@ -189,7 +189,7 @@ pub(crate) fn videos(role: Role) -> &'static str {
     }
 }
 
-/// Does something that shows how far it has come and that can be stopped.
+/// Runs interruptible work that shows its progress.
 fn watched<T>(progress: &Progress, cancel: &AtomicBool, run: impl FnOnce(Watch<'_>) -> T) -> T {
     run(Watch {
         cancel: &|| cancel.load(Ordering::Relaxed),
@@ -197,13 +197,13 @@ fn watched<T>(progress: &Progress, cancel: &AtomicBool, run: impl FnOnce(Watch<'
     })
 }
 
-/// Merges all that can be merged, and measures what a search by cells finds if that is due.
+/// Merges everything possible, and measures the recall of the cells if that is due.
 fn put_in_order(writer: &mut Writer, watch: Watch<'_>) -> uniq::Result<()> {
     writer.compact(watch)?;
     search::measure_if_due(writer, watch)
 }
 
-/// Merges what can be merged; an interruption keeps the steps that are finished.
+/// Merges segments; an interruption keeps the finished steps.
 fn merge(place: &Place, quiet: bool) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag("stopping after this step; interrupt again to stop at once")?;
     let mut writer = Writer::open(&place.dir)?.with_clock(SystemTime::now);
@@ -234,7 +234,7 @@ fn merge(place: &Place, quiet: bool) -> anyhow::Result<Exit> {
             talk::say(&format!("the index has {}", holdings(&after)));
             return Ok(exit);
         }
-        // What stayed as it was is not worth telling.
+        // Report only what changed.
         let mut changes = Vec::new();
         if after.segments != before.segments {
             changes.push(format!(
@@ -264,7 +264,7 @@ fn merge(place: &Place, quiet: bool) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// Checks every byte and prints what is wrong; damage is exit code 2.
+/// Checks every byte and prints the damage, which gives exit code 2.
 fn verify(
     place: &Place,
     expected: &Expected,
@@ -291,7 +291,7 @@ fn verify(
     }
     let mut out = output::stdout();
     if json {
-        // A manifest that cannot be read is damage like any other, to those who read this.
+        // For the reader, an unreadable manifest is damage like any other.
         let verified = match &found {
             Ok(found) => Verified::from(found),
             Err(error @ (Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. })) => {
@@ -308,7 +308,7 @@ fn verify(
     let found = match found {
         Ok(found) => found,
         Err(error) if json => {
-            // The object has been printed.
+            // The object has already been printed.
             talk::fail(&error);
             return Ok(Exit::Error);
         }
@@ -465,8 +465,7 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// One line of the table: identifier, length, path, what is known of the publication, and whether
-/// it is benign.
+/// A line of the table: identifier, length, path, publication, and whether it is benign.
 fn row(video: &Video, role: Role, added_at: Option<&str>) -> String {
     let publication = &video.publication;
     let mut line = format!(

@@ -10,7 +10,7 @@ use uniq::ingest::{self, Reach, Sources};
 use crate::args::{Check, Guard};
 use crate::guard;
 
-/// The clips, and what gave none.
+/// The clips, and the inputs without any.
 #[derive(Debug, Default)]
 pub(crate) struct Clips {
     /// In the order given.
@@ -59,7 +59,7 @@ pub(crate) fn clips_within(inputs: &[PathBuf], reach: &Reach) -> anyhow::Result<
                 ingest::files_within(std::slice::from_ref(input), reach),
             );
         } else {
-            // What is wrong with it is told when its turn comes.
+            // If something is wrong with it, checking it reports that.
             found.clips.push(input.clone());
         }
     }
@@ -98,5 +98,5 @@ fn listed(text: Vec<u8>) -> anyhow::Result<String> {
         .context("the list on standard input is not UTF-8 text; save it as UTF-8")
 }
 
-/// Longest list in bytes: some millions of lines.
+/// Maximum size of a list, in bytes: some millions of lines.
 const LIST_MAX: u64 = 1 << 30;

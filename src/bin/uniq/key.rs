@@ -45,7 +45,7 @@ pub(crate) fn run(command: &KeyCommand) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// The public key of a file that has it, or its private one.
+/// The public key in a file that holds it, or holds its private key.
 fn either(file: &Path) -> uniq::Result<PublicKey> {
     let text = uniq::certificate::read(file, 1 << 16)?;
     if String::from_utf8_lossy(&text).contains("PRIVATE KEY-----") {

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         Err(error) if output::is_broken_pipe(&error) => Exit::Success.into(),
         Err(error) => {
             talk::fail(error.as_ref());
-            // Whoever reads objects gets one, whatever went wrong.
+            // With --json, every error gives an object.
             if wants_json(&args) {
                 let _ = output::error_object(&code(&error), &text::chain(error.as_ref()));
             }
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[OsString]) -> anyhow::Result<Exit> {
-    // Before anything else: this process is to give up what it has.
+    // A decoding process gives up its rights, so it must start before anything else.
     if guard::is_worker(args) {
         return guard::serve(args);
     }
@@ -102,14 +102,14 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
     }
 }
 
-/// Whether the command line asks for JSON, be it right otherwise or not.
+/// Whether the command line asks for JSON, even if it is invalid otherwise.
 fn wants_json(args: &[OsString]) -> bool {
     args.iter()
         .take_while(|arg| *arg != "--")
         .any(|arg| arg == "--json")
 }
 
-/// What went wrong, for programs.
+/// The error's code for programs.
 fn code(error: &anyhow::Error) -> String {
     if error.is::<place::Absent>() {
         return "no_index".to_owned();
@@ -120,8 +120,7 @@ fn code(error: &anyhow::Error) -> String {
         .map_or("error".to_owned(), uniq::Error::code)
 }
 
-/// Prints help and the version on standard output, and what is wrong with the command line on
-/// standard error.
+/// Prints help and version on standard output, errors of the command line on standard error.
 fn usage(args: &[OsString], answer: &clap::Error) -> anyhow::Result<Exit> {
     let foreign = args.iter().any(|arg| {
         let arg = arg.to_string_lossy();
@@ -129,8 +128,8 @@ fn usage(args: &[OsString], answer: &clap::Error) -> anyhow::Result<Exit> {
     });
     if answer.use_stderr() {
         if foreign {
-            // The message repeats the arguments, and a pattern such as * may have put any file name
-            // there.
+            // The message repeats the arguments, in which a pattern such as * may have put any file
+            // name.
             let message = text::plain_lines(&answer.render().to_string());
             let _ = io::stderr().lock().write_all(message.as_bytes());
         } else {

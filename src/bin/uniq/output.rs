@@ -1,4 +1,4 @@
-//! Standard output as a place for data: colours decided once, a reader that went away is no error.
+//! Writes to standard output: decides once about colours, and treats a closed pipe as no error.
 
 use std::env;
 use std::io::{self, IsTerminal, StdoutLock, Write};
@@ -19,17 +19,17 @@ pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// Prints the object that stands for an error which concerns no single clip.
+/// Prints the JSON object of an error that concerns no single clip.
 pub(crate) fn error_object(code: &str, message: &str) -> anyhow::Result<()> {
     let object = serde_json::json!({ "schema": SCHEMA, "code": code, "message": message });
     print(format!("{}\n", json_line(&object)?).as_bytes())?;
     Ok(())
 }
 
-/// Whether an error only says that nobody reads any more.
+/// Whether an error only means that the reader closed the pipe.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        // A JSON writer keeps its I/O error to itself and tells only the kind.
+        // serde_json hides the I/O error and reports only its kind.
         let json = cause
             .downcast_ref::<serde_json::Error>()
             .and_then(serde_json::Error::io_error_kind);
@@ -38,17 +38,17 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Whether to colour what is printed.
+/// Whether to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Paint {
-    /// With escape sequences.
+    /// With colour escape sequences.
     Colour,
     /// Without.
     Plain,
 }
 
 impl Paint {
-    /// Colours only for a terminal that can show them and a user who did not refuse them
+    /// Uses colours only if the terminal supports them and the user has not refused them
     /// (`NO_COLOR`).
     pub(crate) fn for_stdout() -> Paint {
         let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -60,7 +60,7 @@ impl Paint {
         }
     }
 
-    /// The text in that style, or as it is.
+    /// The text in this style, or unchanged.
     pub(crate) fn style(self, style: Style, text: &str) -> String {
         match self {
             Paint::Colour => format!("{style}{text}{style:#}"),

@@ -1,4 +1,4 @@
-//! Completion scripts and manual pages, made from the command's own definition.
+//! Completion scripts and manual pages, made from the definition of the command line.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub(crate) fn completions(shell: Shell) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Prints the manual page, or writes one a command into `dir`.
+/// Prints the manual page, or writes one per command into `dir`.
 pub(crate) fn man(dir: Option<&Path>) -> anyhow::Result<Exit> {
     match dir {
         Some(dir) => {

@@ -1,5 +1,5 @@
-//! Decides where the index is: the option, the environment, the current folder, the user's data
-//! folder.
+//! Chooses the folder of the index: the option, the environment, the current folder, the user's
+//! data folder.
 
 use std::env;
 use std::fmt::Write as _;
@@ -12,20 +12,20 @@ use uniq::index::Index;
 
 /// The environment variable that names the index.
 pub(crate) const INDEX_VARIABLE: &str = "UNIQ_INDEX";
-/// The folder that is looked for in the current one.
+/// Name of an index in the current folder.
 const LOCAL_FOLDER: &str = "index-data";
 
-/// There is no index where one was looked for; the text says where, and what to do.
+/// No index was found; the text says where it was expected, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Absent(String);
 
-/// The folder of the index, and how it was come by.
+/// The folder of the index, and the rule that chose it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The folder.
     pub(crate) dir: PathBuf,
-    /// Which rule chose it, with the rules that were tried before.
+    /// The rule that chose it; earlier rules did not apply.
     pub(crate) origin: Origin,
 }
 
@@ -43,8 +43,8 @@ pub(crate) enum Origin {
 }
 
 impl Place {
-    /// Applies the rules in order; fails where the user has no data folder and nothing else was
-    /// given, and where what was given is object storage.
+    /// Applies the rules in order. Fails if nothing was given and the user has no data folder, or
+    /// if object storage was given.
     pub(crate) fn choose(option: Option<PathBuf>) -> anyhow::Result<Place> {
         let place = Place::located(option)?;
         if let Some(address) = place.address() {
@@ -56,7 +56,7 @@ impl Place {
         Ok(place)
     }
 
-    /// Like [`Place::choose`], and fetches what is in object storage into a folder of the cache.
+    /// As [`Place::choose`], but fetches an index in object storage into the cache.
     pub(crate) fn to_read(option: Option<PathBuf>) -> anyhow::Result<Place> {
         let place = Place::located(option)?;
         match place.address() {
@@ -102,12 +102,12 @@ impl Place {
         })
     }
 
-    /// Like [`Place::to_read`], for commands that read an index that exists.
+    /// As [`Place::to_read`], for commands that read an existing index.
     pub(crate) fn existing(option: Option<PathBuf>) -> anyhow::Result<Place> {
         Place::to_read(option)?.if_it_exists()
     }
 
-    /// Like [`Place::choose`], for commands that write to an index that exists.
+    /// As [`Place::choose`], for commands that change an existing index.
     pub(crate) fn to_change(option: Option<PathBuf>) -> anyhow::Result<Place> {
         Place::choose(option)?.if_it_exists()
     }
@@ -128,7 +128,7 @@ impl Place {
             .filter(|text| is_given && is_address(text))
     }
 
-    /// Says where the index is, for a person.
+    /// The place of the index, for a person.
     pub(crate) fn describe(&self) -> String {
         format!("index {} ({})", self.dir.display(), self.why())
     }
@@ -142,7 +142,7 @@ impl Place {
         }
     }
 
-    /// Says which places were looked at, in order, and how to build an index.
+    /// A message with the places searched, in order, and how to build an index.
     fn absence(&self) -> String {
         let mut text = String::from("no index found; looked at ");
         let dir = self.dir.display();
@@ -164,7 +164,7 @@ impl Place {
     }
 }
 
-/// Sets whether fetching shows how far it has come.
+/// Sets whether fetching shows its progress.
 #[cfg(feature = "remote")]
 pub(crate) fn keep_quiet(quiet: bool) {
     QUIET.store(quiet, Ordering::Relaxed);
@@ -177,7 +177,7 @@ static QUIET: AtomicBool = AtomicBool::new(false);
 fn fetched(address: &str, origin: Origin) -> anyhow::Result<Place> {
     let snapshot = crate::index::remote::fetched(address, QUIET.load(Ordering::Relaxed))?;
     let dir = snapshot.dir().to_owned();
-    // It is in use until the process ends.
+    // The snapshot is in use until the process ends.
     std::mem::forget(snapshot);
     Ok(Place { dir, origin })
 }
@@ -185,7 +185,7 @@ fn fetched(address: &str, origin: Origin) -> anyhow::Result<Place> {
 #[cfg(feature = "remote")]
 use uniq::remote::is_address;
 
-/// Without the feature it is a folder of a strange name, which there is not.
+/// Without the feature, an address is taken for a folder, which does not exist.
 #[cfg(not(feature = "remote"))]
 fn is_address(_: &str) -> bool {
     false
@@ -198,7 +198,7 @@ fn fetched(address: &str, _: Origin) -> anyhow::Result<Place> {
     )
 }
 
-/// The variable's value; an empty one counts as not set.
+/// The variable's value; an empty one counts as unset.
 fn variable() -> Option<PathBuf> {
     env::var_os(INDEX_VARIABLE)
         .filter(|value| !value.is_empty())

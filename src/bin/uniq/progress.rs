@@ -1,4 +1,4 @@
-//! Shows how far long work has come: a bar on a terminal, a line now and then elsewhere.
+//! Shows the progress of long work: a bar on a terminal, otherwise occasional lines.
 
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,12 +12,12 @@ use uniq::ingest::{Event, Outcome};
 use crate::talk;
 use crate::text::{bytes, count, grouped, hours, length};
 
-/// Between two lines where there is no terminal.
+/// Time between two lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
-/// Between two changes of the bar's text; events come many times a second.
+/// Time between two updates of the bar's text, since events come many times a second.
 const REDRAW_EVERY: Duration = Duration::from_millis(100);
 
-/// The view of a running build; events may come from any thread.
+/// The progress of a build; events may come from any thread.
 pub(crate) struct Progress {
     start: Instant,
     state: Mutex<State>,
@@ -37,7 +37,7 @@ struct State {
 }
 
 impl Progress {
-    /// Chooses the view: nothing when `quiet`, a bar when standard error is a terminal, else lines.
+    /// Chooses the view: nothing if `quiet`, a bar if standard error is a terminal, else lines.
     pub(crate) fn new(quiet: bool) -> Progress {
         let view = if quiet {
             View::Nothing
@@ -58,7 +58,7 @@ impl Progress {
         }
     }
 
-    /// Takes in what happened.
+    /// Handles an event of a build.
     pub(crate) fn event(&self, event: &Event<'_>) {
         let mut state = self.state();
         state.tally.add(event);
@@ -86,7 +86,7 @@ impl Progress {
         }
     }
 
-    /// Takes in that so many of so many bytes have been read.
+    /// Shows how many of the bytes have been read.
     pub(crate) fn read(&self, done: u64, of: u64) {
         if let View::Bar(bar) = &self.view {
             bar.set_length(of.max(1));
@@ -95,7 +95,7 @@ impl Progress {
         }
     }
 
-    /// Takes in how far a transfer has come.
+    /// Shows the progress of a transfer.
     #[cfg(feature = "remote")]
     pub(crate) fn carried(&self, at: uniq::remote::Progress) {
         use uniq::remote::Stage;
@@ -123,7 +123,7 @@ impl Progress {
         }
     }
 
-    /// Removes the bar and tells how fast the work was, for the last line.
+    /// Removes the bar and returns the speed of the work, for the last line.
     pub(crate) fn finish(&self) -> String {
         if let View::Bar(bar) = &self.view {
             bar.finish_and_clear();
@@ -136,20 +136,20 @@ impl Progress {
         }
     }
 
-    /// A panic in another thread leaves the counts usable.
+    /// The counts remain usable after a panic in another thread.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A bar that counts what is done, on a terminal only.
+/// A bar on a terminal that counts finished items.
 pub(crate) struct Counter {
     bar: Option<ProgressBar>,
     noun: &'static str,
 }
 
 impl Counter {
-    /// Shows nothing when `quiet`, or where standard error is no terminal.
+    /// Shows nothing if `quiet`, or if standard error is no terminal.
     pub(crate) fn new(quiet: bool, of: usize, noun: &'static str) -> Counter {
         let bar = (!quiet && io::stderr().is_terminal()).then(bar);
         let counter = Counter { bar, noun };
@@ -160,7 +160,7 @@ impl Counter {
         counter
     }
 
-    /// Takes in that one more is done; what `print` writes does not meet the bar.
+    /// Counts a finished item. `print` may write while the bar is hidden.
     pub(crate) fn done<T>(&self, print: impl FnOnce() -> T) -> T {
         let Some(bar) = &self.bar else { return print() };
         let printed = bar.suspend(print);
@@ -181,14 +181,14 @@ impl Counter {
     }
 }
 
-/// The view of a search for duplicates: a bar on a terminal, else a line now and then.
+/// The progress of a search for duplicates: a bar on a terminal, otherwise occasional lines.
 pub(crate) struct Stages {
     view: View,
     shown: Mutex<Instant>,
 }
 
 impl Stages {
-    /// Shows nothing when `quiet`.
+    /// Shows nothing if `quiet`.
     pub(crate) fn new(quiet: bool) -> Stages {
         let view = match quiet {
             true => View::Nothing,
@@ -201,7 +201,7 @@ impl Stages {
         }
     }
 
-    /// Takes in how far the work is.
+    /// Handles an event of the search.
     pub(crate) fn event(&self, event: dedup::Event) {
         let dedup::Event { stage, done, of } = event;
         let what = match stage {
@@ -243,7 +243,7 @@ impl Stages {
     }
 }
 
-/// The counts behind the view.
+/// The counts that are shown.
 #[derive(Debug, Default)]
 struct Tally {
     videos: usize,
@@ -253,7 +253,7 @@ struct Tally {
     bytes_skipped: u64,
     failed: usize,
     video: Duration,
-    /// What is done to put the index in order, and how much of it.
+    /// The current maintenance of the index, and its finished share.
     maintaining: Option<(Upkeep, f32)>,
 }
 
@@ -285,7 +285,7 @@ impl Tally {
         self.bytes_read + self.bytes_skipped
     }
 
-    /// How far the bar has come, and its length.
+    /// The position and the length of the bar.
     fn place(&self) -> (u64, u64) {
         match self.maintaining {
             Some((_, share)) => ((1000.0 * share) as u64, 1000),
@@ -324,14 +324,14 @@ impl Tally {
         parts.join(", ")
     }
 
-    /// Seconds of video in a second; unknown until there is something to measure.
+    /// Seconds of video per second; `None` until there is enough to measure.
     fn speed(&self, elapsed: Duration) -> Option<String> {
         let (video, elapsed) = (self.video.as_secs_f64(), elapsed.as_secs_f64());
         (video > 0.0 && elapsed > 0.5).then(|| format!("{:.0}x real time", video / elapsed))
     }
 
-    /// By bytes, since the length of a video is not known before it is opened; videos that were
-    /// skipped took no time.
+    /// The remaining time. It is estimated by bytes, since the length of a video is unknown before
+    /// it is opened. Skipped videos take no time.
     fn left(&self, elapsed: Duration) -> Option<Duration> {
         let left = self.bytes.saturating_sub(self.bytes_passed());
         (self.bytes_read > 0 && left > 0).then(|| {
@@ -345,7 +345,7 @@ impl Tally {
 
 fn bar() -> ProgressBar {
     let bar = ProgressBar::new(1);
-    // The template is ours and constant; were it ever wrong, the bar's own style would do.
+    // The template is constant; if it were invalid, the default style would be used.
     if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:16}] {wide_msg}") {
         bar.set_style(style.progress_chars("=> "));
     }

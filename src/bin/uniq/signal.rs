@@ -1,4 +1,4 @@
-//! Turns Ctrl-C and a termination request into a flag that the library looks at.
+//! Turns Ctrl-C and termination requests into a flag that the library checks.
 
 use std::process;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use crate::exit::Exit;
 use crate::talk;
 
-/// Signals that come so soon after the first are the same wish: `timeout` sends one to the process
-/// and one to its group.
+/// Time after the first signal during which others count as the same request: `timeout` sends one
+/// to the process and one to its group.
 const SAME_WISH: Duration = Duration::from_secs(1);
 
-/// Installs the handler; the flag that comes back is set by the first signal, and a second one, a
-/// second later or more, ends the process.
+/// Installs the handler. The first signal sets the returned flag; a second one, at least a second
+/// later, ends the process.
 ///
-/// `finishing` is said when the first signal arrives.
+/// `finishing` is printed when the first signal arrives.
 pub(crate) fn cancel_flag(finishing: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let shared = Arc::clone(&flag);
@@ -27,8 +27,8 @@ pub(crate) fn cancel_flag(finishing: &'static str) -> anyhow::Result<Arc<AtomicB
             talk::say_over(finishing);
         }
         Some(first) if first.elapsed() < SAME_WISH => {}
-        // An index is never half written (a commit is one rename), so that leaving here loses only
-        // what is pending.
+        // A commit is one rename, so the index is never half written, and only pending work is lost
+        // here.
         Some(_) => process::exit(Exit::Error.number().into()),
     })?;
     Ok(flag)

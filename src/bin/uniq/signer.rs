@@ -1,4 +1,4 @@
-//! What signs: a key in a file, or a command that has one somewhere else.
+//! Signers: a key in a file, or a command that signs with a key elsewhere.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use uniq::certificate::{PrivateKey, PublicKey, Signer, Terms};
 use crate::args::Signing;
 use crate::text::plain;
 
-/// Makes ready what the options name; `None` if they name nothing.
+/// The signer that the options name; `None` if they name none.
 pub(crate) fn choose(signing: &Signing) -> anyhow::Result<Option<Box<dyn Signer + Sync>>> {
     Ok(
         match (&signing.key, &signing.signer_command, &signing.public_key) {
@@ -24,14 +24,14 @@ pub(crate) fn choose(signing: &Signing) -> anyhow::Result<Option<Box<dyn Signer 
     )
 }
 
-/// As [`choose`]; that nothing is named is an error.
+/// As [`choose`], but fails if the options name no signer.
 pub(crate) fn required(signing: &Signing) -> anyhow::Result<Box<dyn Signer + Sync>> {
     choose(signing)?.ok_or_else(|| {
         anyhow::anyhow!("no key to sign with; name one with --key FILE (make one with: uniq key new FILE), or give --signer-command and --public-key")
     })
 }
 
-/// What the options say of a certificate.
+/// Terms of a certificate from the options.
 pub(crate) fn terms(signing: &Signing) -> Terms<'_> {
     Terms {
         name: &signing.name,
@@ -65,8 +65,7 @@ impl Signer for Foreign {
     }
 }
 
-/// Runs a shell command with these bytes on standard input; gives what it writes, or what went
-/// wrong.
+/// Runs a shell command with these bytes on standard input. Returns its output, or what went wrong.
 pub(crate) fn piped(command: &str, input: &[u8]) -> Result<Vec<u8>, String> {
     let child = Command::new("/bin/sh")
         .arg("-c")
@@ -77,7 +76,7 @@ pub(crate) fn piped(command: &str, input: &[u8]) -> Result<Vec<u8>, String> {
     let mut child = child.map_err(|error| format!("cannot be run: {error}"))?;
     let stdin = child.stdin.take();
     let output = thread::scope(|scope| {
-        // One that does not read all of it says what it says all the same.
+        // A command that does not read all of its input still counts by its output.
         scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
         child.wait_with_output()
     });

@@ -1,4 +1,4 @@
-//! What is said on standard error; a closed or full one is no reason to fail.
+//! Prints messages on standard error, and ignores a closed or full one.
 
 use std::error::Error;
 use std::io::{self, IsTerminal as _, Write};
@@ -6,12 +6,12 @@ use std::path::Path;
 
 use crate::text::{chain, plain};
 
-/// Prints one line of talk under the program's name, with terminal escapes made harmless.
+/// Prints one line under the program's name, with control characters escaped.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "uniq: {}", plain(line));
 }
 
-/// Like [`say`], on the line of a progress bar, which appears anew below it.
+/// As [`say`], in place of a progress bar's line; the bar reappears below it.
 pub(crate) fn say_over(line: &str) {
     let mut err = io::stderr().lock();
     if err.is_terminal() {
@@ -31,7 +31,7 @@ pub(crate) fn fail_about(path: &Path, error: &uniq::Error) {
     say(&about(path, error));
 }
 
-/// An error and its causes on one line that names the file, once.
+/// An error and its causes on one line that names the file exactly once.
 pub(crate) fn about(path: &Path, error: &uniq::Error) -> String {
     let line = chain(error);
     let name = path.display().to_string();

@@ -1,4 +1,4 @@
-//! Makes foreign strings harmless on a terminal and numbers readable (pure).
+//! Makes foreign strings safe for a terminal, and numbers readable (pure).
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use uniq::sandbox::hides;
 
-/// Escapes what a screen does not show as what it is, such as control characters, bidirectional
-/// marks, and what is invisible.
+/// Escapes characters that a terminal does not show as they are: control characters, bidirectional
+/// marks, and invisible ones.
 pub(crate) fn plain(foreign: &str) -> Cow<'_, str> {
     if !foreign.contains(hides) {
         return Cow::Borrowed(foreign);
@@ -23,13 +23,13 @@ pub(crate) fn plain(foreign: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Like [`plain`], for text of several lines whose line breaks are our own.
+/// As [`plain`], for text with our own line breaks.
 pub(crate) fn plain_lines(text: &str) -> String {
     let lines: Vec<_> = text.split('\n').map(plain).collect();
     lines.join("\n")
 }
 
-/// An error and its causes on one line; a cause that repeats the text before it is left out.
+/// An error and its causes on one line, without causes that repeat the text before them.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut last = line.clone();
@@ -42,11 +42,11 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
         last = text;
         cause = inner.source();
     }
-    // A foreign library may announce a detail and then have none.
+    // A foreign library may end its text with `: ` and no detail.
     plain(line.trim_end_matches(": ")).into_owned()
 }
 
-/// `h:mm:ss.s`, for a place in a video.
+/// `h:mm:ss.s`, for a time in a video.
 pub(crate) fn clock(seconds: f64) -> String {
     let tenths = (seconds.max(0.0) * 10.0).round() as u64;
     let (whole, tenth) = (tenths / 10, tenths % 10);
@@ -58,7 +58,7 @@ pub(crate) fn clock(seconds: f64) -> String {
     )
 }
 
-/// A length in the unit that suits it: `42 s`, `5 min 3 s`, `2 h 5 min`.
+/// A length in suitable units: `42 s`, `5 min 3 s`, `2 h 5 min`.
 pub(crate) fn length(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     match whole {
@@ -68,7 +68,7 @@ pub(crate) fn length(seconds: f64) -> String {
     }
 }
 
-/// An amount of video: in hours from one hour on, else as [`length`].
+/// An amount of video: in hours from one hour on, otherwise as [`length`].
 pub(crate) fn hours(hours: f64) -> String {
     if hours < 1.0 {
         length(hours * 3600.0)
@@ -95,13 +95,13 @@ pub(crate) fn grouped(number: u64) -> String {
     out
 }
 
-/// A number with one decimal, its whole part in groups as by [`grouped`].
+/// A number with one decimal, its whole part grouped as by [`grouped`].
 pub(crate) fn tenths(number: f64) -> String {
     let tenths = (number.max(0.0) * 10.0).round() as u64;
     format!("{}.{}", grouped(tenths / 10), tenths % 10)
 }
 
-/// A number without decimals, in groups as by [`grouped`].
+/// A number without decimals, grouped as by [`grouped`].
 pub(crate) fn whole(number: f64) -> String {
     let sign = if number <= -0.5 { "-" } else { "" };
     format!("{sign}{}", grouped(number.abs().round() as u64))

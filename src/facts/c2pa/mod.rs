@@ -1,9 +1,10 @@
 //! Reads two assertions of C2PA manifests: how the picture was made, and whether it may be used for
 //! training (pure).
 //!
-//! A manifest store is a tree of JUMBF boxes: each superbox (`jumb`) begins with its description
-//! (`jumd`: type, toggles, label), and holds others or content. Of the tree only the assertions of
-//! two kinds are read; hashes and signatures are not verified. Depth, boxes and items are bounded.
+//! A manifest store is a tree of JUMBF boxes. Each superbox (`jumb`) begins with its description
+//! (`jumd`: type, toggles, label), and contains other superboxes or content. Only assertions of
+//! these two kinds are read; hashes and signatures are not verified. Depth, boxes and items are
+//! bounded.
 
 mod value;
 
@@ -60,9 +61,9 @@ impl Walk {
         Some(())
     }
 
-    /// An assertion of a kind that is read has to be readable.
+    /// Reads an assertion of either kind; if its content is unreadable, so is the whole store.
     fn assertion(&mut self, label: &str, content: impl FnOnce() -> Option<Value>) -> Option<()> {
-        // Instances of one kind have a number behind two underscores, versions one behind `.v`.
+        // Two underscores separate the number of an instance, `.v` that of a version.
         let name = label.split("__").next().unwrap_or(label);
         let name = name.split(".v").next().unwrap_or(name);
         match name {
@@ -80,7 +81,7 @@ impl Walk {
     }
 }
 
-/// The strongest use of a model that the source types of the actions name.
+/// The strongest use of a model among the source types of the actions.
 fn generated(actions: &Value) -> Option<Generated> {
     let mut found = None;
     actions.each_text(&mut |key, text| {
@@ -128,7 +129,8 @@ fn description(body: &[u8]) -> Option<&str> {
     std::str::from_utf8(&label[..end]).ok()
 }
 
-/// The boxes in these bytes: kind and content; one that does not fit ends them as `None`.
+/// Iterates over boxes as kind and content. A box that does not fit gives `None` and ends the
+/// iteration.
 struct Boxes<'a>(&'a [u8]);
 
 impl<'a> Iterator for Boxes<'a> {
@@ -166,11 +168,11 @@ impl<'a> Iterator for Boxes<'a> {
     }
 }
 
-/// Toggle of a description that has a label.
+/// Bit of a description's toggles: the description has a label.
 const LABELLED: u8 = 2;
-/// Most superboxes within each other; a manifest has four.
+/// Maximum nesting of superboxes; a manifest has four levels.
 const DEPTH_MAX: u32 = 16;
-/// Most boxes that are looked at.
+/// Maximum number of boxes to read.
 const BOXES_MAX: u32 = 10_000;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Manifests of every declaration, and every damage of one.
+//! Manifests of every declaration, and damaged ones of every kind.
 
 use serde_json::json;
 
@@ -40,7 +40,7 @@ fn a_declared_model_is_seen_in_every_version_and_instance_of_the_assertion() {
         claims(&store(&[("c2pa.actions", created(both))])),
         Some((Some(Generated::Partly), None))
     );
-    // Another kind of assertion that names it declares nothing.
+    // An assertion of another kind declares nothing, even if its content names a model.
     assert_eq!(
         claims(&store(&[("stds.metadata", created(MODEL))])),
         Some((None, None))
@@ -132,7 +132,7 @@ fn nesting_and_numbers_without_end_are_refused() {
     assert_eq!(claims(&deep), None);
     let many: Vec<Vec<u8>> = vec![boxed(b"free", &[]); 20_000];
     assert_eq!(claims(&superbox("c2pa", &many)), None);
-    // Lists of lists, a byte each, and a list that claims to have 2^60 items.
+    // Nested lists, one byte each, and a list that claims 2^60 items.
     let lists = [vec![0x81; 5_000], vec![0x9b, 0x10, 0, 0, 0, 0, 0, 0, 0]];
     for content in lists {
         let assertion = superbox("c2pa.actions", &[boxed(b"cbor", &content)]);

@@ -1,6 +1,6 @@
-//! The content of an assertion: CBOR or JSON, as far as it is looked at (pure).
+//! The content of an assertion, CBOR or JSON, reduced to the values that are read (pure).
 
-/// A value; what is neither text nor a container is of no interest.
+/// A value. Everything but texts and containers is one case, since no reader needs it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Text(String),
@@ -10,7 +10,7 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// Reads CBOR; `None` if it is none, goes too deep, or more follows it.
+    /// Parses CBOR; `None` if it is invalid, nested too deeply, or followed by more bytes.
     pub(super) fn of_cbor(bytes: &[u8]) -> Option<Value> {
         let mut reader = std::io::Cursor::new(bytes);
         let value: ciborium::Value =
@@ -18,7 +18,7 @@ impl Value {
         (reader.position() == bytes.len() as u64).then(|| of_cbor(value))
     }
 
-    /// Reads JSON; `None` if it is none.
+    /// Parses JSON; `None` if it is invalid.
     pub(super) fn of_json(bytes: &[u8]) -> Option<Value> {
         serde_json::from_slice(bytes).ok().map(of_json)
     }
@@ -32,7 +32,7 @@ impl Value {
             .map(|(_, value)| value)
     }
 
-    /// Calls `visit` with each text in it and its key.
+    /// Calls `visit` with the key and value of each text in it.
     pub(super) fn each_text(&self, visit: &mut dyn FnMut(&str, &str)) {
         match self {
             Value::List(values) => values.iter().for_each(|value| value.each_text(visit)),
@@ -78,5 +78,5 @@ fn of_json(value: serde_json::Value) -> Value {
     }
 }
 
-/// How deep values may lie within each other.
+/// Maximum nesting of values.
 const DEPTH_MAX: usize = 32;

@@ -8,7 +8,7 @@ pub(in crate::facts) fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A superbox with a label and parts.
+/// A superbox with this label and these parts.
 pub(in crate::facts) fn superbox(label: &str, parts: &[Vec<u8>]) -> Vec<u8> {
     let mut description = vec![0; 16];
     description.push(3);
@@ -19,7 +19,7 @@ pub(in crate::facts) fn superbox(label: &str, parts: &[Vec<u8>]) -> Vec<u8> {
     boxed(b"jumb", &body)
 }
 
-/// A store with one manifest that has these assertions: label, and content that is written as CBOR.
+/// A store with one manifest that has these assertions: label, and content to write as CBOR.
 pub(in crate::facts) fn store(assertions: &[(&str, serde_json::Value)]) -> Vec<u8> {
     let content = |value: &serde_json::Value| {
         let mut bytes = Vec::new();
@@ -38,7 +38,7 @@ pub(in crate::facts) fn store(assertions: &[(&str, serde_json::Value)]) -> Vec<u
     superbox("c2pa", &[manifest])
 }
 
-/// The box of an MP4 that holds a store.
+/// The MP4 box of a store.
 pub(in crate::facts) fn in_mp4(store: &[u8]) -> Vec<u8> {
     let mut body = crate::facts::declared::C2PA.to_vec();
     body.extend([0; 4]);

@@ -1,15 +1,15 @@
-//! The model that tells an upscaled frame from a native one (pure).
+//! The model that distinguishes an upscaled frame from a native one (pure).
 
 use super::super::spectrum::{BANDS, Levels};
 use super::Sample;
 use super::periods::PERIODS;
 
-/// What a frame was judged to be.
+/// The model's judgement of a frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Judged {
-    /// Logarithm of the odds that it was upscaled.
+    /// Log odds that it was upscaled.
     pub(super) logit: f32,
-    /// By how much, if it was.
+    /// Factor of the upscaling, if it was upscaled.
     pub(super) factor: f32,
 }
 
@@ -30,8 +30,8 @@ pub(super) fn judge(sample: &Sample) -> Option<Judged> {
     Some(Judged { logit, factor })
 }
 
-/// What the model looks at: the traces of resampling, and how the power falls with the frequency
-/// where the picture is sharpest.
+/// Features of the model: traces of resampling, and how the power falls with frequency where the
+/// picture is sharpest.
 fn features(sample: &Sample) -> Option<[f32; FEATURES]> {
     let mean = |[rows, columns]: &[Levels; 2]| {
         std::array::from_fn::<f32, BANDS, _>(|i| (rows[i] + columns[i]) / 2.0)
@@ -67,7 +67,7 @@ fn features(sample: &Sample) -> Option<[f32; FEATURES]> {
     Some(features)
 }
 
-/// The usual number of lines nearest to this one, if it is near; of a picture with `all` lines.
+/// The common number of lines nearest to `lines`, if one is near, for a picture with `all` lines.
 pub(super) fn usual_lines(lines: f32, all: u32) -> u32 {
     let near = USUAL
         .iter()
@@ -81,18 +81,18 @@ pub(super) fn usual_lines(lines: f32, all: u32) -> u32 {
 
 /// Number of features.
 const FEATURES: usize = PERIODS.len() + 2 * (BANDS - 1) + 7;
-/// Band that must have detail, and its least level in decibels: a picture that is softer than that
-/// has no detail at any size.
+/// Band that must have detail, and its minimum level in decibels. A softer picture has no detail at
+/// any size.
 const DETAIL_BAND: usize = 3;
 const DETAIL_MIN: f32 = 30.0;
-/// Factors that the model was fitted on.
+/// Range of factors on which the model was fitted.
 const FACTOR_MIN: f32 = 1.2;
 const FACTOR_MAX: f32 = 4.0;
-/// Lines of usual pictures.
+/// Line counts of common formats.
 const USUAL: [u32; 13] = [
     144, 180, 240, 270, 288, 360, 432, 480, 540, 576, 720, 1080, 1440,
 ];
-/// Logarithm of the ratio to a usual number of lines that is near.
+/// Maximum log ratio to a common number of lines that still counts as near.
 const USUAL_NEAR: f32 = 0.12;
 
 mod weights;

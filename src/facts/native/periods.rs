@@ -1,5 +1,5 @@
-//! The traces that resampling leaves: pixels between those of the original are smoother than those
-//! on them, at regular distances (pure).
+//! Traces of resampling: pixels between those of the original are smoother than those on them, at
+//! regular distances (pure).
 
 use rustfft::Fft as _;
 use rustfft::Length as _;
@@ -8,9 +8,9 @@ use rustfft::num_complex::Complex;
 use crate::facts::transform;
 use crate::media::Luma;
 
-/// How much the smoothness of columns and of rows varies with the periods of the usual factors:
-/// logarithms of the peak over the median of all periods, the mean of both directions, in the order
-/// of [`PERIODS`]. `None` for a picture that is too small.
+/// How much the smoothness of columns and rows varies at the periods of common factors: log ratios
+/// of the peak to the median over all periods, as the mean of both directions, in the order of
+/// [`PERIODS`]. `None` if the picture is too small.
 pub(super) fn traces(
     luma: &Luma<'_>,
     width: usize,
@@ -27,7 +27,7 @@ pub(super) fn traces(
     }))
 }
 
-/// The mean second difference at each column and each row but those at the edges, in 8-bit levels.
+/// Mean second difference at each column and each row except the edges, in 8-bit levels.
 fn roughness(luma: &Luma<'_>, width: usize, height: usize, depth: u32) -> (Vec<f32>, Vec<f32>) {
     let unit = (1_u32 << depth.saturating_sub(8)) as f32
         * if luma.is_limited() {
@@ -64,7 +64,7 @@ fn roughness(luma: &Luma<'_>, width: usize, height: usize, depth: u32) -> (Vec<f
     )
 }
 
-/// The size of a second difference, of which strong edges count no more than others.
+/// Size of a second difference, limited so that strong edges count no more than others.
 fn bend(before: u16, at: u16, after: u16, most: i32) -> u32 {
     (2 * i32::from(at) - i32::from(before) - i32::from(after))
         .abs()
@@ -72,13 +72,13 @@ fn bend(before: u16, at: u16, after: u16, most: i32) -> u32 {
         .unsigned_abs()
 }
 
-/// Amplitudes at the periods, of the median amplitude.
+/// Amplitudes at the periods, relative to the median amplitude.
 fn peaks(roughness: &[f32]) -> [f32; PERIODS.len()] {
     let transform = transform::of_2520(roughness.len() > 2520);
     let length = transform.len();
     let count = roughness.len().min(length);
     let half = SMOOTH / 2;
-    // What varies slowly is the scene.
+    // Divide by the moving average, because slow variation comes from the scene.
     let at = |i: isize| roughness[i.clamp(0, roughness.len() as isize - 1) as usize];
     let mut around: f32 = (-(half as isize)..half as isize).map(at).sum();
     let mut values = Vec::with_capacity(length);
@@ -108,13 +108,12 @@ fn peaks(roughness: &[f32]) -> [f32; PERIODS.len()] {
     })
 }
 
-/// The periods that are looked at, as frequencies in cycles a pixel: of twofold, of one and a half
-/// and threefold, and of two and a quarter times as many pixels. What others leave lies on the grid
-/// of the usual codecs' blocks.
+/// Periods to examine, as frequencies in cycles per pixel: for upscaling by 2, by 1.5 and 3, and by
+/// 2.25. Traces of other factors coincide with the block grid of common codecs.
 pub(super) const PERIODS: [(usize, usize); 3] = [(1, 2), (1, 3), (4, 9)];
-/// Largest second difference that counts in full, in 8-bit levels.
+/// Maximum second difference that counts in full, in 8-bit levels.
 const ROUGH_MAX: f32 = 30.0;
-/// Columns or rows of which the mean is taken off.
+/// Number of columns or rows in the moving average.
 const SMOOTH: usize = 60;
-/// Smallest side, in pixels.
+/// Minimum side of the picture, in pixels.
 const SIDE_MIN: usize = 120;

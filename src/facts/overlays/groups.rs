@@ -1,6 +1,6 @@
 //! Groups of neighbouring cells, and the boxes around them (pure).
 
-/// A box of cells; right and bottom are outside.
+/// A box of cells; `right` and `bottom` are exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Box {
     pub(super) left: usize,
@@ -9,7 +9,7 @@ pub(super) struct Box {
     pub(super) bottom: usize,
 }
 
-/// Cells that touch, or nearly do.
+/// Cells that touch or nearly touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Group {
     pub(super) area: Box,
@@ -21,17 +21,17 @@ impl Box {
         (self.right - self.left) * (self.bottom - self.top)
     }
 
-    /// Its shorter side.
+    /// The length of its shorter side, in cells.
     pub(super) fn thickness(&self) -> usize {
         (self.right - self.left).min(self.bottom - self.top)
     }
 
-    /// Whether the cell lies in it.
+    /// Whether it contains the cell.
     pub(super) fn holds(&self, x: usize, y: usize) -> bool {
         (self.left..self.right).contains(&x) && (self.top..self.bottom).contains(&y)
     }
 
-    /// With `by` more cells on each side, as far as there are some.
+    /// The box enlarged by `by` cells on each side, within the picture.
     pub(super) fn grown(&self, by: usize, across: usize, down: usize) -> Box {
         Box {
             left: self.left.saturating_sub(by),
@@ -41,7 +41,7 @@ impl Box {
         }
     }
 
-    /// The box around both.
+    /// The smallest box around both.
     pub(super) fn with(&self, other: &Box) -> Box {
         Box {
             left: self.left.min(other.left),
@@ -51,7 +51,7 @@ impl Box {
         }
     }
 
-    /// What both have.
+    /// The intersection of both.
     pub(super) fn within(&self, other: &Box) -> Option<Box> {
         let (left, top) = (self.left.max(other.left), self.top.max(other.top));
         let (right, bottom) = (self.right.min(other.right), self.bottom.min(other.bottom));
@@ -63,13 +63,13 @@ impl Box {
         })
     }
 
-    /// How many cells both have.
+    /// Number of cells in the intersection.
     pub(super) fn shared(&self, other: &Box) -> usize {
         self.within(other).map_or(0, |both| both.size())
     }
 
-    /// Whether the other one is at the same place: most of the smaller lies in the larger, on the
-    /// same lines.
+    /// Whether both are at the same place: at least half of the smaller box, and half of the height
+    /// of the taller, lie in the other.
     pub(super) fn is_place_of(&self, other: &Box) -> bool {
         let lines = self
             .bottom
@@ -81,19 +81,19 @@ impl Box {
 }
 
 impl Group {
-    /// Whether it may be burnt in: neither a speck nor half of the picture, nor a line that crosses
-    /// it.
+    /// Whether it may be burnt in: it is no speck, takes at most a quarter of the picture and half
+    /// of its height, and is dense.
     pub(super) fn is_overlay(&self, across: usize, down: usize) -> bool {
         let tall = self.area.bottom - self.area.top;
         self.cells >= CELLS_MIN
             && self.area.size() * 4 <= across * down
             && tall * 2 <= down
-            // The outline of a thing is sparse, writing and marks are dense.
+            // The outline of an object is sparse; writing and marks are dense.
             && self.cells * 5 >= self.area.size() * 2
     }
 }
 
-/// The groups of the cells that `is` marks; a gap of one cell parts none.
+/// Groups the cells that `is` marks: cells within `ACROSS` columns and `DOWN` rows belong together.
 pub(super) fn groups(across: usize, down: usize, is: &dyn Fn(usize, usize) -> bool) -> Vec<Group> {
     let mut seen = vec![false; across * down];
     let mut found = Vec::new();
@@ -143,8 +143,9 @@ pub(super) fn groups(across: usize, down: usize, is: &dyn Fn(usize, usize) -> bo
     found
 }
 
-/// Fewest cells of an overlay.
+/// Minimum number of cells of an overlay.
 const CELLS_MIN: usize = 4;
-/// How far the next cell of a group may be: words stand apart, lines less so.
+/// Maximum distance to the next cell of a group, across and down: words are further apart than
+/// lines.
 const ACROSS: usize = 3;
 const DOWN: usize = 1;

@@ -12,11 +12,11 @@ use crate::index::Publication;
 use crate::media::{Links, open_plain};
 use crate::{Error, Result};
 
-/// One line of a list by the names of its columns.
+/// A line of a list: values by column name.
 type Fields = Map<String, Value>;
 
-/// Reads a list that the caller has named, at whatever it links to; a pipe without a writer does
-/// not hold us up.
+/// Reads a list that the caller named, and follows links to it. A pipe without a writer does not
+/// block.
 pub(super) fn read(list: &Path, reach: &Reach, found: &mut Sources) -> Result<()> {
     let file = open_text(list, Links::Follow)?;
     let bytes = file.metadata().map_err(Error::io(list, "open"))?.len();
@@ -51,7 +51,7 @@ pub(super) fn read(list: &Path, reach: &Reach, found: &mut Sources) -> Result<()
     Ok(())
 }
 
-/// Reads a list that came without a name; it may reach anywhere.
+/// Reads a list without a name; its paths are unrestricted.
 pub(super) fn read_text(name: &Path, text: &str, found: &mut Sources) -> Result<()> {
     let mut reading = Reading {
         list: name,
@@ -89,21 +89,21 @@ pub(super) fn read_text(name: &Path, text: &str, found: &mut Sources) -> Result<
 /// A list that is being read.
 struct Reading<'a> {
     list: &'a Path,
-    /// That which its paths begin from.
+    /// The folder to which its paths are relative.
     folder: &'a Path,
-    /// That in which its files must lie.
+    /// The folder that must contain its files.
     root: Option<&'a Path>,
     found: &'a mut Sources,
     outside: Option<Outside>,
 }
 
-/// Files of a list that lie where it may not reach.
+/// Files of a list outside the permitted folder.
 struct Outside {
     files: u64,
-    /// The line of the first, and its path as it is written.
+    /// Line of the first such file, and its path as written.
     line: u64,
     first: String,
-    /// The folder that all of them are in.
+    /// The folder that contains all of them.
     common: PathBuf,
 }
 
@@ -225,7 +225,7 @@ impl Reading<'_> {
         });
     }
 
-    /// Takes in that a file lies where the list may not reach.
+    /// Records that a file lies outside the permitted folder.
     fn outside(&mut self, line: u64, path: String) {
         let folder = self.folder.join(&path);
         let folder = folder.parent().unwrap_or(Path::new("/"));
@@ -245,7 +245,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Tells of all files outside at once: what helps one helps all.
+    /// Reports all outside files at once, since one remedy helps all.
     fn tell_outside(&mut self) {
         let (
             Some(Outside {
@@ -292,7 +292,7 @@ impl Reading<'_> {
     }
 }
 
-/// Opens a plain file that is no video.
+/// Opens a regular file that is no video.
 fn open_text(path: &Path, links: Links) -> Result<fs::File> {
     open_plain(path, links).map_err(|error| match error {
         Error::NotMedia { path, source } => Error::InvalidList {
@@ -304,11 +304,10 @@ fn open_text(path: &Path, links: Links) -> Result<fs::File> {
     })
 }
 
-/// Longest list in bytes: some millions of lines.
+/// Maximum size of a list, in bytes: some millions of lines.
 const LIST_MAX: u64 = 1 << 30;
 
-/// Whether a path that a list in `folder` names lies outside `root`, be it by its words or by links
-/// on the way.
+/// Whether a path in a list in `folder` lies outside `root`, by its components or through links.
 fn climbs_out(folder: &Path, path: &Path, root: &Path) -> bool {
     let whole = folder.join(path);
     let root = if root.as_os_str().is_empty() {
@@ -318,8 +317,8 @@ fn climbs_out(folder: &Path, path: &Path, root: &Path) -> bool {
     };
     match (whole.canonicalize(), root.canonicalize()) {
         (Ok(whole), Ok(root)) => !whole.starts_with(root),
-        // What does not exist lies where it would have to be made, unless that is to be reached
-        // through what does not exist.
+        // A missing file is inside if its nearest existing ancestor is, and the missing components
+        // are plain names.
         (Err(_), Ok(root)) => {
             let mut there = whole.as_path();
             let mut inside = true;
@@ -344,7 +343,7 @@ fn climbs_out(folder: &Path, path: &Path, root: &Path) -> bool {
     }
 }
 
-/// The beginning of a text that may be as long as somebody likes.
+/// The first characters of a text of any length.
 fn shortened(text: &str) -> String {
     let mut rest = text.chars();
     let head: String = rest.by_ref().take(40).collect();
@@ -357,7 +356,7 @@ fn shortened(text: &str) -> String {
 
 const PATH_NAMES: &[&str] = &["path", "file", "filename"];
 
-/// Of the address, title, uploader, platform and date of a publication.
+/// Column names of the address, title, uploader, platform and date of a publication.
 const FACT_NAMES: [&[&str]; 5] = [
     &["url", "webpage_url"],
     &["title"],
@@ -366,7 +365,7 @@ const FACT_NAMES: [&[&str]; 5] = [
     &["published_at", "upload_date", "date"],
 ];
 
-/// What is known of the publication, and the date if it is none.
+/// The facts about the publication, and the text of an invalid date.
 fn publication(fields: &Fields) -> (Publication, Option<String>) {
     let [url, title, uploader, platform, published_at] = FACT_NAMES;
     let (published_at, wrong) = match text(fields, published_at) {
@@ -386,7 +385,7 @@ fn publication(fields: &Fields) -> (Publication, Option<String>) {
     (publication, wrong)
 }
 
-/// The first of the named fields that says something.
+/// The first of the named fields that is not empty.
 fn text(fields: &Fields, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| match fields.get(*name)? {
         Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
@@ -395,8 +394,8 @@ fn text(fields: &Fields, names: &[&str]) -> Option<String> {
     })
 }
 
-/// A day as `YYYY-MM-DD`, or a moment as in RFC 3339; `None` for what is neither and for days that
-/// do not exist.
+/// A day as `YYYY-MM-DD`, or a moment in RFC 3339; `None` if the text is neither or the day does
+/// not exist.
 pub(super) fn date(text: &str) -> Option<String> {
     let is_like = |shape: &str| {
         let fits = |(byte, shape): (u8, u8)| {
@@ -423,7 +422,7 @@ pub(super) fn date(text: &str) -> Option<String> {
             13 | 16 => *byte == b':',
             _ => byte.is_ascii_digit(),
         });
-    // A zone has to be there: without one nobody knows the moment.
+    // Without a time zone, the moment is unknown.
     let has_zone =
         rest.ends_with(['Z', 'z']) || rest.len() >= 6 && rest.as_bytes()[rest.len() - 3] == b':';
     (is_moment && has_zone && text.parse::<jiff::Timestamp>().is_ok()).then(|| text.to_owned())
@@ -436,13 +435,13 @@ fn wrong_date(found: &str) -> String {
     )
 }
 
-/// Fills in what yt-dlp wrote beside the file. Its `url` is the address of the media file, which
-/// expires: `webpage_url` comes first.
+/// Adds facts from yt-dlp's side file. Its `url` is the address of the media file, which expires,
+/// so `webpage_url` comes first.
 pub(super) fn complete(source: &mut Source, links: Links) -> Result<()> {
     let side = source.path.with_extension("info.json");
     let file = match open_text(&side, links) {
         Ok(file) => file,
-        // Beside a video whose name leaves no room for the ending, there can be none.
+        // If the video's name leaves no room for the extension, there is no side file.
         Err(Error::Io { source, .. })
             if matches!(
                 source.kind(),
@@ -490,5 +489,5 @@ pub(super) fn complete(source: &mut Source, links: Links) -> Result<()> {
     }
 }
 
-/// Longest side file in bytes; those of long videos with comments have some megabytes.
+/// Maximum size of a side file, in bytes; those of long videos with comments have some megabytes.
 const SIDE_FILE_MAX: u64 = 64 << 20;

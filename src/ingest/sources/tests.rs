@@ -1,4 +1,4 @@
-//! What is found, what is told of it, and where the search stops.
+//! Which sources are found, what is reported about them, and the limits of the search.
 
 use super::*;
 

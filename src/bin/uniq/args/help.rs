@@ -1,4 +1,4 @@
-//! Short and long help from one definition: `-h` fits on a screen, `--help` says everything.
+//! Makes short and long help from one definition: `-h` fits on a screen, `--help` is complete.
 
 use std::ffi::OsString;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use uniq::report::Tool;
 
 use super::Cli;
 
-/// What `uniq --version` prints: version, commit and the FFmpeg of this computer.
+/// Output of `uniq --version`: version, commit, and FFmpeg on this computer.
 static VERSION: LazyLock<String> = LazyLock::new(|| Tool::this().to_string());
 
 /// The command line, with all commands.
@@ -18,8 +18,8 @@ pub(crate) fn command() -> Command {
     })
 }
 
-/// The command line for these arguments: the help leaves out the commands that few people need,
-/// unless the long help is asked for.
+/// The command line for these arguments. The help hides commands that few people need, unless the
+/// long help is requested.
 pub(crate) fn command_for(args: &[OsString]) -> Command {
     let wants_long =
         args.iter().any(|arg| arg == "--help") || args.first().is_some_and(|first| first == "help");
@@ -33,12 +33,12 @@ pub(crate) fn command_for(args: &[OsString]) -> Command {
     command.long_version(VERSION.as_str())
 }
 
-/// The command line as it is declared, with only examples below the short help.
+/// The command line as declared, with only examples below the short help.
 fn commands() -> Command {
     with_short_help(Cli::command())
 }
 
-/// Keeps what stands below the help for `--help`; of it `-h` shows the first line of the example.
+/// Keeps the text below the help for `--help`; `-h` shows only the first line of its example.
 fn with_short_help(mut command: Command) -> Command {
     let names: Vec<String> = command
         .get_subcommands()

@@ -1,4 +1,4 @@
-//! The arguments of `uniq index` and of what belongs to it.
+//! The arguments of `uniq index`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -381,7 +381,7 @@ pub(crate) enum Format {
     Csv,
 }
 
-/// Reads two numbers.
+/// Parses two numbers.
 fn pair(text: &str) -> Result<(u64, u64), String> {
     let refuse = || "give two different numbers, such as 3-17".to_owned();
     let (a, b) = text.split_once(['-', ',', ':']).ok_or_else(refuse)?;

@@ -1,4 +1,4 @@
-//! Runs searches of certificates again, and holds delivered files against certified ones.
+//! Runs searches of certificates again, and compares delivered files with certified ones.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -117,7 +117,7 @@ pub(super) fn reproduce(
     })
 }
 
-/// Tells whether a delivered file is the certified one, encoded anew.
+/// Compares a delivered file with the certified one, whose encoding may differ.
 pub(super) fn compare(
     path: &Path,
     delivered: &Path,

@@ -1,4 +1,4 @@
-//! What a certificate claims, for a person.
+//! Prints the claims of a certificate for a person.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use uniq::report::{MatchKind, SpanState, Verdict};
 use crate::render::probability;
 use crate::text::{clock, count, grouped, length, plain, tenths};
 
-/// Writes what, of what, when, against what.
+/// Writes verdict, clip, time and index of a statement.
 pub(super) fn write(out: &mut dyn Write, statement: &Statement) -> io::Result<()> {
     let claim = &statement.predicate;
     let (clip, corpus, search, method) = (&claim.clip, &claim.corpus, &claim.search, &claim.method);
@@ -127,7 +127,7 @@ pub(super) fn write(out: &mut dyn Write, statement: &Statement) -> io::Result<()
     writeln!(out, "  result        {}", claim.result_digest)
 }
 
-/// Writes what it does not say, in its own words.
+/// Writes the limits of a statement, in its own words.
 pub(super) fn limits(out: &mut dyn Write, statement: &Statement) -> io::Result<()> {
     writeln!(out, "  what this says and does not say:")?;
     for limit in &statement.predicate.limits {

@@ -1,4 +1,4 @@
-//! Checks clips, signs what was found, and writes it beside the fingerprint.
+//! Checks clips, signs the answers, and writes them next to the fingerprints.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::place::Place;
 use crate::text::{hex, plain};
 use crate::{guard, output, signal, signer, talk};
 
-/// Where the files of one clip go.
+/// Paths of the files of one clip.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     pub(crate) certificate: PathBuf,
@@ -27,7 +27,7 @@ pub(crate) struct Files {
     timestamp: PathBuf,
 }
 
-/// A certificate that was written.
+/// A written certificate.
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) report: Report,
@@ -104,7 +104,7 @@ pub(crate) fn certify(args: &Certify, quiet: bool) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// Where what belongs to a certificate goes: beside it, under its name without the ending.
+/// Paths of the other files of a certificate: next to it, under its name without the extension.
 pub(crate) fn files_of(certificate: &Path) -> Files {
     let name = certificate
         .file_name()
@@ -125,8 +125,8 @@ pub(crate) fn files_of(certificate: &Path) -> Files {
     }
 }
 
-/// Checks a clip and writes its certificate, or without a signer the statement, and the
-/// fingerprint.
+/// Checks a clip and writes its certificate and fingerprint; without a signer, the statement
+/// instead of the certificate.
 pub(crate) fn issue(
     index: &Index,
     clip: &Path,
@@ -136,7 +136,7 @@ pub(crate) fn issue(
     files: &Files,
     extras: &Extras,
 ) -> uniq::Result<Written> {
-    // Told before the work, which may take long.
+    // Fail before the work, which may take long.
     are_free(files)?;
     seal(
         certificate::certify(index, clip, options, terms)?,
@@ -146,26 +146,26 @@ pub(crate) fn issue(
     )
 }
 
-/// Fails if something is there where a certificate and its fingerprint go.
+/// Fails if a file of a certificate already exists.
 pub(crate) fn are_free(files: &Files) -> uniq::Result<()> {
     [&files.certificate, &files.fingerprint]
         .into_iter()
         .try_for_each(|file| is_free(file))
 }
 
-/// Signs what was found and writes it, or without a signer the statement.
+/// Signs an answer and writes it; without a signer, writes the statement.
 pub(crate) fn seal(
     certified: Certified,
     signer: Option<&dyn Signer>,
     files: &Files,
     extras: &Extras,
 ) -> uniq::Result<Written> {
-    // What would be refused by who reads it is not signed.
+    // Never sign a statement that readers would refuse.
     let payload = certified.statement.payload()?;
     let envelope = signer
         .map(|signer| stamped(Envelope::sign(payload.clone(), signer)?, extras))
         .transpose()?;
-    // The certificate last: where it is, all that it names is.
+    // The certificate comes last, so that a reader of it finds all files that it names.
     write_new(&files.fingerprint, &certified.fingerprint.to_bytes())?;
     let sha256 = match envelope {
         Some(envelope) => write_signed(&envelope, files, extras)?,
@@ -181,7 +181,7 @@ pub(crate) fn seal(
     })
 }
 
-/// Has the time of a signature stamped, if that is wanted.
+/// Adds a time stamp to the signature, if requested.
 fn stamped(mut envelope: Envelope, extras: &Extras) -> uniq::Result<Envelope> {
     let Some(command) = &extras.timestamp_command else {
         return Ok(envelope);
@@ -210,7 +210,7 @@ fn stamped(mut envelope: Envelope, extras: &Extras) -> uniq::Result<Envelope> {
     Ok(envelope)
 }
 
-/// Writes an envelope and what goes with it; gives its SHA-256.
+/// Writes an envelope and its additional files. Returns its SHA-256.
 pub(super) fn write_signed(
     envelope: &Envelope,
     files: &Files,
@@ -227,7 +227,7 @@ pub(super) fn write_signed(
     Ok(hex(&Sha256::digest(&bytes)))
 }
 
-/// Fails if there is something of that name.
+/// Fails if the path exists.
 fn is_free(path: &Path) -> uniq::Result<()> {
     if path.symlink_metadata().is_err() {
         return Ok(());
@@ -242,7 +242,7 @@ fn is_free(path: &Path) -> uniq::Result<()> {
     })
 }
 
-/// Writes a file that is not there yet, as a whole or not at all.
+/// Writes a new file, as a whole or not at all.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> uniq::Result<()> {
     is_free(path)?;
     let failed = |doing| {
@@ -257,7 +257,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> uniq::Result<()> {
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
-    // Made to be handed over: the umask decides who may read it.
+    // The file is meant for others, so the umask decides who may read it.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder).map_err(failed("create"))?;

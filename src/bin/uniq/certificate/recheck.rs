@@ -1,4 +1,4 @@
-//! Holds many certificates against what was added to the index since.
+//! Compares many certificates with the sources added to the index since.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write as _;
@@ -59,7 +59,7 @@ pub(super) fn recheck(args: &RecheckArgs, quiet: bool) -> anyhow::Result<Exit> {
     };
     let counter = Counter::new(quiet, args.certificates.len(), "certificate");
     let (mut exit, mut revoked) = (Exit::Success, Vec::new());
-    // A few at a time, so that answers come while others are still being searched.
+    // Few at a time, so that answers appear while others are still being searched.
     for paths in args.certificates.chunks(AT_A_TIME) {
         let answers: Vec<_> = paths.par_iter().map(|path| job.one(path)).collect();
         for (path, answer) in paths.iter().zip(answers) {
@@ -104,7 +104,7 @@ pub(super) fn recheck(args: &RecheckArgs, quiet: bool) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// What all certificates have in common.
+/// Data shared by all certificates.
 struct Job<'a> {
     args: &'a RecheckArgs,
     signer: &'a (dyn Signer + Sync),
@@ -130,7 +130,7 @@ impl Job<'_> {
             refused(path)(reason)
         };
         let file = self.fingerprints.get(wanted).ok_or_else(missing)?;
-        // The signer vouches for these very bytes, so that no other process has to read them.
+        // The fingerprint's digest is signed, so it needs no separate process to parse it.
         let decoding = Decoding::in_process();
         let fingerprint = Fingerprint::load(file, &decoding, Some(self.cancel))?;
         let options = CheckOptions {
@@ -172,7 +172,7 @@ impl Job<'_> {
     }
 }
 
-/// `clip.mp4.certificate.json`, and `clip.mp4.g4.certificate.json`, become
+/// The new name: `clip.mp4.certificate.json` and `clip.mp4.g4.certificate.json` become
 /// `clip.mp4.g7.certificate.json`.
 fn new_name(path: &Path, generation: u64) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -193,7 +193,7 @@ fn new_name(path: &Path, generation: u64) -> String {
     format!("{stem}.g{generation}.certificate.json")
 }
 
-/// The fingerprint files beside the certificates and where the options say, by their digests.
+/// Fingerprint files by digest: those next to the certificates, and those that options name.
 fn fingerprints(args: &RecheckArgs) -> anyhow::Result<HashMap<String, PathBuf>> {
     let parent = |path: &PathBuf| match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -255,7 +255,7 @@ fn line(path: &Path, rechecked: &Rechecked, told: &Value) -> String {
     )
 }
 
-/// Certificates that are searched at a time.
+/// Number of certificates searched at a time.
 const AT_A_TIME: usize = 64;
 
 #[cfg(test)]

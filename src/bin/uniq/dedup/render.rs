@@ -1,4 +1,4 @@
-//! What `uniq dedup` found, for a person (pure).
+//! The answer of `uniq dedup`, for a person (pure).
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -11,11 +11,11 @@ use crate::output::Paint;
 use crate::render::probability;
 use crate::text::{clock, count, plain, tenths, whole};
 
-/// Speeds nearer to 1 than this are not worth a word: the measurement is no finer.
+/// Maximum deviation of a speed from 1 that is not mentioned, since the measurement is no finer.
 const SPEED_TOLERANCE: f64 = 0.02;
 const DIM: Style = Style::new().dimmed();
 
-/// Writes the groups, and what else is to be known.
+/// Writes the groups, and the clips that were not fully compared.
 pub(super) fn deduplication(
     out: &mut dyn Write,
     found: &Deduplication,
@@ -96,7 +96,7 @@ pub(super) fn deduplication(
     )
 }
 
-/// The seconds that two clips share, those of the clip with this SHA-256 first.
+/// Writes the seconds that two clips share, those of the clip with the SHA-256 `first` first.
 fn pair(out: &mut dyn Write, pair: &Pair, first: &str, kind: MatchKind) -> io::Result<()> {
     for found in pair.matches.iter().filter(|found| found.found.kind == kind) {
         let alignment = &found.found.alignment;
@@ -133,8 +133,8 @@ fn pair(out: &mut dyn Write, pair: &Pair, first: &str, kind: MatchKind) -> io::R
     Ok(())
 }
 
-/// How a clip plays what the other shows, if not alike; `speed` is seconds of the other a second of
-/// the clip.
+/// Speed and direction in words, if they differ; `speed` is seconds of the other clip per second of
+/// this one.
 fn pace(speed: f64) -> Vec<String> {
     let mut words = Vec::new();
     if speed < 0.0 {
@@ -146,8 +146,8 @@ fn pace(speed: f64) -> Vec<String> {
     words
 }
 
-/// What could not be compared, wholly or in part. A clip that a kept one has all of is accounted
-/// for.
+/// Writes the clips that could not be compared fully. A clip that is contained in a kept one is
+/// omitted.
 fn not_compared(out: &mut dyn Write, found: &Deduplication, paint: Paint) -> io::Result<()> {
     let heading = paint.style(
         Style::new().bold(),
@@ -225,7 +225,7 @@ fn not_compared(out: &mut dyn Write, found: &Deduplication, paint: Paint) -> io:
     Ok(())
 }
 
-/// Parts of a clip that are told one by one.
+/// Maximum number of parts of a clip that are listed.
 const SPANS_TOLD: usize = 3;
 
 #[cfg(test)]

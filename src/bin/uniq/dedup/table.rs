@@ -1,4 +1,4 @@
-//! The table of `uniq dedup --csv`: a line for each match, with what to do.
+//! The table of `uniq dedup --csv`: a line for each match, with the proposed action.
 
 use std::collections::HashMap;
 use std::fs;
@@ -31,8 +31,8 @@ const COLUMNS: [&str; 17] = [
     "other_sha256",
 ];
 
-/// Refuses a file that holds anything but such a table: a pattern such as `*.mp4` after --csv would
-/// name a clip.
+/// Refuses to replace a file that is no such table: after `--csv`, the shell may have expanded a
+/// pattern such as `*.mp4` to a clip.
 pub(super) fn refuse_other(path: &Path) -> anyhow::Result<()> {
     if path == Path::new("-") {
         return Ok(());
@@ -74,7 +74,7 @@ pub(super) fn refuse_other(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the table; a file appears as a whole or not at all.
+/// Writes the table; a file is written as a whole or not at all.
 pub(super) fn write(path: &Path, found: &Deduplication) -> anyhow::Result<()> {
     let bytes = table(found)?;
     if path == Path::new("-") {
@@ -153,7 +153,7 @@ fn table(found: &Deduplication) -> anyhow::Result<Vec<u8>> {
     Ok(table.into_inner()?)
 }
 
-/// A path that no spreadsheet takes for a formula: the same file, from the current folder.
+/// A path that spreadsheets do not take for a formula: they see `./` before it.
 fn path(path: &str) -> String {
     if path.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("./{path}")
@@ -162,7 +162,7 @@ fn path(path: &str) -> String {
     }
 }
 
-/// Longer than the first line of such a table.
+/// More bytes than the first line of a table has.
 const HEAD_BYTES: u64 = 1024;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `uniq index canaries`: measures what a search by cells finds, and keeps it in the index.
+//! `uniq index canaries`: measures the recall of the cells, and stores it in the index.
 
 use std::fmt::Write as _;
 use std::time::SystemTime;
@@ -23,7 +23,7 @@ struct Measured<'a> {
     recall: Option<f64>,
 }
 
-/// Measures, commits and tells.
+/// Measures, commits and prints.
 pub(super) fn measure(
     place: &Place,
     excerpts: usize,

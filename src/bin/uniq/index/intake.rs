@@ -1,4 +1,4 @@
-//! `uniq index build`, `add`, `update`, `refresh` and `benign add`: the same work with other
+//! `uniq index build`, `add`, `update`, `refresh` and `benign add`: the same work for different
 //! sources.
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::text::{chain, count, grouped, length, plain};
 use crate::{guard, output, signal, talk};
 
-/// Does the work and tells of it.
+/// Builds and prints the result.
 pub(super) fn build(
     args: Sourced,
     role: Role,
@@ -106,7 +106,7 @@ pub(super) fn build(
     })
 }
 
-/// Tells of each file with which something is wrong; of those that failed before only on request.
+/// Reports each file with a problem; files that failed before only on request.
 fn tell_problems(summary: &BuildSummary, args: &Sourced, quiet: bool) {
     if !quiet {
         for (path, undecoded) in &summary.damaged {
@@ -149,7 +149,7 @@ fn tell_problems(summary: &BuildSummary, args: &Sourced, quiet: bool) {
     }
 }
 
-/// Tells of sources that failed, of many for the same reason in one line unless all are asked for.
+/// Reports failed sources; many with the same reason on one line, unless `all`.
 fn tell_failed(failed: &[(PathBuf, Error)], all: bool) {
     let reason = |(path, error): &(PathBuf, Error)| {
         talk::about(path, error).replace(&*plain(&path.display().to_string()), "")
@@ -163,7 +163,7 @@ fn tell_failed(failed: &[(PathBuf, Error)], all: bool) {
         if all || (1..=ALIKE_NAMED).contains(&number) {
             talk::fail_about(&one.0, &one.1);
         } else if number > 0 {
-            // The first speaks for all.
+            // The first file represents all of them.
             alike.insert(reason(one), 0);
             let others = count(number as u64 - 1, "file");
             talk::say(&format!(
@@ -174,10 +174,10 @@ fn tell_failed(failed: &[(PathBuf, Error)], all: bool) {
     }
 }
 
-/// Files with the same fault that are named one by one.
+/// Maximum number of files with the same fault that are named individually.
 const ALIKE_NAMED: usize = 5;
 
-/// Files that could not be taken: a list may refuse many at once.
+/// Number of files that could not be taken; a list may refuse many at once.
 fn files(failed: &[(PathBuf, Error)]) -> u64 {
     let of = |error: &Error| {
         if let Error::OutsideList { files, .. } = error {
@@ -189,7 +189,7 @@ fn files(failed: &[(PathBuf, Error)]) -> u64 {
     failed.iter().map(|(_, error)| of(error)).sum()
 }
 
-/// What became of the sources, in one line.
+/// The result in one line.
 fn outcome(summary: &BuildSummary, role: Role, take: Take, no_videos: usize) -> String {
     let mut parts = Vec::new();
     if take == Take::Pictures {

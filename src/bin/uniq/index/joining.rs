@@ -1,5 +1,5 @@
-//! `uniq index upgrade` and `uniq index merge --from`: what is in indexes already, brought into one
-//! of today.
+//! `uniq index upgrade` and `uniq index merge --from`: brings videos of other indexes into one of
+//! the current format.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::text::{count, grouped};
 use crate::{output, signal, talk};
 
-/// Brings an index of the format before to today's.
+/// Upgrades an index of the previous format.
 pub(super) fn upgrade(place: &Place, json: bool, quiet: bool) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
     if !quiet {
@@ -75,7 +75,7 @@ pub(super) fn upgrade(place: &Place, json: bool, quiet: bool) -> anyhow::Result<
     })
 }
 
-/// Takes over the videos of other indexes, and merges what can be.
+/// Takes over the videos of other indexes, then merges segments.
 pub(super) fn take_over(
     from: &[PathBuf],
     place: &Place,
@@ -86,7 +86,7 @@ pub(super) fn take_over(
     if !quiet {
         talk::say(&place.describe());
     }
-    // All are opened before anything is written, so that a wrong name costs nothing.
+    // Open all of them before any write, so that a wrong name changes nothing.
     let others = from
         .iter()
         .map(|dir| Index::open(dir))

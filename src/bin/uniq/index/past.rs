@@ -1,4 +1,5 @@
-//! `uniq index log`, `snapshot`, `prove` and `checkpoint`: what an index was, and proofs about it.
+//! `uniq index log`, `snapshot`, `prove` and `checkpoint`: earlier states of an index, and proofs
+//! about them.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -39,7 +40,7 @@ pub(super) fn log(place: &Place, json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Copies the index to where it lasts.
+/// Copies the index to an archive.
 pub(super) fn snapshot(
     place: &Place,
     generation: Option<u64>,
@@ -48,7 +49,7 @@ pub(super) fn snapshot(
 ) -> anyhow::Result<Exit> {
     let index = Index::open(&place.dir)?;
     let wanted = generation.unwrap_or(index.state().generation);
-    // Fails if it cannot be read any more.
+    // Fails if the commit can no longer be read.
     index.as_of(wanted)?;
     let done = index.copy_to(dest)?;
     let mut out = output::stdout();
@@ -130,5 +131,5 @@ pub(super) fn signed(checkpoint: &Path, key: &Path) -> Result<Checkpoint> {
     Checkpoint::parse(&read(checkpoint, CHECKPOINT_MAX)?, &key).map_err(refused)
 }
 
-/// Longest checkpoint in bytes; one has some 300.
+/// Maximum size of a checkpoint, in bytes; a checkpoint has about 300.
 const CHECKPOINT_MAX: usize = 64 << 10;

@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::text::{bytes, count, plain};
 use crate::{args, output, signal, talk};
 
-/// Brings an index from its folder into the store.
+/// Pushes an index from its folder into the store.
 pub(super) fn push(
     address: &str,
     place: &Place,
@@ -84,7 +84,7 @@ pub(super) fn push(
     print(json, &object)
 }
 
-/// Brings the newest index of the store into a folder.
+/// Pulls the newest index of the store into a folder.
 pub(super) fn pull(address: &str, place: &Place, json: bool, quiet: bool) -> anyhow::Result<Exit> {
     let store = store(address)?;
     let cancel = signal::cancel_flag("stopping; interrupt again to stop at once")?;
@@ -167,10 +167,10 @@ pub(super) fn open(
     print(true, &object)
 }
 
-/// The newest index of a store by the cache, for a command that reads it.
+/// The newest index of a store through the cache, for a command that reads it.
 pub(crate) fn fetched(address: &str, quiet: bool) -> anyhow::Result<Snapshot> {
     let (store, cache) = (store(address)?, cache(None, None)?);
-    // A signal ends the process, and what has come stays.
+    // A signal ends the process; what was fetched stays.
     let cancel = AtomicBool::new(false);
     let opened = carried(quiet, &cancel, |watch| {
         remote::open(&store, &cache, OpenOptions::default(), watch)
@@ -207,7 +207,7 @@ pub(super) fn cache(dir: Option<PathBuf>, bytes_max: Option<u64>) -> anyhow::Res
         }
         (None, _) => CACHE_MAX,
     };
-    // What is printed of it is meant for other folders, too.
+    // The path is printed for use from any folder, so make it absolute.
     let dir = std::path::absolute(&dir).with_context(|| {
         format!(
             "{}: no such folder; make it first, or name another one with --cache",
@@ -218,13 +218,13 @@ pub(super) fn cache(dir: Option<PathBuf>, bytes_max: Option<u64>) -> anyhow::Res
 }
 
 fn store(address: &str) -> anyhow::Result<Store> {
-    // What is no text is none of the variables that matter.
+    // No relevant variable has a value that is not UTF-8.
     let variables = env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Ok(Store::open(address, variables)?)
 }
 
-/// Does something that shows how far it has come and that can be stopped; `None` if it was.
+/// Runs an interruptible transfer that shows its progress; `None` if it was interrupted.
 fn carried<T>(
     quiet: bool,
     cancel: &AtomicBool,
@@ -259,5 +259,5 @@ fn print(json: bool, object: &Value) -> anyhow::Result<Exit> {
 
 const CACHE_VARIABLE: &str = "UNIQ_CACHE";
 const SIZE_VARIABLE: &str = "UNIQ_CACHE_MAX";
-/// Bytes that the cache may take if nothing else is said.
+/// Default maximum size of the cache, in bytes.
 const CACHE_MAX: u64 = 64 << 30;

@@ -15,7 +15,7 @@ use crate::place::Place;
 use crate::text::{count, grouped, hex};
 use crate::{output, talk};
 
-/// Removes what each selector names; one that names nothing, or several videos, is an error, and
+/// Removes the video that each selector names. A selector that matches none or several is an error;
 /// the others still count.
 pub(super) fn remove(
     selectors: &[OsString],
@@ -29,7 +29,8 @@ pub(super) fn remove(
     let mut refused: Vec<Value> = Vec::new();
     if let Some(index) = writer.committed() {
         for selector in selectors {
-            // The index has names as text, where other bytes have become a mark of their own.
+            // The index stores paths as text in which a replacement character stands for other
+            // bytes.
             let selector = selector.to_string_lossy();
             match index.select(&selector, role) {
                 Selection::One(video) => {
@@ -96,7 +97,7 @@ pub(super) fn remove(
     })
 }
 
-/// Candidates that a message names.
+/// Maximum number of candidates named in a message.
 const CANDIDATES: usize = 5;
 
 /// Why nothing was removed, and what to do.

@@ -1,5 +1,5 @@
-//! `uniq intake add`: numbers in the order of the clips, then work on several at a time, answers in
-//! the order of the clips.
+//! `uniq intake add`: numbers clips in their order, works on several at a time, and answers in
+//! their order.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -62,8 +62,8 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         || thread::available_parallelism().map_or(1, usize::from),
         usize::from,
     );
-    // The search inside a check spreads over rayon's global pool, whose size is fixed by its first
-    // use: opening the index.
+    // The search inside a check uses rayon's global pool. Opening the index is its first use, which
+    // fixes its size.
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()?;
@@ -102,7 +102,7 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         by: &args.by,
         reference: args.reference.as_deref(),
     };
-    // A slip of the name would begin anew, and pay for everything again.
+    // With a mistyped name, a new ledger would begin, and everything would be paid for again.
     if !quiet && books.is_new() {
         talk::say(&format!(
             "{}: making a new ledger, since there is none of this name",
@@ -116,7 +116,7 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         }
         Ok(crate::check::priced(answer.report, card.as_ref()))
     };
-    // An answer that is recorded stands, whatever becomes of its page.
+    // A recorded answer is valid, even if its page fails.
     let shown = |clip: &Path, answer: &uniq::Result<Report>| -> Option<Error> {
         let (pages, report) = (pages.as_ref()?, answer.as_ref().ok()?);
         let options = evidence_page::Options {
@@ -137,7 +137,7 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         answers.no_page(clip, page.as_ref());
         return Ok(answers.exit);
     }
-    // The next clip, and the connection with which clips get their numbers, one after the other.
+    // The next clip, and the connection that numbers the clips one after the other.
     let receipt = Mutex::new((0_usize, ledger));
     let (sender, receiver) = mpsc::channel();
     let written = thread::scope(|scope| {
@@ -194,8 +194,7 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         Ok(())
     });
     match written {
-        // Nobody reads any more: what is recorded is recorded, and what was not told can be asked
-        // for again.
+        // Nobody reads the output any more. Answers are recorded and can be shown later.
         Err(error) if output::is_broken_pipe(&error) => Ok(answers.exit.worst(Exit::Inconclusive)),
         other => other.map(|()| answers.exit),
     }
@@ -203,7 +202,7 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
 
 type Seal = (certificate::Files, Box<dyn Signer + Sync>);
 
-/// Where a certificate of the one clip goes, and what signs it, if one is wanted.
+/// Path and signer of the certificate of the one clip, if one is requested.
 fn seal_of(args: &IntakeAdd, clips: &[PathBuf]) -> anyhow::Result<Option<Seal>> {
     let Some(file) = &args.certificate else {
         let unused = args.signing.key.is_some() || args.signing.signer_command.is_some();
@@ -222,17 +221,17 @@ fn seal_of(args: &IntakeAdd, clips: &[PathBuf]) -> anyhow::Result<Option<Seal>> 
     Ok(Some((files, signer::required(&args.signing)?)))
 }
 
-/// Prints answers and keeps the worst of them.
+/// Prints answers and keeps the worst exit code.
 struct Answers {
     json: bool,
     paint: Paint,
     exit: Exit,
-    /// Reports for a person, which an empty line parts.
+    /// Number of reports printed for a person; an empty line separates them.
     shown: usize,
 }
 
 impl Answers {
-    /// Tells that a page could not be written.
+    /// Reports that a page could not be written.
     fn no_page(&mut self, clip: &Path, error: Option<&Error>) {
         if let Some(error) = error {
             self.exit = self.exit.worst(Exit::Error);
@@ -266,13 +265,13 @@ impl Answers {
                 }
             }
         }
-        // An answer is told one by one: what a reader has seen is durable.
+        // Flush each answer, so that a reader sees it as soon as it is durable.
         out.flush()?;
         Ok(())
     }
 }
 
-/// What an answer means for a script: whether all that is unpublished is payable.
+/// The exit code of an answer: success if all unpublished seconds are payable.
 fn exit(report: &Report) -> Exit {
     let deductions = report.submission.iter().flat_map(|said| &said.deductions);
     let mut reasons = deductions

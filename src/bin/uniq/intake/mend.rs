@@ -1,4 +1,4 @@
-//! `uniq intake mend`: puts the ledger and the index of its submissions in step again.
+//! `uniq intake mend`: repairs a ledger and an index of submissions that differ.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::text::{count, plain};
 use crate::{guard, inputs, output, signal, talk};
 
-/// Mends what differs.
+/// Repairs the differences.
 pub(super) fn mend(
     clips: &[PathBuf],
     place: &LedgerOption,

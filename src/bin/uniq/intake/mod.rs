@@ -22,11 +22,11 @@ use crate::output;
 use crate::text::{count, plain, tenths};
 use place::Found;
 
-/// How long another program that writes to the ledger, or to the index of its submissions, is
-/// waited for.
+/// Maximum time to wait while another program writes to the ledger or to the index of its
+/// submissions.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a worker has a submission before another may take it over, if that cannot see that the
+/// Time after which another worker may take over a submission, if it cannot see that the first
 /// worker has ended.
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -121,7 +121,7 @@ fn opened(option: &LedgerOption) -> anyhow::Result<Ledger> {
     Ok(Found::choose(option)?.books().open(false)?)
 }
 
-/// Opens a ledger that exists, and finds it in step with the index of its submissions.
+/// Opens a ledger that exists, and requires that it is in step with the index of its submissions.
 fn in_step(option: &LedgerOption) -> anyhow::Result<Ledger> {
     let place = Found::choose(option)?;
     let books = place.books();

@@ -10,11 +10,11 @@ use uniq::ledger::{Books, Place};
 use super::PATIENCE;
 use crate::args::LedgerOption;
 
-/// The environment variable that names the ledger: a URL with a password is better there than on a
-/// command line, which everybody on the host can see.
+/// The environment variable that names the ledger. A URL with a password should not be on the
+/// command line, where everybody on the host can see it.
 const LEDGER_VARIABLE: &str = "UNIQ_LEDGER";
 
-/// Where the ledger is, and what belongs to it.
+/// The ledger and the index of its submissions.
 #[derive(Debug)]
 pub(super) struct Found {
     ledger: Place,
@@ -23,7 +23,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// The options, else the environment, else the user's data folder.
+    /// Chooses by the options, else the environment, else the user's data folder.
     pub(super) fn choose(option: &LedgerOption) -> anyhow::Result<Found> {
         let variable = || {
             env::var(LEDGER_VARIABLE)
@@ -62,17 +62,17 @@ impl Found {
         })
     }
 
-    /// What the ledger is called, without a password.
+    /// The ledger's name without a password.
     pub(super) fn shown(&self) -> String {
         self.ledger.shown()
     }
 
-    /// Whether it is a file that is not there yet.
+    /// Whether it is a file that does not exist yet.
     pub(super) fn is_new(&self) -> bool {
         matches!(&self.ledger, Place::File(file) if !file.exists())
     }
 
-    /// The same for the library.
+    /// The same as the library's type.
     pub(super) fn books(&self) -> Books<'_> {
         Books {
             ledger: &self.ledger,

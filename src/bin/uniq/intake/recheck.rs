@@ -1,4 +1,4 @@
-//! `uniq intake recheck`: holds submissions against what became public after their answers.
+//! `uniq intake recheck`: compares submissions with sources that were added after their answers.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -89,7 +89,7 @@ pub(super) fn recheck(args: &IntakeRecheck, quiet: bool) -> anyhow::Result<Exit>
                 }
             }
         }
-        // What was told is durable.
+        // Flush each answer, which is already durable.
         out.flush()?;
     }
     if !args.json && held > 0 {
@@ -103,7 +103,7 @@ pub(super) fn recheck(args: &IntakeRecheck, quiet: bool) -> anyhow::Result<Exit>
     Ok(exit)
 }
 
-/// Those that stand and are not sold.
+/// Submissions that stand and are not sold.
 fn unsold(ledger: &mut Ledger) -> anyhow::Result<Vec<u64>> {
     let (mut numbers, mut last) = (Vec::new(), 0);
     loop {
@@ -125,7 +125,7 @@ fn unsold(ledger: &mut Ledger) -> anyhow::Result<Vec<u64>> {
     }
 }
 
-/// Fingerprints and clips that were kept, by the SHA-256 of their clips.
+/// Fingerprints and clips from `--from`, by the SHA-256 of their clips.
 struct Kept {
     fingerprints: HashMap<[u8; 32], PathBuf>,
     clips: HashMap<String, PathBuf>,
@@ -153,7 +153,7 @@ impl Kept {
                                 .insert(*fingerprint.sha256(), path.to_owned()),
                         ),
                         Err(Error::Cancelled) => return Err(Error::Cancelled.into()),
-                        // It is only missed if a submission needs it.
+                        // It matters only if a submission needs it.
                         Err(error) => talk::fail_about(path, &error),
                     }
                 }
@@ -163,7 +163,7 @@ impl Kept {
         let places: Vec<PathBuf> = args.from.iter().filter(is_clip).cloned().collect();
         if !places.is_empty() {
             let found = match inputs::named(&places, &args.guard, None) {
-                // Fingerprints alone are enough.
+                // Without clips, the fingerprints are enough.
                 Err(_) if !kept.fingerprints.is_empty() => inputs::Clips::default(),
                 other => other?,
             };
@@ -187,7 +187,7 @@ impl Kept {
         Ok(kept)
     }
 
-    /// What a submission is searched by; `None` for what the ledger knows of itself.
+    /// What to search a submission with; `None` for the ledger's own data.
     fn of_submission(&self, ledger: &mut Ledger, number: u64) -> anyhow::Result<Option<Seen<'_>>> {
         if self.fingerprints.is_empty() && self.clips.is_empty() {
             return Ok(None);

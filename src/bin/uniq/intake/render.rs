@@ -1,4 +1,4 @@
-//! What the ledger says of a submission, in sentences (pure, but for notices).
+//! The ledger's answer about a submission, in sentences (pure, except for notices).
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use uniq::report::{Deduction, Interval, Report, Submission};
 use crate::talk;
 use crate::text::{clock, plain, tenths, whole};
 
-/// Writes what the ledger says below the report.
+/// Writes the ledger's answer below the report.
 pub(super) fn submission(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let Some(said) = &report.submission else {
         return Ok(());
@@ -95,7 +95,7 @@ fn interval(of: Interval) -> String {
     format!("{} to {}", clock(of.start_s), clock(of.end_s))
 }
 
-/// Says on standard error what goes on.
+/// Reports progress on standard error.
 pub(super) fn notice(notice: Notice<'_>) {
     match notice {
         Notice::Received(of) => talk::say_over(&format!("{}: submission {}", of.path, of.number)),

@@ -1,4 +1,4 @@
-//! `uniq intake review`: what a person says of a match with a public source.
+//! `uniq intake review`: records a person's judgement of a match with a public source.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::output;
 use crate::text::{clock, plain, tenths};
 
-/// Keeps what a person says.
+/// Records the judgement.
 pub(super) fn review(args: &IntakeReview) -> anyhow::Result<Exit> {
     let mut ledger = in_step(&args.place)?;
     let standings = ledger.standings(args.number)?;
@@ -64,7 +64,7 @@ pub(super) fn review(args: &IntakeReview) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Lists the matches of a submission with their numbers, and what persons say of them.
+/// Lists the matches of a submission with their numbers and judgements.
 pub(super) fn matches(out: &mut dyn Write, standings: &Standings) -> io::Result<()> {
     let matches = standings
         .report

@@ -24,7 +24,7 @@ const STATES: [&str; 6] = [
     UNDECIDED,
 ];
 
-/// Of those that are decided: a person has to say whether they show an earlier submission.
+/// A decided submission of which a person must say whether it shows an earlier one.
 const UNDECIDED: &str = "undecided";
 
 /// Lists the submissions.
@@ -63,8 +63,8 @@ pub(super) fn list(
             if state.is_some_and(|state| !wants_open && text("state") != state) {
                 continue;
             }
-            // In JSON a row is that of an export, and needs no look at the pairs.
-            // Only what is eligible and in no claim can be undecided.
+            // A row in JSON equals that of an export, which does not need the pairs. Only eligible
+            // seconds in no claim can be undecided.
             let claimed: Intervals = claims
                 .iter()
                 .map(|claim| Interval::new(claim.start_ms, claim.end_ms))
@@ -128,8 +128,8 @@ pub(super) fn list(
     Ok(Exit::Success)
 }
 
-/// The earlier submissions that perhaps show the same as this one, with the seconds that this
-/// leaves open.
+/// Earlier submissions that may show the same, with the number of seconds that are undecided
+/// because of each.
 fn open_pairs(ledger: &mut Ledger, number: u64) -> anyhow::Result<Vec<(u64, f64)>> {
     let said = ledger::submission(&ledger.standings(number)?);
     let mut open: BTreeMap<u64, f64> = BTreeMap::new();

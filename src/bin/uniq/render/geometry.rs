@@ -1,11 +1,11 @@
-//! Which part of the published frame covers which part of the clip's, in words and per cent.
+//! Describes in words which part of the published frame covers which part of the clip's.
 
 use uniq::report::{Geometry, Rectangle};
 
-/// A side this long counts as the whole side: the geometry is no more exact than a few per cent.
+/// Minimum length that counts as the whole side, as the geometry is accurate to a few per cent.
 const WHOLE_SIDE: f64 = 0.95;
-/// How far off centre a part is, as a fraction of the room that it has, before it is called left,
-/// right, upper or lower.
+/// Minimum distance from the centre, as a share of the possible distance, at which a part is called
+/// left, right, upper or lower.
 const OFF_CENTRE: f64 = 1.0 / 3.0;
 
 /// Describes the geometry.
@@ -27,8 +27,8 @@ fn is_whole(rectangle: &Rectangle) -> bool {
     rectangle.width >= WHOLE_SIDE && rectangle.height >= WHOLE_SIDE
 }
 
-/// `the middle 60 %`, `the upper left quarter`, `the left 32 % of the width`,
-/// `the lower right part (60 % of the width, 40 % of the height)`.
+/// For example `the middle 60 %`, `the upper left quarter`, `the left 32 % of the width`, `the
+/// lower right part (60 % of width, 40 % of height)`.
 fn part(rectangle: &Rectangle) -> String {
     let (width, height) = (percent(rectangle.width), percent(rectangle.height));
     let side = |centre, length, low, high| {
@@ -64,7 +64,8 @@ fn part(rectangle: &Rectangle) -> String {
     }
 }
 
-/// Whether a part lies towards the low end (`Some(true)`), the high end, or in the middle (`None`).
+/// Whether a part is towards the low end (`Some(true)`), the high end (`Some(false)`), or in the
+/// middle (`None`).
 fn off_centre(centre: f64, length: f64) -> Option<bool> {
     let room = (1.0 - length) / 2.0;
     if length >= WHOLE_SIDE || (centre - 0.5).abs() <= OFF_CENTRE * room {

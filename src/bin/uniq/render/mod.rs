@@ -1,5 +1,5 @@
-//! The answer to one check, for a person: the verdict in one line, the matches, what is payable and
-//! what is not, and what was searched (pure).
+//! The answer to one check, for a person: the verdict in one line, the matches, payable and
+//! withheld seconds, and the index searched (pure).
 
 mod geometry;
 mod price;
@@ -20,11 +20,11 @@ use crate::text::{clock, count, hours, plain, tenths, whole};
 /// Minimum probability of a copy that is called certain, 0..=1. Below it, and from the policy's
 /// limit on, a copy is called likely. `uniq check --help` gives both limits.
 pub(crate) const CERTAIN: f64 = 0.99;
-/// Digits of the index's root that are shown; the whole root is in the JSON.
+/// Number of digits of the index's root shown; the JSON has all.
 const ROOT_DIGITS: usize = 12;
-/// Speeds nearer to 1 than this are not worth a word: the measurement is no finer.
+/// Maximum deviation of a speed from 1 that is not mentioned, since the measurement is no finer.
 const SPEED_TOLERANCE: f64 = 0.02;
-/// Matches of the same scene that are shown.
+/// Maximum number of matches of the same scene shown.
 const RELATED_SHOWN: usize = 3;
 const DIM: Style = Style::new().dimmed();
 
@@ -63,8 +63,7 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
     origin(out, report)
 }
 
-/// The matches that are shown, copies first: of other takes, which decide nothing, a few are
-/// enough.
+/// The matches to show, copies first. Other takes decide nothing, so a few of them are enough.
 fn shown(report: &Report) -> Vec<&Match> {
     let rank = |found: &&Match| match found.kind {
         MatchKind::Copy => 0,
@@ -78,7 +77,7 @@ fn shown(report: &Report) -> Vec<&Match> {
     matches
 }
 
-/// How many of these are other takes of a scene.
+/// Number of other takes of a scene among these.
 fn of_scene<'a>(matches: impl IntoIterator<Item = &'a Match>) -> usize {
     let is_related = |found: &&Match| found.kind == MatchKind::SameScene;
     matches.into_iter().filter(is_related).count()
@@ -113,7 +112,7 @@ fn sentence(report: &Report) -> String {
     }
 }
 
-/// The reason that concerns the most of an inconclusive clip.
+/// The reason that concerns most of an inconclusive clip.
 fn main_reason(report: &Report) -> Option<&Reason> {
     let length = |why: &Reason| why.seconds.unwrap_or(f64::INFINITY);
     let reasons = report.reasons.iter().filter(|why| !is_of_match(why));
@@ -126,7 +125,7 @@ fn main_reason(report: &Report) -> Option<&Reason> {
     })
 }
 
-/// Whether the matches, or the line of the verdict, already say it.
+/// Whether the matches or the line of the verdict already state it.
 fn is_of_match(why: &Reason) -> bool {
     matches!(
         why.code,
@@ -134,7 +133,7 @@ fn is_of_match(why: &Reason) -> bool {
     )
 }
 
-/// Reasons that no other line gives.
+/// Reasons that no other line states.
 fn notes(report: &Report) -> impl Iterator<Item = &Reason> {
     let said = match report.verdict {
         Verdict::Inconclusive => main_reason(report),
@@ -180,10 +179,10 @@ fn alignment(out: &mut dyn Write, of: &Match, first: bool, paint: Paint) -> io::
         writeln!(out, "    {}", paint.style(DIM, &line))?;
     }
     if found.identical {
-        // Nothing had to be compared.
+        // Identical files need no comparison.
         return writeln!(out, "    the same file, byte for byte");
     }
-    // One explanation is enough.
+    // Explain bits only once.
     let bits = if first {
         " (each halves the odds of a coincidence)"
     } else {
@@ -198,7 +197,7 @@ fn alignment(out: &mut dyn Write, of: &Match, first: bool, paint: Paint) -> io::
     writeln!(out, "    {}", picture(found))
 }
 
-/// In per cent, and never 100 where it is not certain.
+/// In per cent; never 100 unless it is certain.
 pub(crate) fn probability(probability: f64) -> String {
     match probability {
         p if p >= 1.0 => "100 %".to_owned(),
@@ -212,7 +211,7 @@ fn interval(interval: Interval) -> String {
     format!("{}-{}", moment(interval.start_s), moment(interval.end_s))
 }
 
-/// A place in a video, without hours before the first.
+/// A time in a video, without hours below one hour.
 fn moment(seconds: f64) -> String {
     let clock = clock(seconds);
     match clock.strip_prefix("0:").map(|rest| rest.strip_prefix('0')) {
@@ -230,8 +229,8 @@ fn name(source: &Source) -> String {
     }
 }
 
-/// What is known of where and when the source was published, a line each: address at this time, who
-/// and when, file.
+/// Facts about the publication, one per line: address at this time, platform and uploader and date,
+/// file.
 fn publication(source: &Source, start_s: f64) -> Vec<String> {
     let publication = &source.publication;
     let mut lines = Vec::new();
@@ -254,9 +253,9 @@ fn publication(source: &Source, start_s: f64) -> Vec<String> {
     lines
 }
 
-/// The address with the time in whole seconds, as players of most platforms read it.
+/// The address with the time in whole seconds, in the form that most platforms use.
 fn at_time(url: &str, start_s: f64) -> String {
-    // The second that the times beside it show.
+    // Round as the times next to it, so that both show the same second.
     let seconds = ((start_s.max(0.0) * 10.0).round() / 10.0) as u64;
     if seconds == 0 || !(url.starts_with("https://") || url.starts_with("http://")) {
         return url.to_owned();
@@ -266,7 +265,7 @@ fn at_time(url: &str, start_s: f64) -> String {
         None => (url, String::new()),
     };
     let (page, query) = page.split_once('?').unwrap_or((page, ""));
-    // A time that is there already is another one.
+    // Replace an existing time.
     let mut pairs: Vec<&str> = query
         .split('&')
         .filter(|pair| !pair.is_empty() && !pair.starts_with("t="))
@@ -276,7 +275,7 @@ fn at_time(url: &str, start_s: f64) -> String {
     format!("{page}?{}{fragment}", pairs.join("&"))
 }
 
-/// How the clip's picture differs from the source's: mirrored, speed, and which part of the frame.
+/// How the clip's picture differs from the source's: orientation, speed, and part of the frame.
 fn picture(found: &NonMatch) -> String {
     let mut parts = Vec::new();
     if found.mirrored {
@@ -325,7 +324,7 @@ fn picture(found: &NonMatch) -> String {
     parts.join(", ")
 }
 
-/// What comes nearest to a copy, so that a person can look at it.
+/// Writes the nearest non-match, so that a person can look at it.
 fn nearest(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     match &report.nearest_non_match {
         Some(near) => writeln!(
@@ -340,7 +339,7 @@ fn nearest(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     }
 }
 
-/// What was checked when and by what, so that it can be done again.
+/// Writes clip, time, index and program of the check, so that it can be repeated.
 fn origin(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let (tool, index) = (&report.tool, &report.index);
     let root: String = index.root.chars().take(ROOT_DIGITS).collect();

@@ -1,4 +1,4 @@
-//! What makes the price of a clip, and what a rate card gives for it, in a line each.
+//! The facts that determine the price of a clip, and the amount by a rate card, in a line each.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use uniq::report::{Amount, Report};
 
 use crate::text::{count, plain};
 
-/// Writes the lines that there are.
+/// Writes the available lines.
 pub(super) fn lines(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     if let Some(quality) = &report.quality {
         writeln!(out, "  quality       {}", quality_words(quality).join(", "))?;
@@ -21,7 +21,7 @@ pub(super) fn lines(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// What is worth a word: size and rate always, others if they lower or raise a price.
+/// Facts worth a word: size and rate always, others if they can change the price.
 fn quality_words(quality: &Quality) -> Vec<String> {
     let resolution = &quality.resolution;
     let mut words = vec![match (resolution.state, resolution.native_lines) {
@@ -158,5 +158,5 @@ fn amount_words(amount: &Amount) -> String {
     }
 }
 
-/// Smallest share that is told.
+/// Minimum share that is mentioned, 0..=1.
 const SHARE_TOLD: f64 = 0.1;

@@ -7,10 +7,10 @@ use uniq::report::{Interval, Report, Span, SpanState, Verdict};
 use super::interval;
 use crate::text::{grouped, plain, tenths};
 
-/// Intervals of one kind that are listed.
+/// Maximum number of intervals of one kind listed.
 const INTERVALS_SHOWN: usize = 3;
 
-/// Writes what is payable, what is withheld and why, and how reliable the search was.
+/// Writes payable seconds, withheld seconds with reasons, and the power of the search.
 pub(super) fn lines(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let is_whole = report.spans.len() <= 1;
     let unpublished = of_state(report, SpanState::Unpublished);
@@ -54,10 +54,10 @@ pub(super) fn lines(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// Smallest difference of seconds that is shown, the precision of the text.
+/// Minimum number of seconds that is shown, the precision of the text.
 const SHOWN_MIN_S: f64 = 0.05;
 
-/// Why seconds that were not found are not payable either.
+/// Why unpublished seconds are not payable.
 fn why_not_payable(report: &Report) -> String {
     if report.submission.is_some() {
         "not found, but already offered or undecided: see the submission below".to_owned()
@@ -73,7 +73,7 @@ fn why_not_payable(report: &Report) -> String {
     }
 }
 
-/// Unsearchable seconds by reason, the longest first.
+/// Unsearchable seconds by reason, longest first.
 fn unsearchable(report: &Report, is_whole: bool) -> Vec<(f64, String)> {
     let mut reasons: Vec<(&str, Vec<&Span>)> = Vec::new();
     for span in of_state(report, SpanState::Unsearchable) {
@@ -106,7 +106,7 @@ fn of_state(report: &Report, state: SpanState) -> Vec<&Span> {
     spans.filter(|span| span.state == state).collect()
 }
 
-/// The first intervals, and how many more there are.
+/// The first intervals, and the number of further ones.
 fn listed(spans: &[&Span]) -> String {
     let mut words: Vec<String> = spans
         .iter()
@@ -124,7 +124,7 @@ fn listed(spans: &[&Span]) -> String {
     words.join(", ")
 }
 
-/// Mean power of the seconds that were not found; without any, it says nothing.
+/// Mean power of the unpublished seconds; `None` without any.
 fn power(report: &Report) -> Option<f64> {
     let unpublished = of_state(report, SpanState::Unpublished);
     let is_unpublished = |second: usize| {

@@ -1,4 +1,4 @@
-//! What a person reads, as a whole, on made reports.
+//! The complete output for a person, on made reports.
 
 use uniq::index::Publication;
 use uniq::report::{
@@ -317,7 +317,7 @@ fn no_foreign_string_steers_the_terminal() {
     let text = rendered(&report, Paint::Plain);
     assert!(text.contains("\\u{1b}]0;owned\\u{7}\\u{202e}"));
     assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']));
-    // With colours the only escapes are ours, and each is of the colour kind.
+    // With colours, the output has no escape sequences but ours, which only set colours.
     let coloured = rendered(&report, Paint::Colour);
     assert!(coloured.contains("\u{1b}[1m"));
     assert!(coloured.split('\u{1b}').skip(1).all(|rest| {

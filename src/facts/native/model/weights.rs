@@ -1,11 +1,11 @@
 //! Weights of the model: mean, deviation and weight of each feature.
 //!
-//! Fitted by ridge regression on frames of 27 videos, each reduced to half to two thirds of its
-//! size and so native there, or upscaled from that by factors of 4/3 to 3 with bilinear, bicubic,
-//! Lanczos or spline filters, half of them sharpened, and encoded with x264 at constant rate
-//! factors of 17 to 29.
+//! Fitted by ridge regression on frames of 27 videos. Each was reduced to half to two thirds of its
+//! size, and is native at that size. Upscaled frames were enlarged from it by factors of 4/3 to 3
+//! with bilinear, bicubic, Lanczos or spline filters, half of them sharpened. All were encoded with
+//! x264 at constant rate factors of 17 to 29.
 
-/// Logarithm of the odds that a frame was upscaled.
+/// Weights for the log odds that a frame was upscaled.
 pub(super) const UPSCALED: [(f32, f32, f32); super::FEATURES] = [
     (-0.0008, 0.8965, 0.3796),
     (0.1556, 0.8893, 1.4965),
@@ -46,9 +46,9 @@ pub(super) const UPSCALED: [(f32, f32, f32); super::FEATURES] = [
     (0.8867, 0.6019, -0.3498),
     (0.6300, 0.8785, 0.0435),
 ];
-/// The constant term.
+/// Constant term of the log odds.
 pub(super) const UPSCALED_CONSTANT: f32 = 0.9481;
-/// Logarithm of the factor.
+/// Weights for the log of the factor.
 pub(super) const FACTOR: [(f32, f32, f32); super::FEATURES] = [
     (0.1603, 0.9187, 0.0325),
     (0.4210, 1.0049, 0.0503),
@@ -89,5 +89,5 @@ pub(super) const FACTOR: [(f32, f32, f32); super::FEATURES] = [
     (0.8978, 0.5927, 0.0034),
     (0.8999, 0.9692, -0.0017),
 ];
-/// The constant term.
+/// Constant term of the log of the factor.
 pub(super) const FACTOR_CONSTANT: f32 = 0.6312;
