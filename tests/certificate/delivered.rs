@@ -173,7 +173,7 @@ fn another_take_of_the_same_scene_is_not_the_clip() {
     let again = scenes::edit(
         &first,
         "scale=480:270",
-        &["-c:v", "libx264", "-crf", "27"],
+        &["-c:v", "libx264", "-preset", "veryfast", "-crf", "27"],
         "mp4",
     );
     let same = compare(&again);

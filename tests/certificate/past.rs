@@ -263,7 +263,7 @@ fn a_clip_that_is_published_later_supersedes_its_certificate_and_others_hold() {
     let published = scenes::edit(
         &other,
         "scale=480:270",
-        &["-c:v", "libx264", "-crf", "28"],
+        &["-c:v", "libx264", "-preset", "veryfast", "-crf", "28"],
         "mp4",
     );
     good(&uniq_in(

@@ -77,7 +77,9 @@ fn delivered(clip: &Path) -> PathBuf {
     scenes::edit(
         clip,
         "scale=426:240",
-        &["-c:v", "libx264", "-crf", "33", "-pix_fmt", "yuv420p"],
+        &[
+            "-c:v", "libx264", "-preset", "veryfast", "-crf", "33", "-pix_fmt", "yuv420p",
+        ],
         "mp4",
     )
 }
@@ -114,7 +116,7 @@ impl Place {
 
     /// The whole report.
     fn check(&self, clip: &Path) -> Value {
-        let output = self.uniq(&["check", "--json"], &[clip]);
+        let output = self.uniq(&["check", "--json", "--no-quality"], &[clip]);
         serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", words(&output)))
     }

@@ -105,7 +105,7 @@ fn whatever_a_process_does_the_parent_goes_on() {
             format!(
                 "{READY} printf '\\007\\007\\000\\000\\000\\143\\000\\000\\000\\000\\000\\000'"
             ),
-            "does not exist",
+            "unknown failure code",
         ),
     ] {
         let (error, elapsed) = with(name, &script);

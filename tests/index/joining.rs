@@ -173,7 +173,7 @@ fn an_index_of_another_interval_or_the_same_one_is_refused_by_name() {
         .take_over(&Index::open(one.path()).unwrap(), &never)
         .unwrap_err()
         .to_string();
-    assert!(error.contains("another index"), "{error}");
+    assert!(error.contains("another one than the index"), "{error}");
 }
 
 #[test]

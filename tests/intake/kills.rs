@@ -1,7 +1,7 @@
 //! `intake add` is killed at random moments. No acknowledged row is lost, and no second is paid
 //! twice.
 //!
-//! `UNIQ_KILLS` is the number of kills (default 50).
+//! `UNIQ_KILLS` is the number of kills (default 25).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ struct Offer {
 fn nothing_acknowledged_is_lost_and_no_second_is_paid_twice_however_often_it_is_killed() {
     let wanted = std::env::var("UNIQ_KILLS")
         .ok()
-        .map_or(50, |text| text.parse().unwrap());
+        .map_or(25, |text| text.parse().unwrap());
     let mut random = 0x9e37_79b9_u64;
     let mut below = |end: u64| {
         random ^= random << 13;

@@ -1,10 +1,9 @@
 //! The ledger and the index of its submissions, when only one of them is restored from a backup.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 use crate::shop::{Shop, seconds, text};
+use crate::support::folders;
 use crate::support::scenes::{edit, moving};
 
 #[test]
@@ -12,12 +11,12 @@ fn an_index_that_is_older_than_its_ledger_is_refused_until_it_is_mended() {
     let shop = Shop::new();
     shop.add(&moving(721, 8), "ada", &[]);
     let index = shop.path("ledger.db.index");
-    copy(&index, &shop.path("old"));
+    folders::copy(&index, &shop.path("old"));
     let clip = shop.path("clip.mp4");
     fs::copy(moving(722, 8), &clip).unwrap();
     shop.add(&clip, "ada", &[]);
     fs::remove_dir_all(&index).unwrap();
-    copy(&shop.path("old"), &index);
+    folders::copy(&shop.path("old"), &index);
 
     let stolen = edit(&moving(722, 8), "hflip", &[], "mp4");
     let refused = shop.run(&["intake", "add", stolen.to_str().unwrap(), "--by", "bob"]);
@@ -126,17 +125,5 @@ fn the_index_of_another_ledger_is_refused() {
         text(&refused.stderr).contains("out of step"),
         "{}",
         text(&refused.stderr)
-    );
-}
-
-fn copy(from: &Path, to: &Path) {
-    assert!(
-        Command::new("cp")
-            .arg("-r")
-            .arg(from)
-            .arg(to)
-            .status()
-            .unwrap()
-            .success()
     );
 }

@@ -122,7 +122,7 @@ fn what_players_do_not_reach_of_a_joined_file_is_named() {
                 decoded.undecoded
             );
             assert!(
-                decoded.undecoded[0].reason.contains("joined"),
+                decoded.undecoded[0].reason.contains("appended"),
                 "{ending}: {:?}",
                 decoded.undecoded
             );

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod clips;
+pub mod folders;
 pub mod paint;
 pub mod people;
 pub mod program;
