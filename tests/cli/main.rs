@@ -377,7 +377,7 @@ fn one_of_the_programs_alone_says_what_is_missing() {
         .unwrap();
     assert_eq!(code(&output), 2);
     assert!(
-        stderr(&output).contains("uniq-serve: not there"),
+        stderr(&output).contains("uniq-serve: missing"),
         "{}",
         stderr(&output)
     );

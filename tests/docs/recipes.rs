@@ -299,7 +299,7 @@ fn the_commands_of_the_readme_run() {
     *block = format!("set +e\ntrap '[ $? -eq 1 ] || exit 2' ERR\n{block}true\n");
     kitchen.run(0);
     assert!(kitchen.path("clip.html").exists());
-    let certificate = kitchen.path("certificates/clip.mp4.certificate.json");
+    let certificate = kitchen.path("certs/clip.mp4.certificate.json");
     let shown = Command::new(UNIQ)
         .args(["certificate", "show", "--json"])
         .arg(certificate)

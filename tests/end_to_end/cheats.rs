@@ -273,7 +273,14 @@ fn a_still_that_pans_is_not_paid() {
             "zoompan=z='1+0.002*on':d=300:x='iw/2-iw/zoom/2':y='ih/2-ih/zoom/2':s=640x360:fps=25",
         ),
     ] {
-        let clip = scenes::edit(&still, filter, &[&["-r", "25"], &LOSSY[..]].concat(), "mp4");
+        let clip = scenes::edit(
+            &still,
+            filter,
+            &[
+                "-r", "25", "-c:v", "libx264", "-crf", "24", "-pix_fmt", "yuv420p",
+            ],
+            "mp4",
+        );
         let report = check(&clip);
         assert!(seconds_for(&report, "still") > 8.0, "{what}: {report:#}");
         assert!(payable_s(&report) <= 2.0, "{what}: {report:#}");
