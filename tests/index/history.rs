@@ -10,19 +10,6 @@ fn roots(dir: &Path) -> (String, String) {
     (state.sources_root, state.allowlist_root)
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
-
 #[test]
 fn the_same_sources_have_the_same_root_however_they_came_together() {
     let (one, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -108,7 +95,7 @@ fn a_history_that_was_changed_cut_or_lost_is_damage_and_is_not_written_on() {
     assert_eq!(bytes.len(), 16 + 3 * 120);
     let spoilt = |content: Option<&[u8]>| {
         let dir = TempDir::new().unwrap();
-        copy(whole.path(), dir.path());
+        folders::copy(whole.path(), dir.path());
         match content {
             Some(content) => fs::write(dir.path().join("history"), content).unwrap(),
             None => fs::remove_file(dir.path().join("history")).unwrap(),
@@ -140,7 +127,7 @@ fn a_history_that_was_changed_cut_or_lost_is_damage_and_is_not_written_on() {
 fn an_older_manifest_is_noticed_by_the_history_where_the_note_is_lost() {
     let (dir, old) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     build(dir.path(), 0..3, 10);
-    copy(dir.path(), old.path());
+    folders::copy(dir.path(), old.path());
     let mut writer = Writer::open(dir.path()).unwrap();
     for seed in 3..6 {
         writer.add(video(seed), runs(seed, 10)).unwrap();

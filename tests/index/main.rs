@@ -5,6 +5,9 @@
 mod benign;
 mod cells;
 mod damage;
+#[path = "../support/folders.rs"]
+#[allow(unreachable_pub)]
+mod folders;
 mod golden;
 mod history;
 mod joining;

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-/// Copies a folder with everything in it; `to` must not exist.
+/// Copies everything in a folder to `to`, and makes that folder if it is missing.
 pub fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
+    fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let to = to.join(entry.file_name());

@@ -513,8 +513,8 @@ fn wave(x: f32) -> f32 {
     folded * (1.5 - 0.5 * folded * folded)
 }
 
-/// The largest whole number that is not above `x`, for small numbers: `f32::floor` is a call of the C
-/// library on processors without SSE 4.1.
+/// The largest whole number that is not above `x`, for small numbers. `f32::floor` would call the C
+/// library, because the code is compiled for processors without SSE 4.1.
 #[inline(always)]
 fn floor(x: f32) -> f32 {
     let whole = x as i32 as f32;

@@ -51,7 +51,8 @@ pub(crate) struct Cli {
     /// Print only errors on standard error
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Compare keys with these processor instructions, for measuring: avx512, avx2, popcnt, neon, portable
+    /// Compare keys with these processor instructions, for measuring: avx512, avx2, popcnt, neon,
+    /// portable
     #[arg(long, global = true, hide = true, value_name = "NAME")]
     pub(crate) scan: Option<String>,
     #[command(subcommand)]
