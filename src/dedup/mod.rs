@@ -319,6 +319,9 @@ fn kept_file(inputs: &[Input], content: &Content) -> (usize, Vec<usize>) {
     )
 }
 
+/// Minimum length of a rest that is mentioned, in seconds: the text has one decimal.
+const SHOWN_MIN_S: f64 = 0.05;
+
 fn member(input: &Input, content: &Content, overlap: &Overlap, traits: &Traits) -> Member {
     let Overlap {
         pair,
@@ -327,7 +330,9 @@ fn member(input: &Input, content: &Content, overlap: &Overlap, traits: &Traits) 
         whole,
     } = *overlap;
     let length_s = traits.duration_s;
-    let why = if whole {
+    let why = if whole && rest_s < SHOWN_MIN_S {
+        format!("all of its {length_s:.1} s are in the kept clip")
+    } else if whole {
         format!(
             "{copied_s:.1} of its {length_s:.1} s are in the kept clip; the rest is too short to count"
         )

@@ -519,6 +519,10 @@ fn the_short_help_of_each_command_fits_on_a_screen_and_names_no_limit() {
         assert_eq!(code(&output), 0, "{words:?}");
         assert!(help.contains("Usage:"), "{words:?}: {help}");
         assert!(!help.contains("--max-"), "{words:?}: {help}");
+        if let Some((_, example)) = help.split_once("\nExample: ") {
+            let call = [&["uniq"], words].concat().join(" ");
+            assert!(example.contains(&call), "{words:?}: {example}");
+        }
         if help.lines().count() > 25 {
             too_long.push(format!("{words:?}: {} lines", help.lines().count()));
         }

@@ -76,7 +76,8 @@ fn become_program(args: &[OsString]) -> String {
         }
     };
     let folder = own.parent().unwrap_or(Path::new("."));
-    let name = format!("{}{}", program_of(args), env::consts::EXE_SUFFIX);
+    let (program, args) = program_of(args);
+    let name = format!("{program}{}", env::consts::EXE_SUFFIX);
     let candidates = PLACES.map(|place| folder.join(place).join(&name));
     match candidates.iter().find(|candidate| candidate.is_file()) {
         Some(program) => run(Command::new(program).args(args), program),
@@ -88,18 +89,24 @@ fn become_program(args: &[OsString]) -> String {
     }
 }
 
-/// The program that a call is for.
-fn program_of(args: &[OsString]) -> &'static str {
+/// The program that a call is for, and the arguments for it.
+fn program_of(args: &[OsString]) -> (&'static str, Vec<OsString>) {
     #[cfg(feature = "serve")]
-    if args
-        .iter()
-        .find(|arg| !decide::LEADING_OPTIONS.iter().any(|option| arg == option))
-        .is_some_and(|arg| arg == commands::SERVE)
     {
-        return SERVICE;
+        let mut words = args
+            .iter()
+            .filter(|arg| !decide::LEADING_OPTIONS.iter().any(|option| arg == option));
+        match (words.next(), words.next()) {
+            (Some(first), _) if first == commands::SERVE => return (SERVICE, args.to_vec()),
+            // The service knows its own options best.
+            (Some(first), Some(second)) if first == "help" && second == commands::SERVE => {
+                let call = [commands::SERVE, "--help"].map(OsString::from);
+                return (SERVICE, call.to_vec());
+            }
+            _ => {}
+        }
     }
-    let _ = args;
-    PROGRAM
+    (PROGRAM, args.to_vec())
 }
 
 /// Becomes another program, which keeps the process id and the open files, so the shell sees its
@@ -141,5 +148,23 @@ fn typed(path: &Path) -> String {
         format!("'{}'", text.replace('\'', "'\\''"))
     } else {
         text.into_owned()
+    }
+}
+
+#[cfg(all(test, feature = "serve"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_about_the_service_comes_from_the_service() {
+        let program = |words: &[&str]| {
+            let args: Vec<OsString> = words.iter().map(OsString::from).collect();
+            program_of(&args)
+        };
+        let help = ["serve", "--help"].map(OsString::from).to_vec();
+        assert_eq!(program(&["help", "serve"]), (SERVICE, help));
+        assert_eq!(program(&["-q", "serve", "--demo"]).0, SERVICE);
+        assert_eq!(program(&["help", "check"]).0, PROGRAM);
+        assert_eq!(program(&["check", "serve"]).0, PROGRAM);
     }
 }

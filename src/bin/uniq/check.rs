@@ -24,7 +24,7 @@ use crate::html::Pages;
 use crate::output::{self, Paint};
 use crate::place::Place;
 use crate::progress::Counter;
-use crate::text::{count, grouped, hex};
+use crate::text::{count, grouped, hex, plain};
 use crate::{certificate, guard, inputs, render, signal, signer, talk};
 
 /// Checks the clips.
@@ -121,7 +121,9 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
         (answer, page.err())
     };
     let counter = Counter::new(quiet, clips.len(), "clip");
-    let mut take = |clip: &Path, (answer, page)| counter.done(|| answers.print(clip, answer, page));
+    let mut take = |clip: &Path, (answer, page_error)| {
+        counter.done(|| answers.print(clip, answer, pages.as_ref(), page_error))
+    };
     let written = in_order(&clips, threads, &cancel, &ask, &mut take);
     counter.finish();
     if let Err(error) = written {
@@ -303,9 +305,14 @@ impl Answers {
         &mut self,
         clip: &Path,
         answer: uniq::Result<Report>,
-        page: Option<Error>,
+        pages: Option<&Pages>,
+        page_error: Option<Error>,
     ) -> anyhow::Result<()> {
-        if let Some(error) = page {
+        let page = match &page_error {
+            None => pages.and_then(|pages| pages.of(clip)),
+            Some(_) => None,
+        };
+        if let Some(error) = page_error {
             // The answer is valid, but its page is missing.
             self.exit = self.exit.worst(Exit::Error);
             talk::fail_about(clip, &error);
@@ -328,6 +335,9 @@ impl Answers {
                 }
                 self.shown += 1;
                 render::report(&mut out, report, self.paint)?;
+                if let Some(page) = page {
+                    writeln!(out, "  page          {}", plain(&page.to_string_lossy()))?;
+                }
             }
             Err(error) => {
                 if matches!(error, Error::Cancelled) {

@@ -70,9 +70,14 @@ impl Pages {
         Ok(Pages { of_clips })
     }
 
+    /// The path of a clip's page.
+    pub(crate) fn of(&self, clip: &Path) -> Option<&Path> {
+        self.of_clips.get(clip).map(PathBuf::as_path)
+    }
+
     /// Writes the page of a clip.
     pub(crate) fn write(&self, clip: &Path, html: &str) -> uniq::Result<()> {
-        match self.of_clips.get(clip) {
+        match self.of(clip) {
             Some(page) => write(page, html),
             None => Ok(()),
         }

@@ -46,16 +46,20 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     plain(line.trim_end_matches(": ")).into_owned()
 }
 
-/// `h:mm:ss.s`, for a time in a video.
+/// `m:ss.s` or `h:mm:ss.s`, for a time in a video.
 pub(crate) fn clock(seconds: f64) -> String {
     let tenths = (seconds.max(0.0) * 10.0).round() as u64;
     let (whole, tenth) = (tenths / 10, tenths % 10);
-    format!(
-        "{}:{:02}:{:02}.{tenth}",
-        whole / 3600,
-        whole / 60 % 60,
-        whole % 60
-    )
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}.{tenth}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}.{tenth}"),
+    }
+}
+
+/// A part of a video, by its times in seconds.
+pub(crate) fn interval(start_s: f64, end_s: f64) -> String {
+    format!("{}-{}", clock(start_s), clock(end_s))
 }
 
 /// A length in suitable units: `42 s`, `5 min 3 s`, `2 h 5 min`.
@@ -171,8 +175,12 @@ mod tests {
 
     #[test]
     fn times_and_numbers_read_as_a_person_writes_them() {
-        assert_eq!(clock(3_725.04), "1:02:05.0");
-        assert_eq!(clock(59.96), "0:01:00.0");
+        let times = [2.0, 59.96, 754.6, 3_725.04, 36_000.0].map(clock);
+        assert_eq!(
+            times,
+            ["0:02.0", "1:00.0", "12:34.6", "1:02:05.0", "10:00:00.0"]
+        );
+        assert_eq!(interval(2.0, 72.0), "0:02.0-1:12.0");
         assert_eq!(length(59.4), "59 s");
         assert_eq!(length(303.0), "5 min 3 s");
         assert_eq!(length(7_500.0), "2 h 5 min");

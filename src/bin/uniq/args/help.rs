@@ -38,7 +38,8 @@ fn commands() -> Command {
     with_short_help(Cli::command())
 }
 
-/// Keeps the text below the help for `--help`; `-h` shows only the first line of its example.
+/// Keeps the text below the help for `--help`; `-h` shows only the first line of its example that
+/// calls the command.
 fn with_short_help(mut command: Command) -> Command {
     let names: Vec<String> = command
         .get_subcommands()
@@ -50,7 +51,11 @@ fn with_short_help(mut command: Command) -> Command {
     let Some(full) = command.get_after_help().map(ToString::to_string) else {
         return command;
     };
-    let example = full.lines().nth(1).unwrap_or_default().trim();
+    let mut examples = full.lines().skip(1).take_while(|line| !line.is_empty());
+    let calls = format!(" {} ", command.get_name());
+    let first = examples.clone().next().unwrap_or_default();
+    let example = examples.find(|line| format!("{line} ").contains(&calls));
+    let example = example.unwrap_or(first).trim();
     command
         .after_help(format!("Example: {example}"))
         .after_long_help(full)

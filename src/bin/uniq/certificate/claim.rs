@@ -6,7 +6,7 @@ use uniq::certificate::{Evidence, Grade, Interval, Statement};
 use uniq::report::{MatchKind, SpanState, Verdict};
 
 use crate::render::probability;
-use crate::text::{clock, count, grouped, length, plain, tenths};
+use crate::text::{self, count, grouped, length, plain, tenths};
 
 /// Writes verdict, clip, time and index of a statement.
 pub(super) fn write(out: &mut dyn Write, statement: &Statement) -> io::Result<()> {
@@ -68,8 +68,8 @@ pub(super) fn write(out: &mut dyn Write, statement: &Statement) -> io::Result<()
         )?;
     }
     match &claim.nearest_non_match {
-        Some(near) => writeln!(out, "  nearest       {}", evidence(near))?,
-        None => writeln!(out, "  nearest       nothing else resembled it")?,
+        Some(near) => writeln!(out, "  closest       {}", evidence(near))?,
+        None => writeln!(out, "  closest       nothing else resembled it")?,
     }
     let known = |time: &Option<String>| {
         time.as_deref()
@@ -152,10 +152,6 @@ fn evidence(found: &Evidence) -> String {
     )
 }
 
-fn interval(interval: Interval) -> String {
-    format!(
-        "{} to {}",
-        clock(interval.start_ms as f64 / 1e3),
-        clock(interval.end_ms as f64 / 1e3)
-    )
+fn interval(of: Interval) -> String {
+    text::interval(of.start_ms as f64 / 1e3, of.end_ms as f64 / 1e3)
 }

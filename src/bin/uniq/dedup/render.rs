@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
-use uniq::dedup::{Deduplication, Extent, Pair};
-use uniq::report::{Interval, MatchKind};
+use uniq::dedup::{Clip, Deduplication, Extent, Pair};
+use uniq::report::MatchKind;
 
 use crate::output::Paint;
-use crate::render::probability;
-use crate::text::{clock, count, plain, tenths, whole};
+use crate::render::{interval, probability};
+use crate::text::{self, count, grouped, plain, tenths, whole};
 
 /// Maximum deviation of a speed from 1 that is not mentioned, since the measurement is no finer.
 const SPEED_TOLERANCE: f64 = 0.02;
@@ -83,11 +83,15 @@ pub(super) fn deduplication(
         .filter(|member| member.redundant)
         .count();
     let files: usize = found.clips.iter().map(|clip| clip.files.len()).sum();
+    let unread = match found.failed.len() {
+        0 => String::new(),
+        failed => format!(", {} unreadable", grouped(failed as u64)),
+    };
     writeln!(
         out,
-        "{}, {} superfluous; {}",
+        "{}{unread}, {} superfluous; {}",
         count(files as u64, "file"),
-        superfluous,
+        grouped(superfluous as u64),
         if found.duplicates {
             count(found.groups.len() as u64, "group")
         } else {
@@ -110,11 +114,10 @@ fn pair(out: &mut dyn Write, pair: &Pair, first: &str, kind: MatchKind) -> io::R
             MatchKind::Undecided => (" of the first", "may be", "of the second"),
             MatchKind::SameScene => (" of the first", "resembles", "of the second"),
         };
-        let span = |span: Interval| format!("{} - {}", clock(span.start_s), clock(span.end_s));
         let mut words = vec![format!(
             "{}{of_here} {relation} {} {of_there}",
-            span(here),
-            span(there)
+            interval(here),
+            interval(there)
         )];
         if alignment.mirrored {
             words.push("mirrored".to_owned());
@@ -164,11 +167,21 @@ fn not_compared(out: &mut dyn Write, found: &Deduplication, paint: Paint) -> io:
         })
         .map(|member| member.sha256.as_str())
         .collect();
+    // Standard error has these.
+    let unreadable: HashSet<&str> = found
+        .failed
+        .iter()
+        .map(|failure| failure.path.as_str())
+        .collect();
+    let is_unreadable = |clip: &Clip| {
+        let mut names = clip.files.iter().map(|file| file.path.as_str());
+        clip.video.is_none() && names.any(|name| unreadable.contains(name))
+    };
     let mut told = false;
     for clip in found
         .clips
         .iter()
-        .filter(|clip| !redundant.contains(clip.sha256.as_str()))
+        .filter(|clip| !redundant.contains(clip.sha256.as_str()) && !is_unreadable(clip))
     {
         let mut reasons: Vec<String> = clip
             .not_compared
@@ -185,9 +198,8 @@ fn not_compared(out: &mut dyn Write, found: &Deduplication, paint: Paint) -> io:
             for span in &clip.unsearchable {
                 let reason = span.reason.as_ref().map_or("", |reason| &reason.text);
                 reasons.push(format!(
-                    "{} - {}: {}",
-                    clock(span.start_s),
-                    clock(span.end_s),
+                    "{}: {}",
+                    text::interval(span.start_s, span.end_s),
                     plain(reason)
                 ));
             }

@@ -21,7 +21,7 @@ use super::place::Found;
 use crate::args::IntakeRecheck;
 use crate::exit::Exit;
 use crate::place::Place;
-use crate::text::{clock, count, plain, tenths};
+use crate::text::{count, interval, plain, tenths};
 use crate::{guard, inputs, output, signal, talk};
 
 /// Rechecks submissions.
@@ -229,13 +229,7 @@ fn line(done: &Rechecked, payable_minutes: f64) -> String {
     let spans: Vec<String> = done
         .published
         .iter()
-        .map(|interval| {
-            format!(
-                "{} to {}",
-                clock(interval.start_s()),
-                clock(interval.end_s())
-            )
-        })
+        .map(|span| interval(span.start_s(), span.end_s()))
         .collect();
     let mut says = match spans.is_empty() {
         true => format!("submission {}: a new source may show it", done.number),

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use uniq::ledger::Notice;
-use uniq::report::{Deduction, Interval, Report, Submission};
+use uniq::report::{Deduction, Report, Submission};
 
+use crate::render::{interval, probability as in_per_cent};
 use crate::talk;
-use crate::text::{clock, plain, tenths, whole};
+use crate::text::{plain, tenths, whole};
 
 /// Writes the ledger's answer below the report.
 pub(super) fn submission(out: &mut dyn Write, report: &Report) -> io::Result<()> {
@@ -79,7 +80,8 @@ fn deducted(deduction: &Deduction) -> String {
         }
         if let (Some(probability), Some(bits)) = (deduction.probability, deduction.evidence_bits) {
             how.push(format!(
-                "probability {probability:.2}, {} bits",
+                "probability {}, {} bits",
+                in_per_cent(probability),
                 whole(bits)
             ));
         }
@@ -89,10 +91,6 @@ fn deducted(deduction: &Deduction) -> String {
     } else {
         format!("{line} ({})", how.join(", "))
     }
-}
-
-fn interval(of: Interval) -> String {
-    format!("{} to {}", clock(of.start_s), clock(of.end_s))
 }
 
 /// Reports progress on standard error.

@@ -9,7 +9,8 @@ use super::in_step;
 use crate::args::{IntakeReview, Said};
 use crate::exit::Exit;
 use crate::output;
-use crate::text::{clock, plain, tenths};
+use crate::render::interval;
+use crate::text::{plain, tenths};
 
 /// Records the judgement.
 pub(super) fn review(args: &IntakeReview) -> anyhow::Result<Exit> {
@@ -102,9 +103,8 @@ fn described(found: &Match) -> String {
     };
     let alignment = &found.alignment;
     format!(
-        "{} to {} in {}: {kind}",
-        clock(alignment.clip.start_s),
-        clock(alignment.clip.end_s),
+        "{} in {}: {kind}",
+        interval(alignment.clip),
         plain(&alignment.source.path)
     )
 }

@@ -12,7 +12,7 @@ use super::{opened, render, review};
 use crate::args::LedgerOption;
 use crate::exit::Exit;
 use crate::output::{self, Paint};
-use crate::text::{clock, plain, tenths};
+use crate::text::{interval, plain, tenths};
 
 /// States that a submission can be in.
 const STATES: [&str; 6] = [
@@ -222,13 +222,11 @@ pub(super) fn show(number: u64, place: &LedgerOption, json: bool) -> anyhow::Res
             .map_or("", String::as_str);
         writeln!(
             out,
-            "  pair {}-{}: {} to {} shows {} to {} of submission {} by {}: {kind}{decided}",
+            "  pair {}-{}: {} shows {} of submission {} by {}: {kind}{decided}",
             number.min(pair.other),
             number.max(pair.other),
-            clock(pair.here.start_s()),
-            clock(pair.here.end_s()),
-            clock(pair.there.start_s()),
-            clock(pair.there.end_s()),
+            interval(pair.here.start_s(), pair.here.end_s()),
+            interval(pair.there.start_s(), pair.there.end_s()),
             pair.other,
             plain(by)
         )?;

@@ -15,7 +15,7 @@ use uniq::report::{
 };
 
 use crate::output::Paint;
-use crate::text::{clock, count, hours, plain, tenths, whole};
+use crate::text::{self, count, grouped, hours, plain, tenths, whole};
 
 /// Minimum probability of a copy that is called certain, 0..=1. Below it, and from the policy's
 /// limit on, a copy is called likely. `uniq check --help` gives both limits.
@@ -38,8 +38,13 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
         sentence(report)
     )?;
     let matches = shown(report);
+    let short = report
+        .reasons
+        .iter()
+        .any(|why| why.code == ReasonCode::Short);
     for (at, found) in matches.iter().enumerate() {
         writeln!(out)?;
+        writeln!(out, "  {}", heading(found, short, paint))?;
         alignment(out, found, at == 0, paint)?;
     }
     if report.more_sources > 0 {
@@ -48,8 +53,8 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
     }
     let related = of_scene(&report.matches) - of_scene(matches.iter().copied());
     if related > 0 {
-        let more = count(related as u64, "more take");
-        writeln!(out, "\n  {more} of the same scene: see --json")?;
+        let more = grouped(related as u64);
+        writeln!(out, "\n  {more} more of the same scene: see --json")?;
     }
     writeln!(out)?;
     seconds::lines(out, report)?;
@@ -151,24 +156,27 @@ fn notes(report: &Report) -> impl Iterator<Item = &Reason> {
     })
 }
 
+/// What the match is, and of which source. `short` says that the clip is too short to judge.
+fn heading(of: &Match, short: bool, paint: Paint) -> String {
+    let source = name(&of.alignment.source);
+    match of.kind {
+        MatchKind::Copy => {
+            let sure = match of.alignment.probability >= CERTAIN {
+                true => "certain",
+                false => "likely",
+            };
+            paint.style(Style::new().bold(), &format!("{sure} copy of {source}"))
+        }
+        MatchKind::Undecided => format!("undecided, perhaps a copy of {source}"),
+        MatchKind::SameScene if short => {
+            format!("resembles {source}, too short to say whether it is a copy")
+        }
+        MatchKind::SameScene => format!("the same scene as in {source}, not a copy"),
+    }
+}
+
 fn alignment(out: &mut dyn Write, of: &Match, first: bool, paint: Paint) -> io::Result<()> {
     let found = &of.alignment;
-    let source = name(&found.source);
-    let (heading, style) = match of.kind {
-        MatchKind::Copy if found.probability >= CERTAIN => {
-            (format!("certain copy of {source}"), Style::new().bold())
-        }
-        MatchKind::Copy => (format!("likely copy of {source}"), Style::new().bold()),
-        MatchKind::Undecided => (
-            format!("undecided, perhaps a copy of {source}"),
-            Style::new(),
-        ),
-        MatchKind::SameScene => (
-            format!("another take of a scene of {source}, no copy"),
-            Style::new(),
-        ),
-    };
-    writeln!(out, "  {}", paint.style(style, &heading))?;
     writeln!(
         out,
         "    {} of the clip is {} of the source",
@@ -207,18 +215,8 @@ pub(crate) fn probability(probability: f64) -> String {
     }
 }
 
-fn interval(interval: Interval) -> String {
-    format!("{}-{}", moment(interval.start_s), moment(interval.end_s))
-}
-
-/// A time in a video, without hours below one hour.
-fn moment(seconds: f64) -> String {
-    let clock = clock(seconds);
-    match clock.strip_prefix("0:").map(|rest| rest.strip_prefix('0')) {
-        Some(Some(rest)) => rest.to_owned(),
-        Some(None) => clock["0:".len()..].to_owned(),
-        None => clock,
-    }
+pub(crate) fn interval(of: Interval) -> String {
+    text::interval(of.start_s, of.end_s)
 }
 
 /// The title, or else the file's path.
