@@ -30,6 +30,7 @@ const address = await new Promise((resolve) => {
 });
 // The upload and the submission have the same id.
 const id = address.split("/").pop();
+console.error(`${path}: received as ${id}; waiting for the answer`);
 let submission;
 do {
   await new Promise((resolve) => setTimeout(resolve, 1000));

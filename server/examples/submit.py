@@ -21,6 +21,7 @@ with open(path, "rb") as clip:
 if not sent.ok:
     sys.exit(f"{path}: {sent.json()['detail']}")
 submission = sent.json()
+print(f"{path}: received as {submission['id']}; waiting for the answer", file=sys.stderr)
 while submission["state"] in ("queued", "checking"):
     time.sleep(1)
     submission = session.get(f"{url}/v1/submissions/{submission['id']}", timeout=60).json()

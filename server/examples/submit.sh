@@ -16,6 +16,7 @@ call() {
 name=$(jq -rn --arg creator "$creator" '$creator | @uri')
 id=$(call -X POST -T "$file" -H 'Content-Type: application/octet-stream' \
     "$UNIQ_URL/v1/submissions?creator=$name" | jq -r .id)
+printf '%s: received as %s; waiting for the answer\n' "$file" "$id" >&2
 while :; do
     answer=$(call "$UNIQ_URL/v1/submissions/$id")
     case $(jq -r .state <<<"$answer") in

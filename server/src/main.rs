@@ -229,7 +229,9 @@ fn serve(config: Config, is_demo: bool) -> anyhow::Result<()> {
 fn show(app: &uniq_server::app::App, address: std::net::SocketAddr) -> anyhow::Result<()> {
     let secret = uniq_server::demo::key(app)?;
     print(&format!(
-        "log in at http://{address}/review with the key {secret}\n"
+        "log in at http://{address}/review with the key {secret}\n\
+         making footage now; four submissions appear one by one\n\
+         Ctrl-C stops the demonstration and removes all its files\n"
     ))?;
     let app = app.clone();
     std::thread::spawn(move || match uniq_server::demo::fill(&app) {
