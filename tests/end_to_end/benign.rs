@@ -66,7 +66,7 @@ fn folder() -> PathBuf {
 }
 
 fn encoder() -> Vec<OsString> {
-    scenes::words("-c:v libx264 -preset veryfast -crf 24 -pix_fmt yuv420p")
+    scenes::words("-c:v libx264 -preset ultrafast -crf 24 -pix_fmt yuv420p")
         .iter()
         .map(OsString::from)
         .collect()

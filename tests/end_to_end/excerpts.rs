@@ -781,7 +781,7 @@ fn joined(parts: &[(PathBuf, f64, f64)]) -> PathBuf {
     filter += &format!("concat=n={}:v=1:a=0", parts.len());
     args.extend(["-filter_complex".into(), filter.into()]);
     args.extend(
-        scenes::words("-c:v libx264 -preset veryfast -crf 24 -pix_fmt yuv420p")
+        scenes::words("-c:v libx264 -preset ultrafast -crf 24 -pix_fmt yuv420p")
             .iter()
             .map(Into::into),
     );

@@ -95,7 +95,7 @@ fn what_is_screened_gets_the_verdict_that_comparing_all_keys_gives() {
                 "-c:v".into(),
                 "libx264".into(),
                 "-preset".into(),
-                "veryfast".into(),
+                "ultrafast".into(),
             ])
             .collect();
         scenes::edited(&folder.path().join("edits"), &[&film, &other], &args, "mp4")

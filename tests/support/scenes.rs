@@ -183,7 +183,7 @@ pub fn edit(input: &Path, filters: &str, args: &[&str], extension: &str) -> Path
     command.extend(args.iter().map(OsString::from));
     if !args.contains(&"-c:v") && !args.contains(&"-c") {
         command.extend(
-            words("-c:v libx264 -preset veryfast -crf 23 -pix_fmt yuv420p")
+            words("-c:v libx264 -preset ultrafast -crf 23 -pix_fmt yuv420p")
                 .iter()
                 .map(OsString::from),
         );
