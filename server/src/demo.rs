@@ -128,12 +128,16 @@ pub fn key(app: &App) -> anyhow::Result<String> {
     Ok(secret)
 }
 
-/// FFmpeg source of a slow game of life in moving colours; different seeds have nothing in common.
+/// Colours of the game of life. Without them, FFmpeg draws others on each run, whatever the seed.
+const COLOURS: &str = "c0=0x3355aa:c1=0xcc7733:c2=0x447744:c3=0xaa3366:c4=0xddcc88";
+
+/// FFmpeg source of a slow game of life in moving colours; different seeds share no shapes.
 fn life(seed: u32) -> String {
     format!(
         "life=s=40x24:r=1:mold=20:ratio=0.4:seed={seed}:life_color=white:death_color=0x404040:mold_color=0x101010,\
          trim=start=4,setpts=PTS-STARTPTS,framerate=fps=25,scale=640:360:flags=bicubic,gblur=6[cells];\
-         gradients=s=640x360:r=25:n=5:speed=0.02:seed={seed}[colours];[cells][colours]blend=all_mode=softlight"
+         gradients=s=640x360:r=25:n=5:{COLOURS}:speed=0.02:seed={seed}[colours];\
+         [cells][colours]blend=all_mode=softlight"
     )
 }
 

@@ -319,9 +319,6 @@ fn kept_file(inputs: &[Input], content: &Content) -> (usize, Vec<usize>) {
     )
 }
 
-/// Minimum length of a rest that is mentioned, in seconds: the text has one decimal.
-const SHOWN_MIN_S: f64 = 0.05;
-
 fn member(input: &Input, content: &Content, overlap: &Overlap, traits: &Traits) -> Member {
     let Overlap {
         pair,
@@ -330,18 +327,17 @@ fn member(input: &Input, content: &Content, overlap: &Overlap, traits: &Traits) 
         whole,
     } = *overlap;
     let length_s = traits.duration_s;
-    let why = if whole && rest_s < SHOWN_MIN_S {
-        format!("all of its {length_s:.1} s are in the kept clip")
+    let (copied, length) = (format!("{copied_s:.1}"), format!("{length_s:.1}"));
+    let why = if whole && copied == length {
+        format!("all of its {length} s are in the kept clip")
     } else if whole {
-        format!(
-            "{copied_s:.1} of its {length_s:.1} s are in the kept clip; the rest is too short to count"
-        )
+        format!("{copied} of its {length} s are in the kept clip; the rest is too short to count")
     } else if grouping::is_whole(length_s, rest_s) {
         "all that could be decoded is in the kept one, but some of its streams could not be decoded"
             .to_owned()
     } else {
         format!(
-            "{copied_s:.1} of its {length_s:.1} s are in the kept clip; the other {rest_s:.1} s were not found there"
+            "{copied} of its {length} s are in the kept clip; the other {rest_s:.1} s were not found there"
         )
     };
     let extent = if whole { Extent::Whole } else { Extent::Part };

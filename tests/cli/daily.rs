@@ -467,3 +467,42 @@ fn a_video_whose_name_has_255_bytes_is_like_any_other() {
         0
     );
 }
+
+#[test]
+fn the_answer_names_the_page_that_it_has_written() {
+    let sandbox = Sandbox::new();
+    sandbox.video("v/a.mp4");
+    sandbox.uniq(&["-q", "index", "build", "v", "--index", "i"]);
+    let check = |more: &[&str]| {
+        let output = sandbox.uniq(&[&["check", "v/a.mp4", "--index", "i"], more].concat());
+        stdout(&output)
+    };
+    let with = check(&["--html", "a.html"]);
+    assert!(with.ends_with("\n  page          a.html\n"), "{with}");
+    assert!(!check(&[]).contains("  page "));
+    assert!(sandbox.path("a.html").is_file());
+    let added = sandbox.uniq(&[
+        "intake", "add", "v/a.mp4", "--by", "ada", "--ledger", "l", "--index", "i", "--html",
+        "b.html",
+    ]);
+    let said = stdout(&added);
+    assert!(said.ends_with("\n  page          b.html\n"), "{said}");
+}
+
+#[test]
+fn a_clip_that_cannot_be_read_is_counted_in_the_text_and_named_beside_it() {
+    let sandbox = Sandbox::new();
+    sandbox.video("v/a.mp4");
+    fs::write(sandbox.path("v/broken.mp4"), "no video").unwrap();
+    let output = sandbox.uniq(&["dedup", "v/a.mp4", "v/broken.mp4", "v/gone.mp4"]);
+    assert_eq!(code(&output), 2, "{}", stderr(&output));
+    let (said, complaint) = (stdout(&output), stderr(&output));
+    assert!(
+        said.ends_with("3 files, 2 of them unreadable, 0 superfluous; no duplicates\n"),
+        "{said}"
+    );
+    for name in ["broken.mp4", "gone.mp4"] {
+        assert!(!said.contains(name), "{said}");
+        assert_eq!(complaint.matches(name).count(), 1, "{complaint}");
+    }
+}

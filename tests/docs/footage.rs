@@ -4,13 +4,16 @@ use std::path::Path;
 
 use super::steady::ffmpeg;
 
-/// Makes a slow game of life in moving colours; different seeds have nothing in common.
+/// Without given colours, FFmpeg draws others on each run, whatever the seed.
+const COLOURS: &str = "c0=0x3355aa:c1=0xcc7733:c2=0x447744:c3=0xaa3366:c4=0xddcc88";
+
+/// Makes a slow game of life in moving colours; different seeds share no shapes.
 pub(crate) fn life(path: &Path, seed: u32, seconds: u32) {
     let graph = format!(
         "life=s=40x24:r=1:mold=20:ratio=0.4:seed={seed}:life_color=white:death_color=0x404040:\
          mold_color=0x101010,trim=start=4,setpts=PTS-STARTPTS,framerate=fps=12,\
          scale=426:240:flags=bicubic,gblur=4[cells];\
-         gradients=s=426x240:r=12:n=5:speed=0.02:seed={seed}[colours];\
+         gradients=s=426x240:r=12:n=5:{COLOURS}:speed=0.02:seed={seed}[colours];\
          [cells][colours]blend=all_mode=softlight,format=yuv420p[v]"
     );
     let length = seconds.to_string();

@@ -12,7 +12,14 @@ use tempfile::TempDir;
 const EDGES_S: f64 = 0.6;
 
 const LOSSY: [&str; 8] = [
-    "-c:v", "libx264", "-preset", "ultrafast", "-crf", "24", "-pix_fmt", "yuv420p",
+    "-c:v",
+    "libx264",
+    "-preset",
+    "ultrafast",
+    "-crf",
+    "24",
+    "-pix_fmt",
+    "yuv420p",
 ];
 
 fn film() -> PathBuf {

@@ -269,7 +269,11 @@ fn a_run_that_was_stopped_goes_on_where_it_was_with_the_same_result() {
 fn the_best_is_kept_by_the_rule_and_a_reference_in_any_case() {
     let footage = Footage::new();
     let film = scenes::moving(73, 8);
-    let excerpt = footage.put("excerpt.mp4", &scenes::excerpt(&film, 1.0, 4.0));
+    // Of lower quality than the film.
+    let cut = [
+        "-ss", "1", "-t", "4", "-an", "-c:v", "libx264", "-crf", "30", "-pix_fmt", "yuv420p",
+    ];
+    let excerpt = footage.put("excerpt.mp4", &scenes::edit(&film, "", &cut, "mp4"));
     let small = footage.put(
         "small.mp4",
         &scenes::edit(&film, "scale=320:180", &[], "mp4"),

@@ -81,6 +81,12 @@ fn become_program(args: &[OsString]) -> String {
     let candidates = PLACES.map(|place| folder.join(place).join(&name));
     match candidates.iter().find(|candidate| candidate.is_file()) {
         Some(program) => run(Command::new(program).args(args), program),
+        #[cfg(feature = "serve")]
+        None if program == SERVICE => format!(
+            "{}: missing; install the service beside {}: cargo install --locked --path server",
+            candidates[0].display(),
+            own.display()
+        ),
         None => format!(
             "{}: missing; uniq is several programs, including {} and {name}: install them in one folder",
             candidates[0].display(),
@@ -100,8 +106,10 @@ fn program_of(args: &[OsString]) -> (&'static str, Vec<OsString>) {
             (Some(first), _) if first == commands::SERVE => return (SERVICE, args.to_vec()),
             // The service knows its own options best.
             (Some(first), Some(second)) if first == "help" && second == commands::SERVE => {
-                let call = [commands::SERVE, "--help"].map(OsString::from);
-                return (SERVICE, call.to_vec());
+                let mut call = vec![commands::SERVE.into()];
+                call.extend(words.cloned());
+                call.push("--help".into());
+                return (SERVICE, call);
             }
             _ => {}
         }
@@ -163,6 +171,8 @@ mod tests {
         };
         let help = ["serve", "--help"].map(OsString::from).to_vec();
         assert_eq!(program(&["help", "serve"]), (SERVICE, help));
+        let help = ["serve", "key", "--help"].map(OsString::from).to_vec();
+        assert_eq!(program(&["help", "serve", "key"]), (SERVICE, help));
         assert_eq!(program(&["-q", "serve", "--demo"]).0, SERVICE);
         assert_eq!(program(&["help", "check"]).0, PROGRAM);
         assert_eq!(program(&["check", "serve"]).0, PROGRAM);

@@ -24,7 +24,7 @@ use crate::html::Pages;
 use crate::output::{self, Paint};
 use crate::place::Place;
 use crate::progress::Counter;
-use crate::text::{count, grouped, hex, plain};
+use crate::text::{count, grouped, hex};
 use crate::{certificate, guard, inputs, render, signal, signer, talk};
 
 /// Checks the clips.
@@ -336,7 +336,7 @@ impl Answers {
                 self.shown += 1;
                 render::report(&mut out, report, self.paint)?;
                 if let Some(page) = page {
-                    writeln!(out, "  page          {}", plain(&page.to_string_lossy()))?;
+                    render::page(&mut out, page)?;
                 }
             }
             Err(error) => {

@@ -82,15 +82,20 @@ pub(super) fn deduplication(
         .flat_map(|group| &group.members)
         .filter(|member| member.redundant)
         .count();
-    let files: usize = found.clips.iter().map(|clip| clip.files.len()).sum();
+    let compared = found.clips.iter().flat_map(|clip| &clip.files);
+    let failed = found.failed.iter().map(|failure| failure.path.as_str());
+    let files: HashSet<&str> = compared
+        .map(|file| file.path.as_str())
+        .chain(failed)
+        .collect();
     let unread = match found.failed.len() {
         0 => String::new(),
-        failed => format!(", {} unreadable", grouped(failed as u64)),
+        failed => format!(", {} of them unreadable", grouped(failed as u64)),
     };
     writeln!(
         out,
         "{}{unread}, {} superfluous; {}",
-        count(files as u64, "file"),
+        count(files.len() as u64, "file"),
         grouped(superfluous as u64),
         if found.duplicates {
             count(found.groups.len() as u64, "group")

@@ -23,7 +23,7 @@ use crate::exit::Exit;
 use crate::html::Pages;
 use crate::output::{self, Paint};
 use crate::place::Place;
-use crate::{certificate, guard, inputs, render as report, signal, signer, talk};
+use crate::{certificate, guard, html, inputs, render as report, signal, signer, talk};
 
 /// Adds the clips.
 pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
@@ -41,7 +41,7 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         shown: 0,
     };
     for (path, error) in &clips.problems {
-        answers.print(path, Err(error))?;
+        answers.print(path, Err(error), None)?;
     }
     let clips = clips.clips;
     if args.confirms.is_some() {
@@ -117,15 +117,19 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         Ok(crate::check::priced(answer.report, card.as_ref()))
     };
     // A recorded answer is valid, even if its page fails.
-    let shown = |clip: &Path, answer: &uniq::Result<Report>| -> Option<Error> {
+    let shown = |clip: &Path, answer: &uniq::Result<Report>| -> Page {
         let (pages, report) = (pages.as_ref()?, answer.as_ref().ok()?);
+        let page = pages.of(clip)?.to_owned();
         let options = evidence_page::Options {
             lang: args.page.lang.into(),
             cancel: Some(&*cancel),
             ..evidence_page::Options::new(&decoding)
         };
         let html = evidence_page::of_report(report, Some(clip), Some(&index), &options);
-        html.and_then(|html| pages.write(clip, &html)).err()
+        Some(
+            html.and_then(|html| html::write(&page, &html))
+                .map(|()| page),
+        )
     };
     if let (Some(number), [clip]) = (args.confirms, &clips[..]) {
         let mut ledger = ledger;
@@ -133,8 +137,7 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
             .confirm(&mut ledger, number, &offer(clip), terms.as_ref())
             .and_then(sealed);
         let page = shown(clip, &answer);
-        answers.print(clip, answer.as_ref())?;
-        answers.no_page(clip, page.as_ref());
+        answers.print(clip, answer.as_ref(), page)?;
         return Ok(answers.exit);
     }
     // The next clip, and the connection that numbers the clips one after the other.
@@ -182,8 +185,7 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         for (at, answer) in receiver {
             early.insert(at, answer);
             while let Some((answer, page)) = early.remove(&turn) {
-                let printed = answers.print(&clips[turn], answer.as_ref());
-                answers.no_page(&clips[turn], page.as_ref());
+                let printed = answers.print(&clips[turn], answer.as_ref(), page);
                 if let Err(error) = printed {
                     cancel.store(true, std::sync::atomic::Ordering::SeqCst);
                     return Err(error);
@@ -222,6 +224,9 @@ fn seal_of(args: &IntakeAdd, clips: &[PathBuf]) -> anyhow::Result<Option<Seal>> 
 }
 
 /// Prints answers and keeps the worst exit code.
+/// The page of a clip, if one is requested: where it is, or why it could not be written.
+type Page = Option<uniq::Result<PathBuf>>;
+
 struct Answers {
     json: bool,
     paint: Paint,
@@ -231,16 +236,17 @@ struct Answers {
 }
 
 impl Answers {
-    /// Reports that a page could not be written.
-    fn no_page(&mut self, clip: &Path, error: Option<&Error>) {
-        if let Some(error) = error {
+    fn print(
+        &mut self,
+        clip: &Path,
+        answer: Result<&Report, &Error>,
+        page: Page,
+    ) -> anyhow::Result<()> {
+        self.exit = self.exit.worst(answer.map_or(Exit::Error, exit));
+        if let Some(Err(error)) = &page {
             self.exit = self.exit.worst(Exit::Error);
             talk::fail_about(clip, error);
         }
-    }
-
-    fn print(&mut self, clip: &Path, answer: Result<&Report, &Error>) -> anyhow::Result<()> {
-        self.exit = self.exit.worst(answer.map_or(Exit::Error, exit));
         let mut out = output::stdout();
         match answer {
             Ok(found) if self.json => writeln!(out, "{}", json_line(found)?)?,
@@ -251,6 +257,9 @@ impl Answers {
                 self.shown += 1;
                 report::report(&mut out, found, self.paint)?;
                 render::submission(&mut out, found)?;
+                if let Some(Ok(page)) = page {
+                    report::page(&mut out, &page)?;
+                }
             }
             Err(error) => {
                 talk::fail_about(clip, error);

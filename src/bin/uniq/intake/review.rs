@@ -33,7 +33,7 @@ pub(super) fn review(args: &IntakeReview) -> anyhow::Result<Exit> {
     };
     let (ruling, says) = match args.ruling {
         Said::Copy => (Ruling::Copy, "the same recording, and public"),
-        Said::SameScene => (Ruling::SameScene, "another take"),
+        Said::SameScene => (Ruling::SameScene, "the same scene at another moment"),
         Said::Allowed => (
             Ruling::Allowed,
             "the creator's own publication, or licensed",
@@ -80,7 +80,7 @@ pub(super) fn matches(out: &mut dyn Write, standings: &Standings) -> io::Result<
         let said = said.map_or(String::new(), |judgement| {
             let word = match judgement.verdict {
                 Ruling::Copy => "a copy",
-                Ruling::SameScene => "another take",
+                Ruling::SameScene => "the same scene at another moment",
                 Ruling::Allowed => "allowed",
                 Ruling::Undo => "not judged",
             };

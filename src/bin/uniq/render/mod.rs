@@ -8,6 +8,7 @@ mod seconds;
 mod tests;
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use clap::builder::styling::{AnsiColor, Style};
 use uniq::report::{
@@ -68,7 +69,12 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
     origin(out, report)
 }
 
-/// The matches to show, copies first. Other takes decide nothing, so a few of them are enough.
+/// Writes where the evidence page of a report is.
+pub(crate) fn page(out: &mut dyn Write, page: &Path) -> io::Result<()> {
+    writeln!(out, "  page          {}", plain(&page.to_string_lossy()))
+}
+
+/// The matches to show, copies first. Those of the same scene decide nothing, so a few are enough.
 fn shown(report: &Report) -> Vec<&Match> {
     let rank = |found: &&Match| match found.kind {
         MatchKind::Copy => 0,
@@ -82,7 +88,7 @@ fn shown(report: &Report) -> Vec<&Match> {
     matches
 }
 
-/// Number of other takes of a scene among these.
+/// Number of matches of the same scene among these.
 fn of_scene<'a>(matches: impl IntoIterator<Item = &'a Match>) -> usize {
     let is_related = |found: &&Match| found.kind == MatchKind::SameScene;
     matches.into_iter().filter(is_related).count()
@@ -169,7 +175,7 @@ fn heading(of: &Match, short: bool, paint: Paint) -> String {
         }
         MatchKind::Undecided => format!("undecided, perhaps a copy of {source}"),
         MatchKind::SameScene if short => {
-            format!("resembles {source}, too short to say whether it is a copy")
+            format!("resembles {source}; the clip is too short to say whether it is a copy")
         }
         MatchKind::SameScene => format!("the same scene as in {source}, not a copy"),
     }
