@@ -20,7 +20,7 @@ use uniq::{CheckOptions, Error, Query};
 
 use crate::args::{Check, Extras, Fingerprint};
 use crate::exit::Exit;
-use crate::html::Pages;
+use crate::html::{Page, Pages};
 use crate::output::{self, Paint};
 use crate::place::Place;
 use crate::progress::Counter;
@@ -107,23 +107,19 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
         let answer = answer(clip, &options).map(|report| priced(report, card.as_ref()));
         let page = match (&answer, &pages) {
             (Ok(report), Some(pages)) => {
-                let (lang, cancel) = (args.page.lang.into(), Some(&*cancel));
                 let options = evidence_page::Options {
-                    lang,
-                    cancel,
+                    lang: args.page.lang.into(),
+                    cancel: Some(&*cancel),
                     ..evidence_page::Options::new(&decoding)
                 };
-                evidence_page::of_report(report, Some(clip), Some(&index), &options)
-                    .and_then(|html| pages.write(clip, &html))
+                pages.write(clip, report, &index, &options)
             }
-            _ => Ok(()),
+            _ => None,
         };
-        (answer, page.err())
+        (answer, page)
     };
     let counter = Counter::new(quiet, clips.len(), "clip");
-    let mut take = |clip: &Path, (answer, page_error)| {
-        counter.done(|| answers.print(clip, answer, pages.as_ref(), page_error))
-    };
+    let mut take = |clip: &Path, (answer, page)| counter.done(|| answers.print(clip, answer, page));
     let written = in_order(&clips, threads, &cancel, &ask, &mut take);
     counter.finish();
     if let Err(error) = written {
@@ -305,17 +301,12 @@ impl Answers {
         &mut self,
         clip: &Path,
         answer: uniq::Result<Report>,
-        pages: Option<&Pages>,
-        page_error: Option<Error>,
+        page: Page,
     ) -> anyhow::Result<()> {
-        let page = match &page_error {
-            None => pages.and_then(|pages| pages.of(clip)),
-            Some(_) => None,
-        };
-        if let Some(error) = page_error {
+        if let Some(Err(error)) = &page {
             // The answer is valid, but its page is missing.
             self.exit = self.exit.worst(Exit::Error);
-            talk::fail_about(clip, &error);
+            talk::fail_about(clip, error);
         }
         let exit = match &answer {
             Ok(report) => report.verdict.into(),
@@ -335,8 +326,8 @@ impl Answers {
                 }
                 self.shown += 1;
                 render::report(&mut out, report, self.paint)?;
-                if let Some(page) = page {
-                    render::page(&mut out, page)?;
+                if let Some(Ok(page)) = page {
+                    render::page(&mut out, &page)?;
                 }
             }
             Err(error) => {

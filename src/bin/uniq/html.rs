@@ -5,8 +5,9 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use uniq::Error;
-use uniq::evidence_page::Lang;
+use uniq::evidence_page::{self, Lang};
+use uniq::report::Report;
+use uniq::{Error, Index};
 
 use crate::args;
 
@@ -18,6 +19,9 @@ impl From<args::Lang> for Lang {
         }
     }
 }
+
+/// The page of a clip, if one is requested: where it is, or why it could not be written.
+pub(crate) type Page = Option<uniq::Result<PathBuf>>;
 
 /// The page of each clip.
 #[derive(Debug)]
@@ -70,17 +74,20 @@ impl Pages {
         Ok(Pages { of_clips })
     }
 
-    /// The path of a clip's page.
-    pub(crate) fn of(&self, clip: &Path) -> Option<&Path> {
-        self.of_clips.get(clip).map(PathBuf::as_path)
-    }
-
-    /// Writes the page of a clip.
-    pub(crate) fn write(&self, clip: &Path, html: &str) -> uniq::Result<()> {
-        match self.of(clip) {
-            Some(page) => write(page, html),
-            None => Ok(()),
-        }
+    /// Writes the page of the report about a clip.
+    pub(crate) fn write(
+        &self,
+        clip: &Path,
+        report: &Report,
+        index: &Index,
+        options: &evidence_page::Options<'_>,
+    ) -> Page {
+        let page = self.of_clips.get(clip)?;
+        let html = evidence_page::of_report(report, Some(clip), Some(index), options);
+        Some(
+            html.and_then(|html| write(page, &html))
+                .map(|()| page.clone()),
+        )
     }
 }
 
@@ -168,7 +175,7 @@ mod tests {
         let page = dir.path().join("page.html");
         write(&page, "<!DOCTYPE html>\n<title>x</title>").unwrap();
         let again = Pages::plan(&page, std::slice::from_ref(&clip)).unwrap();
-        again.write(&clip, "<!DOCTYPE html>\nnew").unwrap();
+        write(&again.of_clips[&clip], "<!DOCTYPE html>\nnew").unwrap();
         assert_eq!(fs::read_to_string(&page).unwrap(), "<!DOCTYPE html>\nnew");
         assert!(
             Pages::plan(

@@ -20,10 +20,10 @@ use super::place::Found;
 use super::{LEASE, render};
 use crate::args::IntakeAdd;
 use crate::exit::Exit;
-use crate::html::Pages;
+use crate::html::{Page, Pages};
 use crate::output::{self, Paint};
 use crate::place::Place;
-use crate::{certificate, guard, html, inputs, render as report, signal, signer, talk};
+use crate::{certificate, guard, inputs, render as report, signal, signer, talk};
 
 /// Adds the clips.
 pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
@@ -119,17 +119,12 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
     // A recorded answer is valid, even if its page fails.
     let shown = |clip: &Path, answer: &uniq::Result<Report>| -> Page {
         let (pages, report) = (pages.as_ref()?, answer.as_ref().ok()?);
-        let page = pages.of(clip)?.to_owned();
         let options = evidence_page::Options {
             lang: args.page.lang.into(),
             cancel: Some(&*cancel),
             ..evidence_page::Options::new(&decoding)
         };
-        let html = evidence_page::of_report(report, Some(clip), Some(&index), &options);
-        Some(
-            html.and_then(|html| html::write(&page, &html))
-                .map(|()| page),
-        )
+        pages.write(clip, report, &index, &options)
     };
     if let (Some(number), [clip]) = (args.confirms, &clips[..]) {
         let mut ledger = ledger;
@@ -224,9 +219,6 @@ fn seal_of(args: &IntakeAdd, clips: &[PathBuf]) -> anyhow::Result<Option<Seal>> 
 }
 
 /// Prints answers and keeps the worst exit code.
-/// The page of a clip, if one is requested: where it is, or why it could not be written.
-type Page = Option<uniq::Result<PathBuf>>;
-
 struct Answers {
     json: bool,
     paint: Paint,
