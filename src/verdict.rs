@@ -12,7 +12,8 @@
 //! copies of one temporal hypothesis is filled if each copy is at least as long as the hole,
 //! because a copy seldom ends where its distinctive frames end, and a cropped shot may have no
 //! correspondence at all. The creator's own footage between short segments of a source stays
-//! payable.
+//! payable. Both kinds exist next to undecided alignments too, so that a stricter limit for copies
+//! never pays for more seconds.
 //!
 //! Seconds whose [power](PowerModel) is below the policy's minimum are unsearchable: a search could
 //! hardly have found a copy of them.
@@ -39,7 +40,7 @@ mod power;
 mod reason;
 mod timeline;
 
-use class::{Class, classify, suppress};
+use class::{Class, classify, covered_by_copies, suppress};
 pub use forest::{Forest, Node};
 pub use model::{COMPARED_BITS, Model, Opinion, Term, key_terms, terms};
 pub use power::{PowerModel, TERMS as POWER_TERMS, power_terms};
@@ -211,15 +212,11 @@ pub fn judge(
             .filter(|&i| classes[i] == wanted)
             .collect::<Vec<_>>()
     };
-    // A superseded copy still decides the states where its superseding alignment ends.
-    let copies: Vec<&Alignment> = of(&own, Class::Copy)
-        .into_iter()
-        .map(|i| &alignments[i])
-        .collect();
     let mut states = Timeline::new(clip.duration);
     for (span, why) in unsearchable(clip) {
         states.paint(span, SpanState::Unsearchable, Some(why.into()));
     }
+    // A superseded alignment still decides the states where its superseding alignment ends.
     for i in of(&own, Class::Undecided) {
         states.paint(
             alignments[i].clip,
@@ -227,8 +224,8 @@ pub fn judge(
             Some(ReasonCode::Undecided.into()),
         );
     }
-    for copy in &copies {
-        states.paint(copy.clip, SpanState::Published, None);
+    for i in of(&own, Class::Copy) {
+        states.paint(alignments[i].clip, SpanState::Published, None);
     }
     for &keyframe in benign {
         states.paint(
@@ -248,33 +245,10 @@ pub fn judge(
             Some(why),
         );
     }
-    copies
-        .iter()
-        .for_each(|copy| states.fill(copy.guard, ReasonCode::Beside));
-    // Find all holes before filling any, so that the order of copies does not matter.
-    let mut holes = Vec::new();
-    let mut by_start = copies.clone();
-    by_start.sort_by_key(|copy| copy.clip.start);
-    for copy in &copies {
-        let after = by_start.partition_point(|next| next.clip.start < copy.clip.end);
-        let until = copy.clip.end + Duration::from_secs_f32(align::GAP_MAX);
-        let near = by_start[after..]
-            .iter()
-            .take_while(|next| next.clip.start <= until);
-        for next in near.filter(|next| align::continues(copy, next)) {
-            let between = Span {
-                start: copy.clip.end,
-                end: next.clip.start,
-            };
-            if states.unpublished(between) <= copy.clip.length().min(next.clip.length()) {
-                holes.push(between);
-            }
-        }
-    }
-    holes
-        .into_iter()
-        .for_each(|hole| states.fill(hole, ReasonCode::Beside));
-    for i in of(&classes, Class::Undecided) {
+    fill_beside(&mut states, alignments, &own);
+    let undecided = of(&own, Class::Undecided);
+    let covered = covered_by_copies(alignments, &own);
+    for i in undecided.into_iter().filter(|&i| !covered[i]) {
         let span = alignments[i].clip;
         let guarded = Span {
             start: span.start.saturating_sub(UNDECIDED_GUARD),
@@ -309,7 +283,7 @@ pub fn judge(
     {
         states.fill(stands_for(clip, i, i), ReasonCode::Repeated);
     }
-    let parts = states.into_parts(segment_min, ReasonCode::Beside);
+    let parts = states.into_parts(segment_min);
 
     let mut matches: Vec<(usize, MatchKind)> = classes
         .iter()
@@ -338,6 +312,52 @@ pub fn judge(
         timeline,
         power,
         power_by_edit,
+    }
+}
+
+/// Makes the guard intervals and the short holes next to copies unsearchable.
+///
+/// Alignments that may be copies count like copies, so that a policy under which a copy is
+/// undecided does not pay for seconds next to it.
+fn fill_beside(states: &mut Timeline, alignments: &[Alignment], own: &[Class]) {
+    let mut likely: Vec<(&Alignment, Class)> = alignments
+        .iter()
+        .zip(own.iter().copied())
+        .filter(|(_, class)| matches!(class, Class::Copy | Class::Undecided))
+        .collect();
+    likely.sort_by_key(|(alignment, class)| (*class == Class::Undecided, alignment.clip.start));
+    let beside = |class| match class {
+        Class::Copy => ReasonCode::Beside,
+        _ => ReasonCode::Undecided,
+    };
+    for (alignment, class) in &likely {
+        states.fill(alignment.guard, beside(*class));
+    }
+    // Find all holes before filling any, so that the order of alignments does not matter.
+    let mut holes = Vec::new();
+    likely.sort_by_key(|(alignment, _)| alignment.clip.start);
+    for (copy, class) in &likely {
+        let after = likely.partition_point(|(next, _)| next.clip.start < copy.clip.end);
+        let until = copy.clip.end + Duration::from_secs_f32(align::GAP_MAX);
+        let near = likely[after..]
+            .iter()
+            .take_while(|(next, _)| next.clip.start <= until)
+            .filter(|(next, _)| align::continues(copy, next));
+        for (next, of_next) in near {
+            let between = Span {
+                start: copy.clip.end,
+                end: next.clip.start,
+            };
+            if states.unpublished(between) <= copy.clip.length().min(next.clip.length()) {
+                let both = class == of_next && *class == Class::Copy;
+                let class = if both { Class::Copy } else { Class::Undecided };
+                holes.push((class == Class::Undecided, between, beside(class)));
+            }
+        }
+    }
+    holes.sort_by_key(|(undecided, between, _)| (*undecided, between.start, between.end));
+    for (_, between, why) in holes {
+        states.fill(between, why);
     }
 }
 

@@ -64,43 +64,57 @@ pub(super) fn suppress(
     opinions: &[Opinion],
     own: &[Class],
 ) -> Vec<Class> {
+    let stronger = |j: usize, i: usize| match (own[i], own[j]) {
+        (Class::Undecided | Class::SameScene, Class::Copy) => true,
+        (Class::SameScene, Class::Undecided) => true,
+        // A symmetric frame also matches mirrored; a slightly tilted one matches upright and
+        // tilted.
+        (Class::Copy, Class::Copy) => {
+            let bits = |k: usize| alignments[k].evidence.total;
+            bits(j) > bits(i) || bits(j) == bits(i) && j < i
+        }
+        // The more probable one wins; equal probabilities are decided by evidence.
+        (Class::SameScene, Class::SameScene) | (Class::Undecided, Class::Undecided) => {
+            let rank = |k: usize| (opinions[k].probability, alignments[k].evidence.total);
+            rank(j) > rank(i) || rank(j) == rank(i) && j < i
+        }
+        _ => false,
+    };
+    let class = |(class, covered): (&Class, bool)| match class {
+        Class::Copy | Class::Undecided | Class::SameScene if covered => Class::Superseded,
+        class => *class,
+    };
+    own.iter()
+        .zip(covered(alignments, stronger))
+        .map(class)
+        .collect()
+}
+
+/// Whether copies of the same source cover each alignment that is no copy for at least half of its
+/// length.
+pub(super) fn covered_by_copies(alignments: &[Alignment], own: &[Class]) -> Vec<bool> {
+    covered(alignments, |j, i| {
+        own[j] == Class::Copy && own[i] != Class::Copy
+    })
+}
+
+/// Whether the alignments `j` of the same source with `by(j, i)` cover at least half of the length
+/// of alignment `i`, for each `i`.
+fn covered(alignments: &[Alignment], by: impl Fn(usize, usize) -> bool) -> Vec<bool> {
     let mut of_video: HashMap<VideoRef, Vec<usize>> = HashMap::new();
     for (i, alignment) in alignments.iter().enumerate() {
         of_video.entry(alignment.video).or_default().push(i);
     }
-    let superseded = |i: usize| {
+    let is_covered = |i: usize| {
         let alignment = &alignments[i];
-        let by = |j: usize| match (own[i], own[j]) {
-            (Class::Undecided | Class::SameScene, Class::Copy) => true,
-            (Class::SameScene, Class::Undecided) => true,
-            // A symmetric frame also matches mirrored; a slightly tilted one matches upright and
-            // tilted.
-            (Class::Copy, Class::Copy) => {
-                let bits = |k: usize| alignments[k].evidence.total;
-                bits(j) > bits(i) || bits(j) == bits(i) && j < i
-            }
-            // The more probable one wins; equal probabilities are decided by evidence.
-            (Class::SameScene, Class::SameScene) | (Class::Undecided, Class::Undecided) => {
-                let rank = |k: usize| (opinions[k].probability, alignments[k].evidence.total);
-                rank(j) > rank(i) || rank(j) == rank(i) && j < i
-            }
-            _ => false,
-        };
-        let stronger = of_video[&alignment.video]
-            .iter()
-            .copied()
-            .filter(|&j| by(j));
+        let others = of_video[&alignment.video].iter().copied();
         let residual: Duration = alignment
             .clip
-            .without(stronger.map(|j| alignments[j].clip))
+            .without(others.filter(|&j| by(j, i)).map(|j| alignments[j].clip))
             .into_iter()
             .map(Span::length)
             .sum();
         residual <= alignment.clip.length() / 2
     };
-    let class = |i: usize| match own[i] {
-        Class::Copy | Class::Undecided | Class::SameScene if superseded(i) => Class::Superseded,
-        class => class,
-    };
-    (0..alignments.len()).map(class).collect()
+    (0..alignments.len()).map(is_covered).collect()
 }

@@ -570,6 +570,27 @@ fn the_guard_interval_of_a_copy_is_not_payable() {
 }
 
 #[test]
+fn the_guard_interval_of_a_superseded_copy_is_not_paid_when_it_is_undecided() {
+    let alignments = [
+        Alignment {
+            guard: span(9.0, 22.0),
+            ..with_bits(12.0, likely(0.8, 10.0, 20.0))
+        },
+        with_bits(12.5, likely(0.8, 13.0, 18.0)),
+    ];
+    let of = |false_published| {
+        let policy = Policy {
+            false_published,
+            ..Policy::default()
+        };
+        seconds(&by_policy(&policy, &clip(30), &alignments))
+    };
+    assert_eq!(of(2.0), [10.0, 17.0, 3.0]);
+    // Three seconds on either side of what is undecided.
+    assert_eq!(of(14.0), [0.0, 14.0, 16.0]);
+}
+
+#[test]
 fn a_hole_no_longer_than_the_copies_around_it_is_not_payable() {
     let hole = |from: f32, to: f32| [copy(0.0, from), copy(to, 10.0)];
     assert_eq!(
@@ -857,7 +878,7 @@ fn nothing_shorter_than_a_millisecond_is_left_between_parts() {
         }),
         start - end
     );
-    let parts = line.into_parts(SECOND, ReasonCode::Beside);
+    let parts = line.into_parts(SECOND);
     assert_eq!(
         parts.iter().map(|part| part.state).collect::<Vec<_>>(),
         [SpanState::Unsearchable; 2]

@@ -84,10 +84,10 @@ impl Timeline {
 
     /// The parts of the clip; adjacent ones differ in state or reason.
     ///
-    /// An unpublished part shorter than `segment_min` joins a neighbour that is published, or
-    /// unsearchable for this reason: the keyframes of a source are too far apart to separate them.
-    /// A part shorter than [`ROUNDING`] joins any neighbour.
-    pub(super) fn into_parts(self, segment_min: Duration, reason: ReasonCode) -> Vec<Part> {
+    /// An unpublished part shorter than `segment_min` joins a neighbour that is undecided, published
+    /// or beside a copy, in this order: the keyframes of a source are too far apart to separate
+    /// them. A part shorter than [`ROUNDING`] joins any neighbour.
+    pub(super) fn into_parts(self, segment_min: Duration) -> Vec<Part> {
         let ends: Vec<Duration> = self
             .starts
             .keys()
@@ -102,7 +102,7 @@ impl Timeline {
         };
         let mut parts: Vec<Part> = self.starts.into_iter().zip(ends).map(part).collect();
         join(&mut parts);
-        absorb_short_parts(&mut parts, segment_min, reason);
+        absorb_short_parts(&mut parts, segment_min);
         join(&mut parts);
         parts
     }
@@ -149,7 +149,13 @@ impl Timeline {
     }
 }
 
-fn absorb_short_parts(parts: &mut [Part], segment_min: Duration, reason: ReasonCode) {
+fn absorb_short_parts(parts: &mut [Part], segment_min: Duration) {
+    let rank = |part: &Part| match part.reason.as_ref().map(|reason| reason.code) {
+        Some(ReasonCode::Undecided) => 3,
+        _ if part.state == SpanState::Published => 2,
+        Some(ReasonCode::Beside) => 1,
+        _ => 0,
+    };
     for i in 0..parts.len() {
         let part = &parts[i];
         if part.state != SpanState::Unpublished || part.span.length() >= segment_min {
@@ -160,15 +166,11 @@ fn absorb_short_parts(parts: &mut [Part], segment_min: Duration, reason: ReasonC
             i.checked_sub(1).map(|before| &parts[before]),
         ];
         let rounded = part.span.length() < ROUNDING;
-        let absorbing = neighbours.into_iter().flatten().filter(|part| {
-            rounded
-                || part.state == SpanState::Published
-                || part
-                    .reason
-                    .as_ref()
-                    .is_some_and(|other| other.code == reason)
-        });
-        let absorbing = absorbing.max_by_key(|part| part.state == SpanState::Published);
+        let absorbing = neighbours
+            .into_iter()
+            .flatten()
+            .filter(|part| rounded || rank(part) > 0)
+            .max_by_key(|part| rank(part));
         if let Some((state, reason)) = absorbing.map(|part| (part.state, part.reason.clone())) {
             (parts[i].state, parts[i].reason) = (state, reason);
         }

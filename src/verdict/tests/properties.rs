@@ -3,8 +3,8 @@
 use super::*;
 use proptest::collection::vec;
 
-/// Video, probability in thousandths, start and length in seconds, bits, guard interval, whether it
-/// is mirrored.
+/// Video, probability in thousandths, start and length in half seconds, bits, guard interval,
+/// whether it is mirrored.
 type Made = (u32, u32, u32, u32, f32, u32, bool);
 
 /// Alignments of all classes with a clip of a minute; no two have equal evidence.
@@ -12,8 +12,8 @@ fn alignments() -> impl Strategy<Value = Vec<Alignment>> {
     let one = (
         0u32..3,
         1u32..999,
-        0u32..54,
-        1u32..20,
+        0u32..108,
+        2u32..40,
         12.0f32..60.0,
         0u32..2,
         prop::bool::ANY,
@@ -23,7 +23,7 @@ fn alignments() -> impl Strategy<Value = Vec<Alignment>> {
             usize,
             Made,
         )| {
-            let (from, to) = (start as f32, (start + length).min(60) as f32);
+            let (from, to) = (start as f32 / 2.0, (start + length).min(120) as f32 / 2.0);
             let alignment = likely(per_mille as f32 / 1000.0, from, to);
             let total = total + number as f32 * 1e-2;
             Alignment {
@@ -164,7 +164,7 @@ proptest! {
             let unpublished = truth.iter().filter(|was| **was == SpanState::Unpublished).count();
             prop_assert_eq!(line.unpublished(whole), Duration::from_millis(unpublished as u64));
         }
-        let parts = line.into_parts(SECOND, ReasonCode::Beside);
+        let parts = line.into_parts(SECOND);
         let published = truth.iter().filter(|was| **was == SpanState::Published).count();
         prop_assert!(total(&parts, SpanState::Published) >= Duration::from_millis(published as u64));
         for part in &parts {
