@@ -275,7 +275,8 @@ proptest! {
     fn a_forged_segment_is_refused_or_can_be_read_through(changes in changes()) {
         let written = Written::new();
         let Ok(segment) = written.put(&forge(&written.segment, &changes)) else { return Ok(()) };
-        let ours = segment.cells_checksum == written.cells.checksum();
+        let ours = segment.cells_checksum == written.cells.checksum()
+            && segment.cells() == written.cells.len();
         let sound = ours && segment.check(&written.cells).is_ok();
         match written.index() {
             Ok(index) => prop_assert!(search(&index) || !sound),
@@ -585,8 +586,9 @@ fn a_key_in_another_cell_than_the_nearest_is_found_by_verifying() {
 #[test]
 fn a_segment_that_is_sorted_by_centroids_that_the_manifest_does_not_name_is_refused() {
     let written = Written::new();
-    // The checksum of the centroids, and their number.
-    for (place, value) in [(HEADER_LEN + 3 * 8, 1u8), (HEADER_LEN + 3 * 8 + 7, 0x80)] {
+    // The number of the centroids, for which the padding leaves room, and their checksum.
+    let (number, checksum) = (HEADER_LEN + 2 * 8, HEADER_LEN + 3 * 8);
+    for (place, value) in [(number, 1u8), (checksum, 1), (checksum + 7, 0x80)] {
         let text = told(&written, |bytes| bytes[place] ^= value);
         assert!(text.contains("centroids of the cells"), "{text}");
         let text = written.index().unwrap_err().to_string();
