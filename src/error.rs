@@ -17,11 +17,11 @@ pub enum Error {
         path: PathBuf,
     },
     /// The file is in no known container format.
-    #[error("{}: not a media file; give a video such as .mp4, .mov, .mkv or .webm", path.display())]
+    #[error("{}: not a media file", path.display())]
     NotMedia {
         /// The file.
         path: PathBuf,
-        /// The demuxer's error.
+        /// Why not, and what to do.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -525,6 +525,7 @@ fn advice(path: &Path, doing: &str, cause: &std::io::Error) -> &'static str {
         ErrorKind::NotFound if doing == "create" => {
             "; its folder does not exist: make it first, or name another one"
         }
+        ErrorKind::NotFound if doing == "open" => "; check the name",
         ErrorKind::NotADirectory => "; a file is there: name a folder",
         ErrorKind::AlreadyExists if doing == "create folder" => "; a file is there: name a folder",
         ErrorKind::IsADirectory => "; a folder is there: name a file",

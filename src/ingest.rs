@@ -443,7 +443,7 @@ fn one(
         Err(Error::NotMedia { path, .. })
             if Fingerprint::is_file(&path, options.decoding.links) =>
         {
-            let source = "a fingerprint of a clip; an index needs the video itself";
+            let source = "a fingerprint of a clip; give the video itself, which an index needs";
             Done::Failed(Error::NotMedia {
                 path,
                 source: source.into(),

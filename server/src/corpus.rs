@@ -92,7 +92,7 @@ impl Corpus {
             Some(error) => {
                 tracing::error!(error = %crate::problem::chain(error), "submissions wait until there is an index again");
             }
-            None => tracing::info!("the index can be searched again"),
+            None => tracing::info!("there is an index to search now"),
         }
         seen.told = says;
     }

@@ -12,8 +12,9 @@ use serde_json::{Map, Number, Value};
 /// parsers keep the first. So repeated names are searched for in all objects, after decoding
 /// escapes.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    let Strict(value) =
-        serde_json::from_slice(bytes).map_err(|error| format!("it is not valid JSON: {error}"))?;
+    let Strict(value) = serde_json::from_slice(bytes).map_err(|error| {
+        format!("it is not valid JSON: {error}; get a complete copy of the file")
+    })?;
     serde_json::from_value(value).map_err(|error| error.to_string())
 }
 

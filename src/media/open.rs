@@ -178,22 +178,23 @@ pub(super) fn is_out_of_memory(error: ffmpeg::Error) -> bool {
     matches!(error, ffmpeg::Error::Other { errno } if errno == ffi::ENOMEM)
 }
 
-/// Explains in a sentence why the demuxer refused the file.
+/// Explains in a sentence why the demuxer refused the file, and what to do.
 fn explain(head: &[u8], error: ffmpeg::Error) -> String {
     if head.get(4..8) == Some(b"ftyp") {
         return format!(
-            "an MP4 or MOV whose index (moov) is missing or damaged, as after an interrupted recording or download: {error}"
+            "an MP4 or MOV whose index (moov) is missing or damaged, as after an interrupted recording or download ({error}); copy or download it again"
         );
     }
-    match error {
+    let why = match error {
         ffmpeg::Error::Other { errno } if errno == ffi::EINVAL => {
             "a playlist, or a container that uniq does not accept".to_owned()
         }
         ffmpeg::Error::Eof | ffmpeg::Error::InvalidData => {
-            format!("no known container was recognised: {error}")
+            format!("no known container was recognised ({error})")
         }
         error => format!("its header asks for something that FFmpeg refuses ({error})"),
-    }
+    };
+    format!("{why}; give a video such as .mp4, .mov, .mkv or .webm")
 }
 
 /// The video stream that a player shows: the default one, then the largest, then the first; never a

@@ -50,6 +50,12 @@ fn a_mirrored_crop_by_another_creator_is_disputed_and_paid_to_nobody() {
     let there = disputed["there"]["start_s"].as_f64().unwrap();
     assert!((there - 2.0).abs() < 0.7, "{disputed}");
 
+    let listed = shop.must(&["intake", "list", "--state", "disputed"]);
+    assert!(
+        listed.contains("bob") && !listed.contains("ada"),
+        "{listed}"
+    );
+
     // The same footage by the same creator is no dispute, and not paid again.
     let again = edit(&first, "scale=480:270", &[], "mp4");
     let said = shop.add(&again, "ada", &[]);

@@ -38,9 +38,10 @@ impl Pages {
                 let _ = of_clips.insert(clip.clone(), target.to_owned());
             }
             _ => {
+                let is_page = |ending| target.extension().is_some_and(|of| of == ending);
                 anyhow::ensure!(
-                    !target.is_file(),
-                    "{}: a file, but there are {} clips; name a folder, so that each gets a page",
+                    target.is_dir() || !(target.is_file() || is_page("html") || is_page("htm")),
+                    "{}: one page, but there are {} clips; name a folder, so that each gets a page",
                     target.display(),
                     clips.len()
                 );
@@ -199,13 +200,12 @@ mod tests {
             .map(|page| page.file_name().unwrap().to_string_lossy().to_lowercase())
             .collect();
         assert_eq!(names.len(), 3, "{names:?}");
-        let file = dir.path().join("file.html");
+        let (file, new) = (dir.path().join("file"), dir.path().join("new.html"));
         write(&file, "<!DOCTYPE html>").unwrap();
-        assert!(
-            Pages::plan(&file, &clips)
-                .unwrap_err()
-                .to_string()
-                .contains("name a folder")
-        );
+        for one in [file, new] {
+            let refused = Pages::plan(&one, &clips).unwrap_err().to_string();
+            assert!(refused.contains("name a folder"), "{refused}");
+            assert!(!one.is_dir());
+        }
     }
 }

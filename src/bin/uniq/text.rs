@@ -170,7 +170,7 @@ mod tests {
             path: "a".into(),
             source: "unknown: ".into(),
         };
-        assert!(chain(&without_detail).ends_with("webm: unknown"));
+        assert_eq!(chain(&without_detail), "a: not a media file: unknown");
     }
 
     #[test]

@@ -298,7 +298,7 @@ fn open_text(path: &Path, links: Links) -> Result<fs::File> {
         Error::NotMedia { path, source } => Error::InvalidList {
             path,
             line: 1,
-            reason: format!("{source}; put a regular file there"),
+            reason: source.to_string(),
         },
         error => error,
     })

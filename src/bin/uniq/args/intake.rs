@@ -40,9 +40,11 @@ With --json each submission is one object on one line, as in `uniq intake export
         /// List only those of this creator
         #[arg(long, value_name = "CREATOR")]
         by: Option<String>,
-        /// List only those in this state: received, decided, failed, lapsed, withdrawn or undecided
+        /// List only those in this state: received, decided, failed, lapsed or withdrawn; or
+        /// undecided or disputed
         ///
-        /// Undecided: a person must decide whether they show the same as an earlier one.
+        /// Undecided: a person must decide whether they show the same as an earlier one. Disputed:
+        /// another creator offered some of their seconds before.
         #[arg(long, value_name = "STATE")]
         state: Option<String>,
         /// Print one JSON object a submission, one line each

@@ -15,17 +15,21 @@ use crate::output::{self, Paint};
 use crate::text::{interval, plain, tenths};
 
 /// States that a submission can be in.
-const STATES: [&str; 6] = [
+const STATES: [&str; 7] = [
     "received",
     "decided",
     "failed",
     "lapsed",
     "withdrawn",
     UNDECIDED,
+    DISPUTED,
 ];
 
 /// A decided submission of which a person must say whether it shows an earlier one.
 const UNDECIDED: &str = "undecided";
+
+/// A submission with seconds that another creator offered before.
+const DISPUTED: &str = "disputed";
 
 /// Lists the submissions.
 pub(super) fn list(
@@ -60,7 +64,12 @@ pub(super) fn list(
                 continue;
             }
             let wants_open = state == Some(UNDECIDED);
-            if state.is_some_and(|state| !wants_open && text("state") != state) {
+            let is_in = |state| match state {
+                UNDECIDED => true,
+                DISPUTED => row.get("disputed_ms").and_then(Value::as_u64) > Some(0),
+                state => text("state") == state,
+            };
+            if !state.is_none_or(is_in) {
                 continue;
             }
             // A row in JSON equals that of an export, which does not need the pairs. Only eligible

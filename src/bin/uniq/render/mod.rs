@@ -204,7 +204,7 @@ fn alignment(out: &mut dyn Write, of: &Match, first: bool, paint: Paint) -> io::
     };
     writeln!(
         out,
-        "    probability of a copy {}, {} bits of evidence{bits}",
+        "    probability of a copy {}, {} bits that the scene is the same{bits}",
         probability(found.probability),
         whole(found.evidence_bits)
     )?;
@@ -339,6 +339,9 @@ fn nearest(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             name(&near.source),
             probability(near.probability)
         ),
+        None if report.clip.keys == 0 => {
+            writeln!(out, "  closest       the clip shows nothing to compare")
+        }
         None => writeln!(out, "  closest       nothing in the index resembles it"),
     }
 }

@@ -37,7 +37,7 @@ fn quality_words(quality: &Quality) -> Vec<String> {
                 100.0 * resolution.confidence
             )
         }
-        _ => format!("{} lines, perhaps upscaled", resolution.lines),
+        _ => format!("{} lines (cannot tell whether upscaled)", resolution.lines),
     }];
     let rate = &quality.frame_rate;
     words.push(match (rate.state, rate.distinct) {
@@ -54,7 +54,10 @@ fn quality_words(quality: &Quality) -> Vec<String> {
                 rate.stored
             )
         }
-        _ => format!("{:.2} frames a second, some perhaps repeated", rate.stored),
+        _ => format!(
+            "{:.2} frames a second (cannot tell whether some repeat)",
+            rate.stored
+        ),
     });
     match (quality.bit_depth.stored, quality.bit_depth.used) {
         (0..=8, _) => {}
@@ -64,7 +67,7 @@ fn quality_words(quality: &Quality) -> Vec<String> {
         (stored, used) => words.push(format!(
             "{stored} bits{}",
             if used.is_none() {
-                ", not all perhaps used"
+                " (cannot tell whether all are used)"
             } else {
                 ""
             }

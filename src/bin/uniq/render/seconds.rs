@@ -13,13 +13,13 @@ const INTERVALS_SHOWN: usize = 3;
 /// Writes payable seconds, withheld seconds with reasons, and the power of the search.
 pub(super) fn lines(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let is_whole = report.spans.len() <= 1;
-    let unpublished = of_state(report, SpanState::Unpublished);
     let payable_s = report.payable_minutes * 60.0;
     let mut payable = format!("{:>7} s", tenths(payable_s));
     if payable_s > 0.0 {
         payable += &format!(" ({:.2} minutes)", report.payable_minutes);
-        if !is_whole {
-            payable += &format!("  {}", listed(&unpublished));
+        let payable_in = payable_intervals(report);
+        if !is_whole || payable_in.len() > 1 || payable_s + SHOWN_MIN_S < report.clip.duration_s {
+            payable += &format!("  {}", listed(&payable_in));
         }
     }
     writeln!(out, "  payable       {payable}")?;
@@ -52,6 +52,14 @@ pub(super) fn lines(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// The payable intervals: without what a ledger deducts, if one was asked.
+fn payable_intervals(report: &Report) -> Vec<Interval> {
+    match &report.submission {
+        Some(said) => said.payable.clone(),
+        None => intervals(&of_state(report, SpanState::Unpublished)),
+    }
 }
 
 /// Minimum number of seconds that is shown, the precision of the text.
@@ -91,7 +99,7 @@ fn unsearchable(report: &Report, is_whole: bool) -> Vec<(f64, String)> {
         .map(|(why, spans)| {
             let places = match is_whole {
                 true => String::new(),
-                false => format!(" ({})", listed(&spans)),
+                false => format!(" ({})", listed(&intervals(&spans))),
             };
             let seconds = spans.iter().map(|span| span.end_s - span.start_s).sum();
             (seconds, format!("{}{places}", plain(why)))
@@ -106,20 +114,20 @@ fn of_state(report: &Report, state: SpanState) -> Vec<&Span> {
     spans.filter(|span| span.state == state).collect()
 }
 
+fn intervals(spans: &[&Span]) -> Vec<Interval> {
+    let of = |span: &&Span| Interval {
+        start_s: span.start_s,
+        end_s: span.end_s,
+    };
+    spans.iter().map(of).collect()
+}
+
 /// The first intervals, and the number of further ones.
-fn listed(spans: &[&Span]) -> String {
-    let mut words: Vec<String> = spans
-        .iter()
-        .take(INTERVALS_SHOWN)
-        .map(|span| {
-            interval(Interval {
-                start_s: span.start_s,
-                end_s: span.end_s,
-            })
-        })
-        .collect();
-    if spans.len() > INTERVALS_SHOWN {
-        words.push(format!("{} more", spans.len() - INTERVALS_SHOWN));
+fn listed(intervals: &[Interval]) -> String {
+    let first = intervals.iter().take(INTERVALS_SHOWN);
+    let mut words: Vec<String> = first.map(|of| interval(*of)).collect();
+    if intervals.len() > INTERVALS_SHOWN {
+        words.push(format!("{} more", intervals.len() - INTERVALS_SHOWN));
     }
     words.join(", ")
 }

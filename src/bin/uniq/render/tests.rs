@@ -3,8 +3,8 @@
 use uniq::index::Publication;
 use uniq::report::{
     Clip, Geometry, IndexSummary, Interval, Match, MatchKind, NonMatch, Pictures, Reason,
-    ReasonCode, Rectangle, Report, SCHEMA, SearchSummary, Seconds, Source, Span, SpanState, Term,
-    Tool, Verdict,
+    ReasonCode, Rectangle, Report, SCHEMA, SearchSummary, Seconds, Source, Span, SpanState,
+    Submission, Term, Tool, Verdict,
 };
 
 use crate::output::Paint;
@@ -233,7 +233,7 @@ clip.mp4: PARTLY PUBLISHED, 6.0 s of its 10.0 s were found among 1 200 indexed v
     https://example.com/watch?v=1&t=72
     Example, Ada, published 2021-03-04
     file /videos/market.mp4
-    probability of a copy above 99 %, 312 bits of evidence (each halves the odds of a coincidence)
+    probability of a copy above 99 %, 312 bits that the scene is the same (each halves the odds of a coincidence)
     mirrored, faster (1.25 times the published speed), the clip shows the middle 60 % of width and height of the published frame
 
   payable           2.0 s (0.03 minutes)  0:00.0-0:02.0
@@ -244,6 +244,49 @@ clip.mp4: PARTLY PUBLISHED, 6.0 s of its 10.0 s were found among 1 200 indexed v
   clip SHA-256  0000000000000000000000000000000000000000000000000000000000000000
   checked       2026-11-29T03:05:33Z by uniq 0.1.0 (97a2fe1c0ffe), FFmpeg 5.1.6, libavcodec 59.37.100
 "
+    );
+}
+
+#[test]
+fn what_a_ledger_deducts_is_not_listed_as_payable() {
+    let mut report = base(Verdict::Unpublished);
+    report.payable_minutes = 6.0 / 60.0;
+    report.submission = Some(Submission {
+        number: 2,
+        by: "bob".to_owned(),
+        reference: None,
+        state: "decided".to_owned(),
+        received_at: None,
+        provisional: false,
+        payable_minutes: report.payable_minutes,
+        provisional_minutes: 0.0,
+        sold_minutes: 0.0,
+        payable: vec![Interval {
+            start_s: 4.0,
+            end_s: 10.0,
+        }],
+        deductions: Vec::new(),
+        related: Vec::new(),
+        review: None,
+    });
+    let text = rendered(&report, Paint::Plain);
+    assert!(
+        text.contains(
+            "  payable           6.0 s (0.10 minutes)  0:04.0-0:10.0
+  withheld          4.0 s  not found, but already offered or undecided"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_clip_without_keys_is_not_said_to_resemble_nothing() {
+    let mut report = base(Verdict::Inconclusive);
+    report.clip.keys = 0;
+    let text = rendered(&report, Paint::Plain);
+    assert!(
+        text.contains("  closest       the clip shows nothing to compare\n"),
+        "{text}"
     );
 }
 
