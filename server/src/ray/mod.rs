@@ -78,7 +78,11 @@ impl Ray {
             let helper = self.now().helper.clone();
             let Some(helper) = helper else {
                 match Helper::start(&self.config, &self.index, &is_stopping) {
-                    Ok(helper) => self.set(Some(Arc::new(helper)), None),
+                    // It counts as working once it has answered.
+                    Ok(helper) => {
+                        let wrong = self.now().wrong.clone();
+                        self.set(Some(Arc::new(helper)), wrong);
+                    }
                     Err(wrong) => self.set(None, Some(wrong)),
                 }
                 wait(REST, &is_stopping);
