@@ -17,13 +17,12 @@ pub enum Error {
         path: PathBuf,
     },
     /// The file is in no known container format.
-    #[error("{}: not a media file", path.display())]
+    #[error("{}: not a media file: {reason}", path.display())]
     NotMedia {
         /// The file.
         path: PathBuf,
         /// Why not, and what to do.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        reason: String,
     },
     /// A container without video: only audio, subtitles, or a cover.
     #[error("{}: no video stream ({found}); give a file that has one", path.display())]

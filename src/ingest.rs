@@ -443,10 +443,10 @@ fn one(
         Err(Error::NotMedia { path, .. })
             if Fingerprint::is_file(&path, options.decoding.links) =>
         {
-            let source = "a fingerprint of a clip; give the video itself, which an index needs";
+            let reason = "a fingerprint of a clip; give the video itself, which an index needs";
             Done::Failed(Error::NotMedia {
                 path,
-                source: source.into(),
+                reason: reason.into(),
             })
         }
         Err(error) => Done::Failed(error),

@@ -13,7 +13,8 @@
 //! because a copy seldom ends where its distinctive frames end, and a cropped shot may have no
 //! correspondence at all. The creator's own footage between short segments of a source stays
 //! payable. Both kinds exist next to undecided alignments too, so that a stricter limit for copies
-//! never pays for more seconds.
+//! never pays for more seconds. Three seconds on either side of an undecided match are unsearchable
+//! as well.
 //!
 //! Seconds whose [power](PowerModel) is below the policy's minimum are unsearchable: a search could
 //! hardly have found a copy of them.
@@ -40,7 +41,7 @@ mod power;
 mod reason;
 mod timeline;
 
-use class::{Class, classify, covered_by_copies, suppress};
+use class::{Class, classify, suppress};
 pub use forest::{Forest, Node};
 pub use model::{COMPARED_BITS, Model, Opinion, Term, key_terms, terms};
 pub use power::{PowerModel, TERMS as POWER_TERMS, power_terms};
@@ -216,13 +217,15 @@ pub fn judge(
     for (span, why) in unsearchable(clip) {
         states.paint(span, SpanState::Unsearchable, Some(why.into()));
     }
-    // A superseded alignment still decides the states where its superseding alignment ends.
-    for i in of(&own, Class::Undecided) {
-        states.paint(
-            alignments[i].clip,
-            SpanState::Unsearchable,
-            Some(ReasonCode::Undecided.into()),
-        );
+    // Superseded alignments count too; only the list of matches leaves them out.
+    let reasons = beside(alignments, &own);
+    for wanted in [ReasonCode::Beside, ReasonCode::Undecided] {
+        for i in of(&own, Class::Undecided) {
+            if reasons[i] == wanted {
+                let why = Some(wanted.into());
+                states.paint(alignments[i].clip, SpanState::Unsearchable, why);
+            }
+        }
     }
     for i in of(&own, Class::Copy) {
         states.paint(alignments[i].clip, SpanState::Published, None);
@@ -245,10 +248,8 @@ pub fn judge(
             Some(why),
         );
     }
-    fill_beside(&mut states, alignments, &own);
-    let undecided = of(&own, Class::Undecided);
-    let covered = covered_by_copies(alignments, &own);
-    for i in undecided.into_iter().filter(|&i| !covered[i]) {
+    fill_beside(&mut states, alignments, &own, &reasons);
+    for i in of(&classes, Class::Undecided) {
         let span = alignments[i].clip;
         let guarded = Span {
             start: span.start.saturating_sub(UNDECIDED_GUARD),
@@ -315,49 +316,73 @@ pub fn judge(
     }
 }
 
-/// Makes the guard intervals and the short holes next to copies unsearchable.
+/// Why seconds in or next to each alignment are unsearchable. An undecided one that copies of the
+/// same source cover is no match in the report, so its seconds count as being next to a copy.
+fn beside(alignments: &[Alignment], own: &[Class]) -> Vec<ReasonCode> {
+    own.iter()
+        .zip(class::covered_by_copies(alignments, own))
+        .map(|(class, covered)| match class {
+            Class::Undecided if !covered => ReasonCode::Undecided,
+            _ => ReasonCode::Beside,
+        })
+        .collect()
+}
+
+/// Makes the guard intervals of copies and the short holes between them unsearchable.
 ///
-/// Alignments that may be copies count like copies, so that a policy under which a copy is
-/// undecided does not pay for seconds next to it.
-fn fill_beside(states: &mut Timeline, alignments: &[Alignment], own: &[Class]) {
-    let mut likely: Vec<(&Alignment, Class)> = alignments
-        .iter()
-        .zip(own.iter().copied())
-        .filter(|(_, class)| matches!(class, Class::Copy | Class::Undecided))
+/// Undecided alignments count like copies, so that a policy under which a copy is undecided does
+/// not pay for seconds next to it.
+fn fill_beside(
+    states: &mut Timeline,
+    alignments: &[Alignment],
+    own: &[Class],
+    reasons: &[ReasonCode],
+) {
+    let mut likely: Vec<usize> = (0..alignments.len())
+        .filter(|&i| matches!(own[i], Class::Copy | Class::Undecided))
         .collect();
-    likely.sort_by_key(|(alignment, class)| (*class == Class::Undecided, alignment.clip.start));
-    let beside = |class| match class {
-        Class::Copy => ReasonCode::Beside,
-        _ => ReasonCode::Undecided,
-    };
-    for (alignment, class) in &likely {
-        states.fill(alignment.guard, beside(*class));
-    }
+    likely.sort_by_key(|&i| (alignments[i].video, alignments[i].clip.start));
+    let mut filled: Vec<(Span, ReasonCode)> = likely
+        .iter()
+        .map(|&i| (alignments[i].guard, reasons[i]))
+        .collect();
+    fill_all(states, &mut filled);
     // Find all holes before filling any, so that the order of alignments does not matter.
-    let mut holes = Vec::new();
-    likely.sort_by_key(|(alignment, _)| alignment.clip.start);
-    for (copy, class) in &likely {
-        let after = likely.partition_point(|(next, _)| next.clip.start < copy.clip.end);
-        let until = copy.clip.end + Duration::from_secs_f32(align::GAP_MAX);
-        let near = likely[after..]
-            .iter()
-            .take_while(|(next, _)| next.clip.start <= until)
-            .filter(|(next, _)| align::continues(copy, next));
-        for (next, of_next) in near {
-            let between = Span {
-                start: copy.clip.end,
-                end: next.clip.start,
-            };
-            if states.unpublished(between) <= copy.clip.length().min(next.clip.length()) {
-                let both = class == of_next && *class == Class::Copy;
-                let class = if both { Class::Copy } else { Class::Undecided };
-                holes.push((class == Class::Undecided, between, beside(class)));
+    for of_video in likely.chunk_by(|&i, &j| alignments[i].video == alignments[j].video) {
+        for &i in of_video {
+            let copy = &alignments[i];
+            let after = of_video.partition_point(|&j| alignments[j].clip.start < copy.clip.end);
+            let until = copy.clip.end + Duration::from_secs_f32(align::GAP_MAX);
+            let near = of_video[after..]
+                .iter()
+                .map(|&j| (j, &alignments[j]))
+                .take_while(|(_, next)| next.clip.start <= until)
+                .filter(|(_, next)| align::continues(copy, next));
+            for (j, next) in near {
+                let hole = Span {
+                    start: copy.clip.end,
+                    end: next.clip.start,
+                };
+                if states.unpublished(hole) <= copy.clip.length().min(next.clip.length()) {
+                    let both = [reasons[i], reasons[j]] == [ReasonCode::Beside; 2];
+                    let why = if both {
+                        ReasonCode::Beside
+                    } else {
+                        ReasonCode::Undecided
+                    };
+                    filled.push((hole, why));
+                }
             }
         }
     }
-    holes.sort_by_key(|(undecided, between, _)| (*undecided, between.start, between.end));
-    for (_, between, why) in holes {
-        states.fill(between, why);
+    fill_all(states, &mut filled);
+}
+
+/// Fills and removes all spans, first those next to a copy.
+fn fill_all(states: &mut Timeline, spans: &mut Vec<(Span, ReasonCode)>) {
+    spans.sort_by_key(|(_, why)| *why != ReasonCode::Beside);
+    for (span, why) in spans.drain(..) {
+        states.fill(span, why);
     }
 }
 
@@ -365,8 +390,8 @@ fn fill_beside(states: &mut Timeline, alignments: &[Alignment], own: &[Class]) {
 /// its content.
 const MISSING_MAX: Duration = Duration::from_millis(500);
 
-/// Minimum segment length of an unpublished part next to a published one, also bounded by the
-/// keyframe interval of the sources. A shorter part joins the published one.
+/// Minimum length of an unpublished part next to a published or undecided one, or next to one
+/// beside a copy; also bounded by the keyframe interval of the sources. A shorter part joins it.
 const SEGMENT_MIN: Duration = Duration::from_secs(1);
 
 /// Minimum total time for which a reason is given.

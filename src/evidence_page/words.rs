@@ -89,7 +89,7 @@ words! {
     probability: "The probability that this is a copy is {p}.", "احتمال أن يكون هذا نسخة هو {p}.";
     more_than: "more than {p}", "أكثر من {p}";
     less_than: "less than {p}", "أقل من {p}";
-    evidence: "{total} bits that the scene is the same, {moment} of them for this very moment, from {hits} matching details.", "الدليل على أن المشهد واحد {total} بت، منها {moment} تخص هذه اللحظة بعينها، من مواضع متفقة عددها {hits}.";
+    evidence: "{total} bits of evidence that the scene is the same, {moment} of them for this very moment, from {hits} matching details.", "الدليل على أن المشهد واحد {total} بت، منها {moment} تخص هذه اللحظة بعينها، من مواضع متفقة عددها {hits}.";
     pictures_say: "What moves correlates by {correlation} (1 is identical), over {share} of the motion.", "ما يتحرك في الصور مترابط بمقدار {correlation} (1 يعني التساوي) على {share} منه.";
     list_says: "What the list of sources says about it", "ما تقوله قائمة المصادر عنه";
     list_claims: "These claims come from the list. Nothing here has checked them.", "هذه أقوال القائمة، ولم يتحقق منها أحد هنا.";

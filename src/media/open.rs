@@ -166,7 +166,7 @@ fn open_container(source: &Source, limits: &Limits) -> Result<(Input, ReadError)
             }
             None => Error::NotMedia {
                 path: path.to_owned(),
-                source: explain(&head, error).into(),
+                reason: explain(&head, error),
             },
         }),
     }

@@ -293,7 +293,7 @@ fn is_special(path: &Path) -> bool {
 fn not_plain(path: &Path, why: String) -> Error {
     Error::NotMedia {
         path: path.to_owned(),
-        source: format!("a pipe, socket or device, not a file ({why}); give a regular file").into(),
+        reason: format!("a pipe, socket or device, not a file ({why}); give a regular file"),
     }
 }
 

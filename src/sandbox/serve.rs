@@ -213,13 +213,8 @@ impl Observer for Sender<'_> {
 
 /// An error without the file's path, which this process does not know.
 fn failure(error: &Error) -> Failure {
-    let cause = || {
-        std::error::Error::source(error)
-            .map(ToString::to_string)
-            .unwrap_or_default()
-    };
     let (kind, number, text) = match error {
-        Error::NotMedia { .. } => (NOT_MEDIA, 0, cause()),
+        Error::NotMedia { reason, .. } => (NOT_MEDIA, 0, reason.clone()),
         Error::NoVideo { found, .. } => (NO_VIDEO, 0, found.clone()),
         Error::NoDecoder { codec, .. } => (NO_DECODER, 0, codec.clone()),
         Error::NotAccepted { codec, .. } => (NOT_ACCEPTED, 0, codec.clone()),
@@ -252,10 +247,7 @@ pub(super) fn error_of(failure: Failure, path: &Path, limits: &Limits) -> Option
     let Failure { kind, number, text } = failure;
     let path = path.to_owned();
     Some(match kind {
-        NOT_MEDIA => Error::NotMedia {
-            path,
-            source: text.into(),
-        },
+        NOT_MEDIA => Error::NotMedia { path, reason: text },
         NO_VIDEO => Error::NoVideo { path, found: text },
         NO_DECODER => Error::NoDecoder { path, codec: text },
         NOT_ACCEPTED => Error::NotAccepted { path, codec: text },
@@ -301,7 +293,7 @@ mod tests {
         for error in [
             Error::NotMedia {
                 path: owned(),
-                source: "a playlist".into(),
+                reason: "a playlist".into(),
             },
             Error::NoVideo {
                 path: owned(),

@@ -37,10 +37,9 @@ impl Class {
 /// Class of an alignment on its own. If the probability is not a number, the alignment is
 /// undecided.
 pub(super) fn classify(alignment: &Alignment, opinion: &Opinion, policy: &Policy) -> Class {
-    let payable_max = policy.payable_max();
     if opinion.probability >= policy.published_min() {
         Class::Copy
-    } else if opinion.probability <= payable_max && opinion.by_keys <= payable_max.max(KEYS_DOUBT) {
+    } else if doubt(opinion) <= policy.payable_max() {
         if alignment.evidence.total >= policy.related_bits {
             Class::SameScene
         } else {
@@ -48,6 +47,21 @@ pub(super) fn classify(alignment: &Alignment, opinion: &Opinion, policy: &Policy
         }
     } else {
         Class::Undecided
+    }
+}
+
+/// The limit of payable probabilities below which an alignment is undecided, unless it is a copy:
+/// its probability, or that by keys and motion alone if this is larger than [`KEYS_DOUBT`].
+fn doubt(opinion: &Opinion) -> f32 {
+    let Opinion {
+        probability,
+        by_keys,
+        ..
+    } = *opinion;
+    if probability.is_nan() || by_keys <= KEYS_DOUBT || by_keys <= probability {
+        probability
+    } else {
+        by_keys
     }
 }
 
@@ -73,34 +87,40 @@ pub(super) fn suppress(
             let bits = |k: usize| alignments[k].evidence.total;
             bits(j) > bits(i) || bits(j) == bits(i) && j < i
         }
-        // The more probable one wins; equal probabilities are decided by evidence.
+        // What a stricter policy makes undecided never supersedes what is undecided already.
         (Class::SameScene, Class::SameScene) | (Class::Undecided, Class::Undecided) => {
-            let rank = |k: usize| (opinions[k].probability, alignments[k].evidence.total);
+            let rank = |k: usize| (doubt(&opinions[k]), alignments[k].evidence.total);
             rank(j) > rank(i) || rank(j) == rank(i) && j < i
         }
         _ => false,
     };
-    let class = |(class, covered): (&Class, bool)| match class {
-        Class::Copy | Class::Undecided | Class::SameScene if covered => Class::Superseded,
-        class => *class,
+    let listed = |i: usize| !matches!(own[i], Class::Unrelated | Class::Superseded);
+    let class = |(class, covered): (&Class, bool)| match covered {
+        true => Class::Superseded,
+        false => *class,
     };
     own.iter()
-        .zip(covered(alignments, stronger))
+        .zip(covered(alignments, listed, stronger))
         .map(class)
         .collect()
 }
 
-/// Whether copies of the same source cover each alignment that is no copy for at least half of its
-/// length.
+/// For each undecided alignment, whether copies of the same source cover at least half of it.
 pub(super) fn covered_by_copies(alignments: &[Alignment], own: &[Class]) -> Vec<bool> {
-    covered(alignments, |j, i| {
-        own[j] == Class::Copy && own[i] != Class::Copy
-    })
+    covered(
+        alignments,
+        |i| own[i] == Class::Undecided,
+        |j, _| own[j] == Class::Copy,
+    )
 }
 
-/// Whether the alignments `j` of the same source with `by(j, i)` cover at least half of the length
-/// of alignment `i`, for each `i`.
-fn covered(alignments: &[Alignment], by: impl Fn(usize, usize) -> bool) -> Vec<bool> {
+/// For each `wanted` alignment `i`, whether the alignments `j` of the same source with `by(j, i)`
+/// cover at least half of it.
+fn covered(
+    alignments: &[Alignment],
+    wanted: impl Fn(usize) -> bool,
+    by: impl Fn(usize, usize) -> bool,
+) -> Vec<bool> {
     let mut of_video: HashMap<VideoRef, Vec<usize>> = HashMap::new();
     for (i, alignment) in alignments.iter().enumerate() {
         of_video.entry(alignment.video).or_default().push(i);
@@ -116,5 +136,7 @@ fn covered(alignments: &[Alignment], by: impl Fn(usize, usize) -> bool) -> Vec<b
             .sum();
         residual <= alignment.clip.length() / 2
     };
-    (0..alignments.len()).map(is_covered).collect()
+    (0..alignments.len())
+        .map(|i| wanted(i) && is_covered(i))
+        .collect()
 }

@@ -27,7 +27,8 @@ pub enum ReasonCode {
     Still,
     /// The power is too low: a search could hardly have found a copy.
     Indistinct,
-    /// It looks like a source, and the evidence does not decide whether it is a copy.
+    /// It, or what is next to it, looks like a source, and the evidence does not decide whether it
+    /// is a copy.
     Undecided,
     /// The shots are too short to recognise.
     QuickCuts,

@@ -586,8 +586,33 @@ fn the_guard_interval_of_a_superseded_copy_is_not_paid_when_it_is_undecided() {
         seconds(&by_policy(&policy, &clip(30), &alignments))
     };
     assert_eq!(of(2.0), [10.0, 17.0, 3.0]);
-    // Three seconds on either side of what is undecided.
-    assert_eq!(of(14.0), [0.0, 14.0, 16.0]);
+    // The second one supersedes the first and withholds three seconds on either side.
+    assert_eq!(of(14.0), [0.0, 17.0, 13.0]);
+}
+
+#[test]
+fn what_is_undecided_and_covered_by_a_copy_counts_as_beside_it() {
+    let covered = Alignment {
+        guard: span(4.0, 16.0),
+        ..undecided(6.0, 13.0)
+    };
+    let judgement = judged(&clip(20), &[copy(5.0, 12.0), covered]);
+    // Its guard interval, and no three seconds on either side.
+    assert_eq!(seconds(&judgement), [7.0, 8.0, 5.0]);
+    assert_eq!(codes(&judgement), [ReasonCode::Copy, ReasonCode::Beside]);
+}
+
+#[test]
+fn a_short_part_next_to_an_undecided_one_is_undecided() {
+    let judgement = judged(&clip(10), &[undecided(3.5, 6.5)]);
+    assert_eq!(seconds(&judgement), [0.0, 0.0, 10.0]);
+    // Also between it and a copy.
+    let judgement = judged(
+        &clip(20),
+        &[copy(0.0, 4.0), of_video(1, undecided(7.5, 9.5))],
+    );
+    assert_eq!(seconds(&judgement), [4.0, 7.5, 8.5]);
+    assert_eq!(codes(&judgement), [ReasonCode::Copy, ReasonCode::Undecided]);
 }
 
 #[test]

@@ -84,9 +84,9 @@ impl Timeline {
 
     /// The parts of the clip; adjacent ones differ in state or reason.
     ///
-    /// An unpublished part shorter than `segment_min` joins a neighbour that is undecided, published
-    /// or beside a copy, in this order: the keyframes of a source are too far apart to separate
-    /// them. A part shorter than [`ROUNDING`] joins any neighbour.
+    /// An unpublished part shorter than `segment_min` joins a neighbour: an undecided one, else a
+    /// published one, else one beside a copy. The keyframes of a source are too far apart to
+    /// separate them. A part shorter than [`ROUNDING`] joins any neighbour.
     pub(super) fn into_parts(self, segment_min: Duration) -> Vec<Part> {
         let ends: Vec<Duration> = self
             .starts

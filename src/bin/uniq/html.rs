@@ -38,9 +38,13 @@ impl Pages {
                 let _ = of_clips.insert(clip.clone(), target.to_owned());
             }
             _ => {
-                let is_page = |ending| target.extension().is_some_and(|of| of == ending);
+                let ends_in = |ending| {
+                    let extension = target.extension();
+                    extension.is_some_and(|of| of.eq_ignore_ascii_case(ending))
+                };
+                let names_a_page = ends_in("html") || ends_in("htm");
                 anyhow::ensure!(
-                    target.is_dir() || !(target.is_file() || is_page("html") || is_page("htm")),
+                    target.is_dir() || !target.exists() && !names_a_page,
                     "{}: one page, but there are {} clips; name a folder, so that each gets a page",
                     target.display(),
                     clips.len()
@@ -200,12 +204,14 @@ mod tests {
             .map(|page| page.file_name().unwrap().to_string_lossy().to_lowercase())
             .collect();
         assert_eq!(names.len(), 3, "{names:?}");
-        let (file, new) = (dir.path().join("file"), dir.path().join("new.html"));
-        write(&file, "<!DOCTYPE html>").unwrap();
-        for one in [file, new] {
+        write(&dir.path().join("file"), "<!DOCTYPE html>").unwrap();
+        for one in ["file", "new.html", "new.HTM"].map(|name| dir.path().join(name)) {
             let refused = Pages::plan(&one, &clips).unwrap_err().to_string();
             assert!(refused.contains("name a folder"), "{refused}");
             assert!(!one.is_dir());
         }
+        let folder = dir.path().join("folder.html");
+        fs::create_dir(&folder).unwrap();
+        assert!(Pages::plan(&folder, &clips).is_ok());
     }
 }

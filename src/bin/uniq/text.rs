@@ -166,11 +166,12 @@ mod tests {
             source: std::io::Error::other(inner),
         };
         assert_eq!(chain(&error), "a\\nb: open failed: no such thing");
-        let without_detail = uniq::Error::NotMedia {
+        let without_detail = uniq::Error::Io {
             path: "a".into(),
-            source: "unknown: ".into(),
+            doing: "open",
+            source: std::io::Error::other("unknown: "),
         };
-        assert_eq!(chain(&without_detail), "a: not a media file: unknown");
+        assert_eq!(chain(&without_detail), "a: open failed: unknown");
     }
 
     #[test]

@@ -295,10 +295,10 @@ impl Reading<'_> {
 /// Opens a regular file that is no video.
 fn open_text(path: &Path, links: Links) -> Result<fs::File> {
     open_plain(path, links).map_err(|error| match error {
-        Error::NotMedia { path, source } => Error::InvalidList {
+        Error::NotMedia { path, reason } => Error::InvalidList {
             path,
             line: 1,
-            reason: source.to_string(),
+            reason,
         },
         error => error,
     })

@@ -120,14 +120,27 @@ proptest! {
 
     #[test]
     fn a_higher_cost_of_false_positives_never_pays_more(
-        alignments in alignments(), cost in 2.0f32..1000.0, factor in 1.0f32..10.0,
+        alignments in alignments(), cost in 2.0f32..1000.0, factor in 1.0f32..10.0, payable in 1.0f32..100.0,
+        black in vec(0usize..240, 0..20), benign in vec(0usize..240, 0..20),
     ) {
-        let of = |cost| by_policy(&costs(cost, 20.0), &clip(60), &alignments);
+        let mut clip = clip(60);
+        black.iter().for_each(|&at| clip.keyframes[at].content = Content::Black);
+        let of = |cost| judge(&clip, &alignments, &benign, 7, SECOND, &costs(cost, payable), &given());
         let (cheap, dear) = (of(cost), of(cost * factor));
         for time in times() {
             let payable = |judgement| state_at(judgement, time) == SpanState::Unpublished;
             prop_assert!(payable(&cheap) || !payable(&dear), "{time:?}");
         }
+    }
+
+    #[test]
+    fn what_is_neither_a_copy_nor_undecided_changes_no_part(alignments in alignments()) {
+        let judgement = judged(&clip(60), &alignments);
+        let limit = Policy::default().payable_max();
+        let likely = judgement.opinions.iter().map(|opinion| opinion.probability > limit);
+        let others = alignments.iter().zip(likely).filter(|(_, likely)| *likely);
+        let others: Vec<Alignment> = others.map(|(alignment, _)| alignment.clone()).collect();
+        prop_assert_eq!(judged(&clip(60), &others).parts, judgement.parts);
     }
 
     #[test]

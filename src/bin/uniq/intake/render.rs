@@ -80,7 +80,7 @@ fn deducted(deduction: &Deduction) -> String {
         }
         if let (Some(probability), Some(bits)) = (deduction.probability, deduction.evidence_bits) {
             how.push(format!(
-                "probability of a copy {}, {} bits that the scene is the same",
+                "probability of a copy {}, {} bits of evidence that the scene is the same",
                 in_per_cent(probability),
                 whole(bits)
             ));

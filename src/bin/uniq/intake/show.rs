@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::output::{self, Paint};
 use crate::text::{interval, plain, tenths};
 
-/// States that a submission can be in.
+/// What `--state` accepts.
 const STATES: [&str; 7] = [
     "received",
     "decided",

@@ -204,7 +204,7 @@ fn alignment(out: &mut dyn Write, of: &Match, first: bool, paint: Paint) -> io::
     };
     writeln!(
         out,
-        "    probability of a copy {}, {} bits that the scene is the same{bits}",
+        "    probability of a copy {}, {} bits of evidence that the scene is the same{bits}",
         probability(found.probability),
         whole(found.evidence_bits)
     )?;

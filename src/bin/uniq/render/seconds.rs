@@ -13,12 +13,12 @@ const INTERVALS_SHOWN: usize = 3;
 /// Writes payable seconds, withheld seconds with reasons, and the power of the search.
 pub(super) fn lines(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let is_whole = report.spans.len() <= 1;
-    let payable_s = report.payable_minutes * 60.0;
+    let payable_in = payable_intervals(report);
+    let payable_s: f64 = payable_in.iter().map(|of| of.end_s - of.start_s).sum();
     let mut payable = format!("{:>7} s", tenths(payable_s));
     if payable_s > 0.0 {
         payable += &format!(" ({:.2} minutes)", report.payable_minutes);
-        let payable_in = payable_intervals(report);
-        if !is_whole || payable_in.len() > 1 || payable_s + SHOWN_MIN_S < report.clip.duration_s {
+        if !is_whole || payable_s + SHOWN_MIN_S < report.clip.duration_s {
             payable += &format!("  {}", listed(&payable_in));
         }
     }
@@ -54,9 +54,10 @@ pub(super) fn lines(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// The payable intervals: without what a ledger deducts, if one was asked.
+/// The payable intervals, if any: without what a ledger deducts, if one was asked.
 fn payable_intervals(report: &Report) -> Vec<Interval> {
     match &report.submission {
+        _ if report.payable_minutes <= 0.0 => Vec::new(),
         Some(said) => said.payable.clone(),
         None => intervals(&of_state(report, SpanState::Unpublished)),
     }

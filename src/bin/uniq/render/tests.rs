@@ -233,7 +233,7 @@ clip.mp4: PARTLY PUBLISHED, 6.0 s of its 10.0 s were found among 1 200 indexed v
     https://example.com/watch?v=1&t=72
     Example, Ada, published 2021-03-04
     file /videos/market.mp4
-    probability of a copy above 99 %, 312 bits that the scene is the same (each halves the odds of a coincidence)
+    probability of a copy above 99 %, 312 bits of evidence that the scene is the same (each halves the odds of a coincidence)
     mirrored, faster (1.25 times the published speed), the clip shows the middle 60 % of width and height of the published frame
 
   payable           2.0 s (0.03 minutes)  0:00.0-0:02.0
