@@ -56,8 +56,8 @@ pub fn open(config: Config) -> anyhow::Result<App> {
         .ray
         .clone()
         .map(|ray| Arc::new(Ray::new(ray, corpus.dir())));
-    // Tells if there is none.
-    corpus.is_there();
+    // Logs why there is none.
+    let _ = corpus.current();
     let signer = config
         .certificate
         .key

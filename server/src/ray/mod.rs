@@ -83,9 +83,11 @@ impl Ray {
                         let wrong = self.now().wrong.clone();
                         self.set(Some(Arc::new(helper)), wrong);
                     }
-                    Err(wrong) => self.set(None, Some(wrong)),
+                    Err(wrong) => {
+                        self.set(None, Some(wrong));
+                        wait(REST, &is_stopping);
+                    }
                 }
-                wait(REST, &is_stopping);
                 continue;
             };
             let (wrong, is_lost) = match helper.ask("ready", &[], LOOK_MAX, &is_stopping) {
@@ -106,6 +108,7 @@ impl Ray {
                 self.set(None, wrong);
                 // Tells all that still wait that no answer will come.
                 helper.end(Duration::ZERO);
+                wait(REST, &is_stopping);
             } else {
                 self.set(Some(helper), wrong);
                 wait(LOOK_EVERY, &is_stopping);
@@ -214,7 +217,7 @@ const LOOK_MAX: Duration = Duration::from_secs(20);
 /// machines by itself in less.
 const FAILING_MAX: Duration = Duration::from_secs(30);
 
-/// Pause after starting a helper, successfully or not.
+/// Pause before a helper is started again.
 const REST: Duration = Duration::from_secs(2);
 
 /// Time for a helper to end by itself.
