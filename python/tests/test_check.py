@@ -155,7 +155,7 @@ def test_another_thread_can_cancel_and_python_goes_on(index: uniq.Index, footage
 def test_an_interrupt_stops_a_check(index: uniq.Index, footage: Footage) -> None:
     code = f"""
 import os, signal, threading, time, uniq
-threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     uniq.check({str(footage.copy)!r}, index={str(index.dir)!r}, effort="thorough")
 except KeyboardInterrupt:
