@@ -41,7 +41,7 @@ mod power;
 mod reason;
 mod timeline;
 
-use class::{Class, classify, suppress};
+use class::{Class, classify, covered_by_copies, suppress};
 pub use forest::{Forest, Node};
 pub use model::{COMPARED_BITS, Model, Opinion, Term, key_terms, terms};
 pub use power::{PowerModel, TERMS as POWER_TERMS, power_terms};
@@ -218,14 +218,12 @@ pub fn judge(
         states.paint(span, SpanState::Unsearchable, Some(why.into()));
     }
     // Superseded alignments count too; only the list of matches leaves them out.
-    let reasons = beside(alignments, &own);
-    for wanted in [ReasonCode::Beside, ReasonCode::Undecided] {
-        for i in of(&own, Class::Undecided) {
-            if reasons[i] == wanted {
-                let why = Some(wanted.into());
-                states.paint(alignments[i].clip, SpanState::Unsearchable, why);
-            }
-        }
+    let reasons = withholding(alignments, &own);
+    let mut undecided = of(&own, Class::Undecided);
+    undecided.sort_by_key(|&i| reasons[i] == ReasonCode::Undecided);
+    for i in undecided {
+        let why = Some(reasons[i].into());
+        states.paint(alignments[i].clip, SpanState::Unsearchable, why);
     }
     for i in of(&own, Class::Copy) {
         states.paint(alignments[i].clip, SpanState::Published, None);
@@ -316,11 +314,12 @@ pub fn judge(
     }
 }
 
-/// Why seconds in or next to each alignment are unsearchable. An undecided one that copies of the
-/// same source cover is no match in the report, so its seconds count as being next to a copy.
-fn beside(alignments: &[Alignment], own: &[Class]) -> Vec<ReasonCode> {
+/// Why an undecided alignment, or the guard interval of a copy, withholds seconds. An undecided
+/// alignment that copies of the same source cover is no match in the report, so its seconds count
+/// as being next to a copy.
+fn withholding(alignments: &[Alignment], own: &[Class]) -> Vec<ReasonCode> {
     own.iter()
-        .zip(class::covered_by_copies(alignments, own))
+        .zip(covered_by_copies(alignments, own))
         .map(|(class, covered)| match class {
             Class::Undecided if !covered => ReasonCode::Undecided,
             _ => ReasonCode::Beside,
@@ -342,11 +341,9 @@ fn fill_beside(
         .filter(|&i| matches!(own[i], Class::Copy | Class::Undecided))
         .collect();
     likely.sort_by_key(|&i| (alignments[i].video, alignments[i].clip.start));
-    let mut filled: Vec<(Span, ReasonCode)> = likely
-        .iter()
-        .map(|&i| (alignments[i].guard, reasons[i]))
-        .collect();
-    fill_all(states, &mut filled);
+    let guards = likely.iter().map(|&i| (alignments[i].guard, reasons[i]));
+    fill_all(states, guards.collect());
+    let mut holes = Vec::new();
     // Find all holes before filling any, so that the order of alignments does not matter.
     for of_video in likely.chunk_by(|&i, &j| alignments[i].video == alignments[j].video) {
         for &i in of_video {
@@ -364,24 +361,22 @@ fn fill_beside(
                     end: next.clip.start,
                 };
                 if states.unpublished(hole) <= copy.clip.length().min(next.clip.length()) {
-                    let both = [reasons[i], reasons[j]] == [ReasonCode::Beside; 2];
-                    let why = if both {
-                        ReasonCode::Beside
-                    } else {
-                        ReasonCode::Undecided
+                    let why = match reasons[i] {
+                        same if same == reasons[j] => same,
+                        _ => ReasonCode::Undecided,
                     };
-                    filled.push((hole, why));
+                    holes.push((hole, why));
                 }
             }
         }
     }
-    fill_all(states, &mut filled);
+    fill_all(states, holes);
 }
 
-/// Fills and removes all spans, first those next to a copy.
-fn fill_all(states: &mut Timeline, spans: &mut Vec<(Span, ReasonCode)>) {
-    spans.sort_by_key(|(_, why)| *why != ReasonCode::Beside);
-    for (span, why) in spans.drain(..) {
+/// Fills all spans, the undecided ones last.
+fn fill_all(states: &mut Timeline, mut spans: Vec<(Span, ReasonCode)>) {
+    spans.sort_by_key(|(_, why)| *why == ReasonCode::Undecided);
+    for (span, why) in spans {
         states.fill(span, why);
     }
 }

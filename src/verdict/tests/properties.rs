@@ -120,12 +120,16 @@ proptest! {
 
     #[test]
     fn a_higher_cost_of_false_positives_never_pays_more(
-        alignments in alignments(), cost in 2.0f32..1000.0, factor in 1.0f32..10.0, payable in 1.0f32..100.0,
+        alignments in alignments(),
+        cost in 2.0f32..1000.0, factor in 1.0f32..10.0, payable in 1.0f32..100.0,
         black in vec(0usize..240, 0..20), benign in vec(0usize..240, 0..20),
     ) {
         let mut clip = clip(60);
         black.iter().for_each(|&at| clip.keyframes[at].content = Content::Black);
-        let of = |cost| judge(&clip, &alignments, &benign, 7, SECOND, &costs(cost, payable), &given());
+        let of = |cost| {
+            let policy = costs(cost, payable);
+            judge(&clip, &alignments, &benign, 7, SECOND, &policy, &given())
+        };
         let (cheap, dear) = (of(cost), of(cost * factor));
         for time in times() {
             let payable = |judgement| state_at(judgement, time) == SpanState::Unpublished;
