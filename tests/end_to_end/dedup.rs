@@ -441,7 +441,11 @@ fn exit_codes_tell_duplicates_from_none_from_errors_from_what_could_not_be_compa
     fs::write(footage.path("v/broken.mp4"), "no video").unwrap();
     let (code, out, err) = run(&["v", "--csv", "pairs.csv"]);
     assert_eq!(code, 2);
-    assert!(err.contains("v/broken.mp4: not a media file: "), "{err}");
+    assert!(
+        err.contains("v/broken.mp4: not a media file: no known container")
+            && err.contains("; give a video"),
+        "{err}"
+    );
     assert!(out.contains("v/copy.mp4"), "the rest goes on: {out}");
     let table = fs::read_to_string(footage.path("pairs.csv")).unwrap();
     assert_eq!(table.lines().count(), 2, "{table}");

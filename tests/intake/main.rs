@@ -381,7 +381,10 @@ fn a_file_that_is_no_video_fails_and_blocks_nobody() {
     assert_eq!(said["code"], "not_media");
     assert!(seconds(&shop.add(&moving(711, 8), "ada", &[])) > MOST_S);
     let list = shop.must(&["intake", "list", "--state", "failed"]);
-    assert!(list.contains("give a video such as"), "{list}");
+    assert!(
+        list.contains("not a media file") && list.contains("; give a video such as"),
+        "{list}"
+    );
     shop.must(&["intake", "verify"]);
 }
 
