@@ -1,6 +1,7 @@
 //! A push or pull that is killed at any point leaves the old state or the new one, and the next
 //! call continues.
 
+use std::cell::RefCell;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -41,6 +42,22 @@ fn kill_after(mut child: Child, time: Duration) -> bool {
     child.wait().unwrap().signal() == Some(9)
 }
 
+/// Kills the program [`KILLS`] times, at moments spread over `within`, which shrinks whenever the
+/// program ends earlier. Calls `look` after each start.
+fn kill_often(mut within: Duration, start: impl Fn() -> Child, mut look: impl FnMut()) {
+    let (mut killed, mut started) = (0, 0);
+    while killed < KILLS {
+        assert!(started < 10 * KILLS, "only {killed} of {started} killed");
+        started += 1;
+        if kill_after(start(), within * killed / KILLS) {
+            killed += 1;
+        } else {
+            within = within * 3 / 4;
+        }
+        look();
+    }
+}
+
 fn index(dir: &Path) {
     add(dir, 0..1, 300_000);
     add(dir, 1..10, 2_000);
@@ -52,21 +69,24 @@ fn a_push_that_is_killed_is_not_seen_or_whole() {
         let dir = TempDir::new().unwrap();
         add(dir.path(), 90..92, 50);
         place.push(dir.path()).unwrap();
-        let old = copy(dir.path());
+        let mut old = copy(dir.path());
         index(dir.path());
         let path = dir.path().to_str().unwrap();
-        let all = duration(&trial, &["push", &trial.address(), "--index", path]);
-        let mut killed = 0;
-        for number in 0..KILLS {
-            let child = start(&place, &["push", &place.address(), "--index", path]);
-            killed += u32::from(kill_after(child, all * number / KILLS));
-            let (_cache, snapshot) = place.open_elsewhere().unwrap();
-            let is_new = snapshot.root() == root(dir.path());
-            assert_same(if is_new { dir.path() } else { old.path() }, snapshot.dir());
-        }
-        assert!(
-            killed > KILLS / 2,
-            "only {killed} were killed within {all:?}"
+        let mut next = 100;
+        kill_often(
+            duration(&trial, &["push", &trial.address(), "--index", path]),
+            || start(&place, &["push", &place.address(), "--index", path]),
+            || {
+                let (_cache, snapshot) = place.open_elsewhere().unwrap();
+                let is_new = snapshot.root() == root(dir.path());
+                assert_same(if is_new { dir.path() } else { old.path() }, snapshot.dir());
+                if is_new {
+                    // There is something to push again.
+                    old = copy(dir.path());
+                    add(dir.path(), [next], 50_000);
+                    next += 1;
+                }
+            },
         );
         place.push(dir.path()).unwrap();
         let (_cache, snapshot) = place.open_elsewhere().unwrap();
@@ -83,45 +103,51 @@ fn a_pull_that_is_killed_leaves_the_folder_as_it_was_or_whole() {
         place.push(dir.path()).unwrap();
         index(dir.path());
         place.push(dir.path()).unwrap();
+        let pull = |folder: &Path| {
+            let path = folder.to_str().unwrap().to_owned();
+            [
+                "pull".to_owned(),
+                place.address(),
+                "--index".to_owned(),
+                path,
+            ]
+        };
         let fresh = TempDir::new().unwrap();
-        let all = duration(
-            &place,
-            &[
-                "pull",
-                &place.address(),
-                "--index",
-                fresh.path().to_str().unwrap(),
-            ],
-        );
+        let run = pull(fresh.path());
+        let all = duration(&place, &run.each_ref().map(String::as_str));
         assert_same(dir.path(), fresh.path());
-        let (new, begun) = (TempDir::new().unwrap(), copy(old.path()));
-        let mut killed = 0;
-        for number in 0..KILLS {
-            for folder in [new.path(), begun.path()] {
-                let child = start(
-                    &place,
-                    &[
-                        "pull",
-                        &place.address(),
-                        "--index",
-                        folder.to_str().unwrap(),
-                    ],
-                );
-                killed += u32::from(kill_after(child, all * number / KILLS));
-                match Index::open(folder) {
-                    Ok(opened) if opened.state().root == root(dir.path()) => {
-                        assert_same(dir.path(), folder)
-                    }
-                    Ok(opened) => {
-                        assert_eq!(opened.state(), Index::open(old.path()).unwrap().state())
-                    }
-                    // Before the first index there is an error.
-                    Err(_) => assert_eq!(folder, new.path()),
+        for has_index in [false, true] {
+            let made = || {
+                if has_index {
+                    copy(old.path())
+                } else {
+                    TempDir::new().unwrap()
                 }
-            }
-        }
-        assert!(killed > KILLS, "only {killed} were killed within {all:?}");
-        for folder in [&new, &begun] {
+            };
+            let folder = RefCell::new(made());
+            kill_often(
+                all,
+                || {
+                    let run = pull(folder.borrow().path());
+                    start(&place, &run.each_ref().map(String::as_str))
+                },
+                || {
+                    let opened = Index::open(folder.borrow().path());
+                    match opened {
+                        Ok(opened) if opened.state().root == root(dir.path()) => {
+                            assert_same(dir.path(), folder.borrow().path());
+                            // There is something to pull again.
+                            folder.replace(made());
+                        }
+                        Ok(opened) => {
+                            assert!(has_index);
+                            assert_eq!(opened.state(), Index::open(old.path()).unwrap().state());
+                        }
+                        Err(error) => assert!(!has_index, "{error}"),
+                    }
+                },
+            );
+            let folder = folder.into_inner();
             uniq::remote::pull(&place.store(), folder.path(), uniq::remote::Watch::none()).unwrap();
             assert_same(dir.path(), folder.path());
         }
