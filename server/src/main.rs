@@ -37,7 +37,7 @@ struct Args {
     /// File with the settings, in TOML
     #[arg(long, value_name = "FILE", global = true, env = "UNIQ_SERVE_CONFIG")]
     config: Option<PathBuf>,
-    /// Try the service with generated footage, in a folder that is removed at the end
+    /// Try it with generated footage, in a temporary folder
     #[arg(long)]
     demo: bool,
     /// Search with the Ray cluster at this address; auto: the one of this host

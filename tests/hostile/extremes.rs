@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use crate::media_files::{footage, scene};
@@ -89,21 +89,23 @@ fn a_pipe_is_neither_waited_for_as_a_list_nor_replaced_by_a_fingerprint() {
 fn a_file_that_grows_for_ever_comes_to_an_end() {
     let folder = shared("growing");
     let path = scene(&folder, "growing.ts", 2.0, X264);
-    let block = fs::read(&path).unwrap();
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let writer = scope.spawn(|| {
-            let mut file = OpenOptions::new().append(true).open(&path).unwrap();
-            while !stop.load(Ordering::Relaxed) {
-                file.write_all(&block).unwrap();
-                std::thread::sleep(Duration::from_millis(2));
+    // A packet at a time: what exists at the beginning is read whole, and must not take long.
+    let packet = fs::read(&path).unwrap()[..188].to_owned();
+    let (stop, stopped) = channel::<()>();
+    let writer = std::thread::spawn({
+        let path = path.clone();
+        move || {
+            let mut file = OpenOptions::new().append(true).open(path).unwrap();
+            // Ends also if the test fails.
+            while stopped.recv_timeout(Duration::from_millis(2)) == Err(RecvTimeoutError::Timeout) {
+                file.write_all(&packet).unwrap();
             }
-        });
-        let answers = check(std::slice::from_ref(&path), &[], Duration::from_secs(60));
-        stop.store(true, Ordering::Relaxed);
-        writer.join().unwrap();
-        assert!(refusal(&answers, &path).contains("changed"), "{answers:?}");
+        }
     });
+    let answers = check(std::slice::from_ref(&path), &[], Duration::from_secs(60));
+    drop(stop);
+    writer.join().unwrap();
+    assert!(refusal(&answers, &path).contains("changed"), "{answers:?}");
 }
 
 #[test]

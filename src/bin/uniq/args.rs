@@ -191,10 +191,13 @@ Example:
         shell: Shell,
     },
     /// Print the manual page
-    #[command(after_help = "\
+    #[command(
+        hide = true,
+        after_help = "\
 Example:
   uniq man | man -l -
-  uniq man --dir ~/.local/share/man/man1")]
+  uniq man --dir ~/.local/share/man/man1"
+    )]
     Man {
         /// Write one page a command into this folder instead
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]

@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::{Client, files, header, id_of, read, start, submissions, wait_for_bytes};
+use super::{
+    Client, files, header, id_of, read, start, submissions, wait_for_bytes, wait_for_uploads,
+};
 use crate::footage::scenes::moving;
 
 #[test]
@@ -54,16 +56,9 @@ fn a_plain_submission_that_breaks_leaves_nothing() {
         "Content-Length: 1000000\r\n",
         &vec![1; 600_000],
     );
-    let begun = Instant::now();
-    while files(&service, "uploads").is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_for_uploads(&service, 1);
     drop(broken);
-    while !files(&service, "uploads").is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_for_uploads(&service, 0);
     assert!(submissions(&service, &key).is_empty() && files(&service, "clips").is_empty());
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::blocking::Response;
 
-use super::{Client, begin, by, copy, files, header, heard, id_of, start};
+use super::{Client, begin, by, copy, files, header, heard, id_of, start, wait_for_uploads};
 use crate::support::{Service, problem};
 
 fn plain(service: &Service, key: &str, bytes: usize) -> Response {
@@ -80,10 +80,10 @@ fn one_tenant_cannot_hold_more_uploads_than_it_may() {
         "Content-Length: 10\r\n",
         b"01234",
     );
-    std::thread::sleep(Duration::from_millis(300));
+    wait_for_uploads(&service, 2);
     problem(429, client.ask(10, &by("ada")));
     drop(sending);
-    std::thread::sleep(Duration::from_millis(300));
+    wait_for_uploads(&service, 1);
     let third = client.make(10);
     // A finished upload is no longer open.
     assert_eq!(client.patch(&third, 0, b"0123456789").status(), 204);

@@ -180,14 +180,9 @@ fn heard(mut stream: TcpStream) -> String {
 /// Waits until the file of an upload has this length.
 fn wait_for_bytes(service: &Service, path: &str, length: u64) {
     let file = service.data().join("uploads").join(id_of(path));
-    let begun = Instant::now();
-    while fs::metadata(&file).map_or(0, |data| data.len()) < length {
-        assert!(
-            begun.elapsed() < Duration::from_secs(20),
-            "the bytes do not come"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("the bytes of an upload", || {
+        fs::metadata(&file).map_or(0, |data| data.len()) >= length
+    });
 }
 
 fn id_of(path: &str) -> &str {
@@ -224,6 +219,21 @@ fn files(service: &Service, folder: &str) -> Vec<String> {
     entries
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .collect()
+}
+
+/// Waits until this many uploads have a file.
+fn wait_for_uploads(service: &Service, count: usize) {
+    wait_until("the number of uploads", || {
+        files(service, "uploads").len() == count
+    });
+}
+
+fn wait_until(what: &str, happened: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !happened() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn read(path: &Path) -> Vec<u8> {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Client, begin, by, files, header, heard, start, submissions};
+use super::{
+    Client, begin, by, files, header, heard, start, submissions, wait_for_uploads, wait_until,
+};
 use crate::support::{Service, ok, problem};
 
 #[test]
@@ -133,7 +135,7 @@ fn what_was_refused_for_now_or_broke_can_be_asked_for_again() {
         long,
         &[b'x'; 100_000],
     );
-    std::thread::sleep(Duration::from_millis(400));
+    wait_for_uploads(&service, 1);
     let busy = begin(
         &service,
         "POST /v1/submissions?creator=ada",
@@ -147,8 +149,9 @@ fn what_was_refused_for_now_or_broke_can_be_asked_for_again() {
         "{said}"
     );
     drop((sending, streaming));
-    std::thread::sleep(Duration::from_millis(400));
-    assert_eq!(submit(&service).status(), 202);
+    wait_until("that the names are free", || {
+        submit(&service).status() == 202
+    });
     // Nor does a crash block the name.
     let headers = "Content-Length: 2000000\r\nIdempotency-Key: three\r\n";
     let sending = begin(
@@ -158,7 +161,7 @@ fn what_was_refused_for_now_or_broke_can_be_asked_for_again() {
         headers,
         &[b'y'; 100_000],
     );
-    std::thread::sleep(Duration::from_millis(400));
+    wait_for_uploads(&service, 1);
     service.kill();
     drop(sending);
     service.run();

@@ -245,7 +245,12 @@ pub(crate) struct IntakeAdd {
     #[arg(long, conflicts_with = "certificate")]
     pub(crate) fingerprint: bool,
     /// Confirm the fingerprint of this number with its clip
-    #[arg(long = "for", value_name = "NUMBER", conflicts_with = "fingerprint")]
+    #[arg(
+        long = "for",
+        hide_short_help = true,
+        value_name = "NUMBER",
+        conflicts_with = "fingerprint"
+    )]
     pub(crate) confirms: Option<u64>,
     #[command(flatten)]
     pub(crate) place: LedgerOption,
