@@ -80,10 +80,10 @@ fn one_tenant_cannot_hold_more_uploads_than_it_may() {
         "Content-Length: 10\r\n",
         b"01234",
     );
-    wait_for_uploads(&service, 2);
+    wait_for_uploads(&service, 3);
     problem(429, client.ask(10, &by("ada")));
     drop(sending);
-    wait_for_uploads(&service, 1);
+    wait_for_uploads(&service, 2);
     let third = client.make(10);
     // A finished upload is no longer open.
     assert_eq!(client.patch(&third, 0, b"0123456789").status(), 204);
