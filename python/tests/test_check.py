@@ -140,15 +140,11 @@ def test_another_thread_can_cancel_and_python_goes_on(index: uniq.Index, footage
 
     worker = threading.Thread(target=ask)
     worker.start()
-    # With the interpreter's lock kept, these would not be counted before the check is over.
-    ticks = 0
-    end = time.monotonic() + 0.5
-    while time.monotonic() < end:
+    # With the interpreter's lock kept, this would last until the check is over.
+    for _ in range(10):
         time.sleep(0.01)
-        ticks += 1
     event.set()
     worker.join(20)
-    assert ticks > 5
     assert [type(error) for error in outcome] == [uniq.Cancelled]
 
 
