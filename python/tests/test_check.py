@@ -143,6 +143,7 @@ def test_another_thread_can_cancel_and_python_goes_on(index: uniq.Index, footage
     # With the interpreter's lock kept, this would last until the check is over.
     for _ in range(10):
         time.sleep(0.01)
+    assert worker.is_alive()
     event.set()
     worker.join(20)
     assert [type(error) for error in outcome] == [uniq.Cancelled]

@@ -1,7 +1,7 @@
 //! A push or pull that is killed at any point leaves the old state or the new one, and the next
 //! call continues.
 
-use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,7 +14,7 @@ use crate::made::{Place, add, assert_same, copy, places, root};
 
 const KILLS: u32 = 10;
 
-fn start(place: &Place, args: &[&str]) -> Child {
+fn start(place: &Place, args: &[impl AsRef<OsStr>]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uniq"));
     command
         .args(["-q", "index"])
@@ -29,7 +29,7 @@ fn start(place: &Place, args: &[&str]) -> Child {
 }
 
 /// Duration of the program without a kill.
-fn duration(place: &Place, args: &[&str]) -> Duration {
+fn duration(place: &Place, args: &[impl AsRef<OsStr>]) -> Duration {
     let begun = Instant::now();
     assert!(start(place, args).wait().unwrap().success());
     begun.elapsed()
@@ -42,19 +42,18 @@ fn kill_after(mut child: Child, time: Duration) -> bool {
     child.wait().unwrap().signal() == Some(9)
 }
 
-/// Kills the program [`KILLS`] times, at moments spread over `within`, which shrinks whenever the
-/// program ends earlier. Calls `look` after each start.
-fn kill_often(mut within: Duration, start: impl Fn() -> Child, mut look: impl FnMut()) {
-    let (mut killed, mut started) = (0, 0);
+/// Calls `attempt` until it has killed the program [`KILLS`] times, with delays spread over
+/// `within`, which shrinks whenever the program ends earlier.
+fn kill_often(mut within: Duration, mut attempt: impl FnMut(Duration) -> bool) {
+    let (mut killed, mut attempts) = (0, 0);
     while killed < KILLS {
-        assert!(started < 10 * KILLS, "only {killed} of {started} killed");
-        started += 1;
-        if kill_after(start(), within * killed / KILLS) {
+        assert!(attempts < 10 * KILLS, "only {killed} of {attempts} killed");
+        attempts += 1;
+        if attempt(within * killed / KILLS) {
             killed += 1;
         } else {
             within = within * 3 / 4;
         }
-        look();
     }
 }
 
@@ -73,21 +72,21 @@ fn a_push_that_is_killed_is_not_seen_or_whole() {
         index(dir.path());
         let path = dir.path().to_str().unwrap();
         let mut next = 100;
-        kill_often(
-            duration(&trial, &["push", &trial.address(), "--index", path]),
-            || start(&place, &["push", &place.address(), "--index", path]),
-            || {
-                let (_cache, snapshot) = place.open_elsewhere().unwrap();
-                let is_new = snapshot.root() == root(dir.path());
-                assert_same(if is_new { dir.path() } else { old.path() }, snapshot.dir());
-                if is_new {
-                    // There is something to push again.
-                    old = copy(dir.path());
-                    add(dir.path(), [next], 50_000);
-                    next += 1;
-                }
-            },
-        );
+        let all = duration(&trial, &["push", &trial.address(), "--index", path]);
+        kill_often(all, |time| {
+            let child = start(&place, &["push", &place.address(), "--index", path]);
+            let killed = kill_after(child, time);
+            let (_cache, snapshot) = place.open_elsewhere().unwrap();
+            let is_new = snapshot.root() == root(dir.path());
+            assert_same(if is_new { dir.path() } else { old.path() }, snapshot.dir());
+            if is_new {
+                // There is something to push again.
+                old = copy(dir.path());
+                add(dir.path(), [next], 50_000);
+                next += 1;
+            }
+            killed
+        });
         place.push(dir.path()).unwrap();
         let (_cache, snapshot) = place.open_elsewhere().unwrap();
         assert_same(dir.path(), snapshot.dir());
@@ -113,8 +112,7 @@ fn a_pull_that_is_killed_leaves_the_folder_as_it_was_or_whole() {
             ]
         };
         let fresh = TempDir::new().unwrap();
-        let run = pull(fresh.path());
-        let all = duration(&place, &run.each_ref().map(String::as_str));
+        let all = duration(&place, &pull(fresh.path()));
         assert_same(dir.path(), fresh.path());
         for has_index in [false, true] {
             let made = || {
@@ -124,30 +122,23 @@ fn a_pull_that_is_killed_leaves_the_folder_as_it_was_or_whole() {
                     TempDir::new().unwrap()
                 }
             };
-            let folder = RefCell::new(made());
-            kill_often(
-                all,
-                || {
-                    let run = pull(folder.borrow().path());
-                    start(&place, &run.each_ref().map(String::as_str))
-                },
-                || {
-                    let opened = Index::open(folder.borrow().path());
-                    match opened {
-                        Ok(opened) if opened.state().root == root(dir.path()) => {
-                            assert_same(dir.path(), folder.borrow().path());
-                            // There is something to pull again.
-                            folder.replace(made());
-                        }
-                        Ok(opened) => {
-                            assert!(has_index);
-                            assert_eq!(opened.state(), Index::open(old.path()).unwrap().state());
-                        }
-                        Err(error) => assert!(!has_index, "{error}"),
+            let mut folder = made();
+            kill_often(all, |time| {
+                let killed = kill_after(start(&place, &pull(folder.path())), time);
+                match Index::open(folder.path()) {
+                    Ok(opened) if opened.state().root == root(dir.path()) => {
+                        assert_same(dir.path(), folder.path());
+                        // There is something to pull again.
+                        folder = made();
                     }
-                },
-            );
-            let folder = folder.into_inner();
+                    Ok(opened) => {
+                        assert!(has_index);
+                        assert_eq!(opened.state(), Index::open(old.path()).unwrap().state());
+                    }
+                    Err(error) => assert!(!has_index, "{error}"),
+                }
+                killed
+            });
             uniq::remote::pull(&place.store(), folder.path(), uniq::remote::Watch::none()).unwrap();
             assert_same(dir.path(), folder.path());
         }
@@ -171,15 +162,13 @@ fn a_snapshot_whose_making_is_killed_is_made_by_the_next() {
             ]
         };
         let run = open(&trial);
-        let all = duration(&place, &run.each_ref().map(String::as_str));
+        let all = duration(&place, &run);
         let run = open(&cache);
         for number in 0..KILLS {
-            let child = start(&place, &run.each_ref().map(String::as_str));
+            let child = start(&place, &run);
             kill_after(child, all * number / KILLS);
         }
-        let children: Vec<Child> = (0..3)
-            .map(|_| start(&place, &run.each_ref().map(String::as_str)))
-            .collect();
+        let children: Vec<Child> = (0..3).map(|_| start(&place, &run)).collect();
         for mut child in children {
             assert!(child.wait().unwrap().success());
         }

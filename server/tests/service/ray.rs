@@ -6,7 +6,7 @@ mod stand_in;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use uniq::ingest::{self, BuildOptions};
@@ -42,17 +42,8 @@ fn lacking(service: &Service) -> Vec<Value> {
     body["lacking"].as_array().unwrap().clone()
 }
 
-fn wait_until(what: &str, service: &Service, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(120),
-            "{what}\n{}",
-            service.log()
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
+/// Time for what a cluster does, on a machine that does other things too.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn state_of(service: &Service, key: &str, id: &str) -> String {
     let submission = service.get(key, &format!("/v1/submissions/{id}"));
@@ -127,11 +118,11 @@ fn an_answer_that_is_not_whole_leaves_a_submission_waiting() {
         ("makes noise", "an invalid frame"),
     ];
     for (mode, said) in wrongs {
-        wait_until("it can be asked", &service, || lacking(&service).is_empty());
+        service.wait_until("it can be asked", PATIENCE, || lacking(&service).is_empty());
         stand_in.set(mode);
         let sent = service.submit(&key, &format!("ada {mode}"), &copy);
         ids.push(sent["id"].as_str().unwrap().to_owned());
-        wait_until(mode, &service, || service.log().contains(said));
+        service.wait_until(mode, PATIENCE, || service.log().contains(said));
         for id in &ids {
             let state = state_of(&service, &key, id);
             assert!(matches!(&*state, "queued" | "checking"), "{mode}: {state}");
@@ -156,7 +147,7 @@ fn an_answer_that_does_not_come_is_not_waited_for_for_ever() {
     let key = service.key("acme", "submit,read");
     let sent = service.submit(&key, "ada", &moving(785, 5));
     let id = sent["id"].as_str().unwrap();
-    wait_until("it is late", &service, || {
+    service.wait_until("it is late", PATIENCE, || {
         service.log().contains("no answer after 2 s")
     });
     assert!(matches!(
@@ -164,7 +155,7 @@ fn an_answer_that_does_not_come_is_not_waited_for_for_ever() {
         "queued" | "checking"
     ));
     // The question is repeated.
-    wait_until("it is asked again", &service, || stand_in.asked() > 1);
+    service.wait_until("it is asked again", PATIENCE, || stand_in.asked() > 1);
     // Otherwise the cluster works.
     assert!(lacking(&service).is_empty());
 }
@@ -176,7 +167,7 @@ fn without_a_cluster_submissions_wait_and_with_one_they_are_answered() {
     let key = service.key("acme", "submit,read");
     for mode in ["has no cluster", "hangs"] {
         stand_in.set(mode);
-        wait_until(mode, &service, || lacking(&service) == ["ray"]);
+        service.wait_until(mode, PATIENCE, || lacking(&service) == ["ray"]);
         let asked = stand_in.asked();
         let sent = service.submit(&key, mode, &moving(785, 5));
         let id = sent["id"].as_str().unwrap();
@@ -188,7 +179,7 @@ fn without_a_cluster_submissions_wait_and_with_one_they_are_answered() {
         assert!(lacking(&service).is_empty());
     }
     assert!(service.stop(), "{}", service.log());
-    wait_until("its helper has ended", &service, || !stand_in.runs());
+    service.wait_until("its helper has ended", PATIENCE, || !stand_in.runs());
 }
 
 #[test]

@@ -213,6 +213,15 @@ impl Service {
             .unwrap())
     }
 
+    /// Waits until something is so; panics with `what` and the log if it takes longer than `within`.
+    pub fn wait_until(&self, what: &str, within: Duration, is_so: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < within, "{what}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Waits until a submission has its answer or has ended without one.
     pub fn answer(&self, key: &str, id: &str) -> Value {
         let begun = Instant::now();

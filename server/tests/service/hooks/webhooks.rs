@@ -354,7 +354,7 @@ fn a_slow_endpoint_does_not_hold_up_another() {
             id_of(&make(&service, &admin, &to.url("/")))
         )
     });
-    for _ in 0..40 {
+    for _ in 0..20 {
         ok(service
             .with_key(&admin, "POST", &format!("{}/test", paths[0]))
             .send()
@@ -370,7 +370,7 @@ fn a_slow_endpoint_does_not_hold_up_another() {
     }
     quick.wait(5, |_| true);
     assert!(
-        began.elapsed() < Duration::from_secs(15),
+        began.elapsed() < Duration::from_secs(5),
         "{:?}",
         began.elapsed()
     );

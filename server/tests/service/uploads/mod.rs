@@ -180,7 +180,7 @@ fn heard(mut stream: TcpStream) -> String {
 /// Waits until the file of an upload has this length.
 fn wait_for_bytes(service: &Service, path: &str, length: u64) {
     let file = service.data().join("uploads").join(id_of(path));
-    wait_until("the bytes of an upload", || {
+    service.wait_until("the bytes of an upload", PATIENCE, || {
         fs::metadata(&file).map_or(0, |data| data.len()) >= length
     });
 }
@@ -221,19 +221,14 @@ fn files(service: &Service, folder: &str) -> Vec<String> {
         .collect()
 }
 
+/// Time for what the service does when it is told at once.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Waits until this many uploads have a file.
 fn wait_for_uploads(service: &Service, count: usize) {
-    wait_until("the number of uploads", || {
+    service.wait_until("the number of uploads", PATIENCE, || {
         files(service, "uploads").len() == count
     });
-}
-
-fn wait_until(what: &str, happened: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !happened() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 fn read(path: &Path) -> Vec<u8> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
-    Client, begin, by, files, header, heard, start, submissions, wait_for_uploads, wait_until,
+    Client, PATIENCE, begin, by, files, header, heard, start, submissions, wait_for_uploads,
 };
 use crate::support::{Service, ok, problem};
 
@@ -149,7 +149,7 @@ fn what_was_refused_for_now_or_broke_can_be_asked_for_again() {
         "{said}"
     );
     drop((sending, streaming));
-    wait_until("that the names are free", || {
+    service.wait_until("the names are free", PATIENCE, || {
         submit(&service).status() == 202
     });
     // Nor does a crash block the name.

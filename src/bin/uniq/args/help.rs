@@ -13,11 +13,11 @@ static VERSION: LazyLock<String> = LazyLock::new(|| Tool::this().to_string());
 
 /// The command line, with all commands.
 pub(crate) fn command() -> Command {
-    commands()
-        .mut_subcommands(|command| command.hide(false))
-        .mut_subcommand("index", |index| {
-            index.mut_subcommands(|command| command.hide(false))
-        })
+    commands().mut_subcommands(|command| {
+        command
+            .hide(false)
+            .mut_subcommands(|command| command.hide(false))
+    })
 }
 
 /// The command line for these arguments. The help hides commands that few people need, unless the
@@ -69,21 +69,18 @@ mod tests {
 
     #[test]
     fn what_few_people_need_is_there_and_only_in_the_long_help() {
-        let shown = |args: &[&str]| -> Vec<String> {
+        let command = |args: &[&str]| {
             let args: Vec<OsString> = args.iter().map(OsString::from).collect();
-            let command = command_for(&args);
+            command_for(&args)
+        };
+        let has_man = |args: &[&str]| !command(args).find_subcommand("man").unwrap().is_hide_set();
+        assert!(!has_man(&["-h"]) && has_man(&["--help"]));
+        let shown = |args: &[&str]| -> Vec<String> {
+            let command = command(args);
             let index = command.find_subcommand("index").unwrap();
             let shown = index.get_subcommands().filter(|c| !c.is_hide_set());
             shown.map(|c| c.get_name().to_owned()).collect()
         };
-        let man = |args: &[&str]| {
-            let args: Vec<OsString> = args.iter().map(OsString::from).collect();
-            !command_for(&args)
-                .find_subcommand("man")
-                .unwrap()
-                .is_hide_set()
-        };
-        assert!(!man(&["-h"]) && man(&["--help"]));
         let (short, long) = (shown(&["index", "-h"]), shown(&["index", "--help"]));
         assert!(short.contains(&"build".to_owned()) && !short.contains(&"canaries".to_owned()));
         assert!(short.iter().all(|name| long.contains(name)));
